@@ -1,0 +1,11 @@
+/**
+ * What the programs share on Node: the node:crypto provider, key files, durable files, configuration, the frame of a command.
+ *
+ * @module
+ */
+export { createNodeProvider, nodeSha256, spkiOf } from "./provider.ts";
+export { createKeyFile, loadSigner, parsePublicKeyPem, publicKeyPem, readPublicKeyFile } from "./key-file.ts";
+export { syncDirectory, writeDurable } from "./durable.ts";
+export { runStages, type Stage } from "./stages.ts";
+export { ConfigError, loadConfig, parseConfig, type ConfigSource } from "./config.ts";
+export { EXIT, report, required, runCommand, UsageError, type Arguments, type Command } from "./command.ts";
