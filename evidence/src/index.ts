@@ -47,6 +47,31 @@ export {
   type Where,
 } from "./errors.ts";
 export {
+  type Access,
+  type Amount,
+  type Before,
+  type Boot,
+  type ClockStep,
+  type ConfigChanged,
+  type DeclaredName,
+  type Erased,
+  type Event,
+  type EventKind,
+  type EventOf,
+  type Gap,
+  type Head,
+  type Heads,
+  type KeyRotated,
+  type MeterChanged,
+  type Refused,
+  type Register,
+  type StreamClosed,
+  type StreamOpened,
+  type TimeQuality,
+  type TollAdjustment,
+  type TollTransaction,
+} from "./event.ts";
+export {
   ALG_ED25519,
   ALG_ESP256,
   coseKey,
@@ -57,6 +82,46 @@ export {
   type Algorithm,
   type PublicKey,
 } from "./keys.ts";
+export {
+  checkOrg,
+  checkStream,
+  checkStreamPattern,
+  isOperator,
+  MAX_STREAM,
+  OPERATOR_DEVICE,
+  parseIss,
+  REGISTRY_STREAM,
+  streamAllowed,
+  SYSTEM_STREAM,
+  type Issuer,
+} from "./names.ts";
 export { nobleProvider, nobleSigner, type SignatureProvider, type Signer } from "./provider.ts";
+export {
+  FIRST_ABSOLUTE_TIME,
+  QUALITIES,
+  RAW_NAME,
+  type Measured,
+  type Quality,
+  type Reading,
+  type ReadingValue,
+} from "./reading.ts";
 export { HASH_BYTES, sha256, type Hash } from "./sha256.ts";
 export { asBytes, asDecimal, asText, asUint, Fields, tuple } from "./shape.ts";
+export {
+  CHECKPOINT_TOPIC,
+  downTopic,
+  LIMITS,
+  parseTopic,
+  parseUpTopic,
+  stateTopic,
+  upTopic,
+  type Topic,
+} from "./topics.ts";
+export {
+  checkUnit,
+  SECONDARY_UNITS,
+  toPrimary,
+  unitKind,
+  type PrimaryQuantity,
+  type SecondaryUnit,
+} from "./units.ts";
