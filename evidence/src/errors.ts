@@ -116,6 +116,7 @@ const DISPOSITION = {
   "storage-newer": "stop",
   "storage-missing": "stop",
   "storage-exists": "stop",
+  "storage-in-use": "stop",
   "address-in-use": "stop",
   "address-not-loopback": "stop",
   unreachable: "retry",

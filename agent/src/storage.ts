@@ -1,0 +1,225 @@
+/**
+ * The agent's database: one file, `agent.db` in the data directory, written by one process at a time. It knows tables and
+ * transactions, nothing of MQTT, sources or signing.
+ *
+ * Power may fail at any moment: write-ahead log, synchronous=FULL, and whatever belongs together is one transaction. When a commit fails
+ * nobody knows what the disk holds, so the process ends (`storage-failed`) and starts again from what was committed.
+ *
+ * @module
+ */
+import { chmodSync, existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { EvidenceError } from "@tallystick/evidence";
+
+/** Version of the tables below, kept as `user_version`. */
+export const SCHEMA_VERSION = 1;
+
+const DATABASE_FILE = "agent.db";
+const LOCK_FILE = "agent.lock";
+
+/** The log is cut back to this size after a checkpoint; it grows beyond only while a reader holds it. */
+const MAX_WAL_BYTES = 4 << 20;
+
+const TABLES = `
+  CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
+
+  -- One row a chain; the newest of a stream is the one that grows. seq and hash are the last statement sealed; attested is
+  -- the last seq named by a heads event, -1 before the first; source holds the meter's id and registers as stream-opened told them.
+  CREATE TABLE chain (
+    id INTEGER PRIMARY KEY, sub TEXT NOT NULL, ch BLOB NOT NULL, seq INTEGER NOT NULL, hash BLOB NOT NULL,
+    attested INTEGER NOT NULL, closed INTEGER NOT NULL DEFAULT 0, source TEXT
+  ) STRICT;
+  CREATE INDEX chain_sub ON chain (sub, id);
+
+  -- What was read and not yet sealed. kind 0: a SenML pack, 1: an event. at and tq are the clock's when it was taken,
+  -- scale tells the clock's steps apart: readings of two scales never share a statement.
+  CREATE TABLE journal (
+    id INTEGER PRIMARY KEY, sub TEXT NOT NULL, kind INTEGER NOT NULL, at INTEGER NOT NULL, tq INTEGER NOT NULL,
+    scale INTEGER NOT NULL, count INTEGER NOT NULL, bytes BLOB NOT NULL
+  ) STRICT;
+
+  -- Sealed statements, in the order of sealing. state 0: waits for a receipt, 1: has one, 2: waits, and was refused (advisory).
+  -- The bytes stand in a table of their own: a change of state must not write them again.
+  CREATE TABLE outbox (
+    id INTEGER PRIMARY KEY, chain INTEGER NOT NULL, seq INTEGER NOT NULL, hash BLOB NOT NULL, size INTEGER NOT NULL,
+    sealed INTEGER NOT NULL, state INTEGER NOT NULL DEFAULT 0, receipt INTEGER, place INTEGER
+  ) STRICT;
+  CREATE UNIQUE INDEX outbox_hash ON outbox (hash);
+  CREATE INDEX outbox_open ON outbox (state, id) WHERE state <> 1;
+  CREATE TABLE statement (id INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
+
+  -- Verified receipts; outbox.place is the number of the statement's proof. One receipt may hold many.
+  CREATE TABLE receipt (
+    id INTEGER PRIMARY KEY, origin TEXT NOT NULL, size INTEGER NOT NULL, time INTEGER NOT NULL, tree BLOB NOT NULL, bytes BLOB NOT NULL
+  ) STRICT;
+  CREATE INDEX receipt_size ON receipt (origin, size);
+
+  -- Sealed statements that a full outbox let go, until a gap event tells of them.
+  CREATE TABLE dropped (
+    chain INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL,
+    since INTEGER NOT NULL, until INTEGER NOT NULL
+  ) STRICT;
+
+  -- What the log advised against, by statement; text comes from the wire.
+  CREATE TABLE rejection (
+    hash BLOB PRIMARY KEY, sub TEXT, seq INTEGER, code TEXT NOT NULL, text TEXT NOT NULL,
+    first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  -- What an operator must look at; evidence holds the bytes that show it.
+  CREATE TABLE alarm (
+    id INTEGER PRIMARY KEY, code TEXT NOT NULL, at INTEGER NOT NULL, text TEXT NOT NULL, evidence BLOB
+  ) STRICT;
+
+  -- Counters since the database was made: of a source (scope = stream), or of the uplink (scope = '').
+  CREATE TABLE counter (scope TEXT NOT NULL, name TEXT NOT NULL, value INTEGER NOT NULL, PRIMARY KEY (scope, name)) STRICT, WITHOUT ROWID;
+`;
+
+type Row = Record<string, unknown>;
+
+/** A prepared statement whose rows have a known shape. */
+export type Query<T> = {
+  get(...values: readonly SQLInputValue[]): T | undefined;
+  all(...values: readonly SQLInputValue[]): readonly T[];
+  iterate(...values: readonly SQLInputValue[]): Iterable<T>;
+};
+
+/** An open database. */
+export class Storage {
+  readonly #db: DatabaseSync;
+  readonly #lock: DatabaseSync | undefined;
+  #open = true;
+
+  constructor(db: DatabaseSync, lock?: DatabaseSync) {
+    this.#db = db;
+    this.#lock = lock;
+  }
+
+  /** Prepares a reading statement. The caller states the shape of its rows, as the tables above give it. */
+  query<T extends Row>(sql: string): Query<T> {
+    const prepared = this.#db.prepare(sql);
+    return {
+      get: (...values) => prepared.get(...values) as T | undefined,
+      all: (...values) => prepared.all(...values) as readonly T[],
+      iterate: (...values) => prepared.iterate(...values) as Iterable<T>,
+    };
+  }
+
+  /** Prepares a writing statement. Run it inside {@link transaction}. */
+  prepare(sql: string): StatementSync {
+    return this.#db.prepare(sql);
+  }
+
+  /**
+   * Runs `write` in one transaction: all of it is on disk when this returns, or none of it.
+   *
+   * @throws EvidenceError `storage-failed` if the disk refused; what `write` throws otherwise, after a roll-back
+   */
+  transaction<T>(write: () => T): T {
+    try {
+      this.#db.exec("BEGIN IMMEDIATE");
+      const result = write();
+      this.#db.exec("COMMIT");
+      return result;
+    } catch (cause) {
+      try {
+        this.#db.exec("ROLLBACK");
+      } catch {
+        // the failed commit has ended the transaction already
+      }
+      throw storageError(cause);
+    }
+  }
+
+  /** Gives pages that nothing uses any more back to the file system, at most `maxPages` of them, if they are many. */
+  shrink(maxPages: number): void {
+    const of = (pragma: string): number => Number(this.#db.prepare(`PRAGMA ${pragma}`).get()?.[pragma] ?? 0);
+    // Free pages are used again first; moving pages about for a few of them would only wear the flash.
+    if (of("freelist_count") * 4 > of("page_count")) this.#db.exec(`PRAGMA incremental_vacuum(${maxPages})`);
+  }
+
+  /** Closes the file; a second call does nothing. */
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#db.close();
+    this.#lock?.close();
+  }
+}
+
+/**
+ * Opens the database for writing, and makes it where there is none.
+ *
+ * @throws EvidenceError `storage-in-use` if another process has it, `storage-newer` if a newer version wrote it, `storage-failed`
+ */
+export function openStorage(directory: string): Storage {
+  let lock: DatabaseSync | undefined;
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o750 });
+    lock = lockDirectory(directory);
+    const path = join(directory, DATABASE_FILE);
+    const db = new DatabaseSync(path, { timeout: 5000 });
+    chmodSync(path, 0o640);
+    db.exec(`PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+      PRAGMA journal_size_limit = ${MAX_WAL_BYTES}; PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY`);
+    const storage = new Storage(db, lock);
+    if (versionOf(db, path) === 0) {
+      storage.transaction(() => db.exec(`${TABLES}; PRAGMA user_version = ${SCHEMA_VERSION}`));
+    }
+    return storage;
+  } catch (cause) {
+    lock?.close();
+    throw storageError(cause, directory);
+  }
+}
+
+/**
+ * Opens the database for reading only, also while the agent runs.
+ *
+ * @throws EvidenceError `storage-missing`, `storage-newer`, `storage-failed`
+ */
+export function readStorage(directory: string): Storage {
+  const path = join(directory, DATABASE_FILE);
+  if (!existsSync(path)) {
+    throw new EvidenceError("storage-missing", `${path}: there is no database; the agent hasn't run with this configuration`);
+  }
+  try {
+    const db = new DatabaseSync(path, { readOnly: true, timeout: 5000 });
+    if (versionOf(db, path) === 0) throw new EvidenceError("storage-missing", `${path}: the database is empty`);
+    return new Storage(db);
+  } catch (cause) {
+    throw storageError(cause, directory);
+  }
+}
+
+/** The operating system lets go of this lock when the process ends, however it ends. */
+function lockDirectory(directory: string): DatabaseSync {
+  const lock = new DatabaseSync(join(directory, LOCK_FILE), { timeout: 0 });
+  try {
+    lock.exec("BEGIN EXCLUSIVE");
+  } catch (cause) {
+    lock.close();
+    // Two writers would spend one sequence number twice.
+    throw new EvidenceError("storage-in-use", `${directory}: another agent uses this data directory; stop it first`, {}, cause);
+  }
+  return lock;
+}
+
+function versionOf(db: DatabaseSync, path: string): number {
+  const version = Number(db.prepare("PRAGMA user_version").get()?.["user_version"] ?? 0);
+  if (version > SCHEMA_VERSION) {
+    throw new EvidenceError("storage-newer", `${path}: written by a newer version; install that version or a later one`, {
+      found: version,
+      known: SCHEMA_VERSION,
+    });
+  }
+  return version;
+}
+
+function storageError(cause: unknown, directory = "agent.db"): unknown {
+  if (cause instanceof EvidenceError) return cause;
+  const isSqlite = cause instanceof Error && "code" in cause && typeof cause.code === "string";
+  if (!isSqlite) return cause;
+  return new EvidenceError("storage-failed", `${directory}: ${cause.message}; look at the disk (space, errors, rights)`, {}, cause);
+}
