@@ -121,6 +121,22 @@ const DISPOSITION = {
   "address-not-loopback": "stop",
   unreachable: "retry",
   "http-answer": "retry",
+  // the broker
+  "packet-malformed": "refuse",
+  "packet-trickled": "refuse",
+  "mqtt-version": "refuse",
+  "client-unknown": "refuse",
+  "keepalive-range": "refuse",
+  "keepalive-timeout": "retry",
+  "connect-timeout": "retry",
+  "connection-limit": "retry",
+  "qos-unsupported": "refuse",
+  "retain-refused": "refuse",
+  "retained-full": "refuse",
+  "subscription-limit": "refuse",
+  "queue-full": "retry",
+  "session-full": "retry",
+  "reader-stalled": "retry",
 } as const satisfies Record<string, Disposition>;
 
 /** Stable across releases: rejections, reports, metrics labels and exit codes quote it. */

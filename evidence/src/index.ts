@@ -125,3 +125,42 @@ export {
   type PrimaryQuantity,
   type SecondaryUnit,
 } from "./units.ts";
+export {
+  decodeBundle,
+  encodeBundle,
+  isBundle,
+  MAX_BUNDLE_BYTES,
+  type Bundle,
+  type BundledConsistency,
+  type BundledKey,
+  type Scope,
+} from "./bundle.ts";
+export {
+  isForeignReceipt,
+  parseForeignReceipt,
+  verifyForeignReceipt,
+  type ForeignReceipt,
+} from "./foreign-receipt.ts";
+export {
+  decodeLeaf,
+  encodeLeaf,
+  judgeUse,
+  type Judgement,
+  type KeyLeaf,
+  type KeyUse,
+  type Succession,
+} from "./key-leaf.ts";
+export { KeyState, type KeyRecord, type KeyStateOptions } from "./key-state.ts";
+export { KeyTree, type KeyProof } from "./key-tree.ts";
+export {
+  encodeReceipt,
+  equivocate,
+  parseReceipt,
+  signBatch,
+  verifyReceipt,
+  type BatchClaims,
+  type Proof,
+  type Receipt,
+  type SignedBatch,
+} from "./receipt.ts";
+export { decodeItem, encodeItem, type Enrolment, type Operator, type RegistryItem } from "./registry.ts";

@@ -105,7 +105,7 @@ function readArguments(command: Command, args: readonly string[]): Arguments {
       allowPositionals: true,
       strict: true,
     });
-    return { values: values as Values, positionals };
+    return { values, positionals };
   } catch (cause) {
     const text = cause instanceof Error ? (cause.message.split(". ")[0] ?? "") : String(cause);
     throw new UsageError(`${text}; usage: ${command.usage}`);

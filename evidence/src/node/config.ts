@@ -26,7 +26,10 @@ export type YamlDocument = {
   getIn(path: readonly (string | number)[], keepScalar: true): unknown;
   readonly contents: unknown;
 };
-export type ParseDocument = (text: string, options: { readonly lineCounter: LineCounter }) => YamlDocument;
+export type ParseDocument<L extends LineCounter> = (
+  text: string,
+  options: { readonly lineCounter: L },
+) => YamlDocument;
 /** `new LineCounter()` of `yaml` fits. */
 export type LineCounter = { linePos(offset: number): { readonly line: number } };
 
@@ -45,11 +48,11 @@ type Issue = {
   readonly keys?: readonly string[];
 };
 
-export type ConfigSource<T> = {
+export type ConfigSource<T, L extends LineCounter = LineCounter> = {
   readonly path: string;
   readonly schema: Schema<T>;
-  readonly parseDocument: ParseDocument;
-  readonly lineCounter: LineCounter;
+  readonly parseDocument: ParseDocument<L>;
+  readonly lineCounter: L;
   /** `TALLYSTICK_…` overrides: environment name to the key it sets, e.g. `{ TALLYSTICK_BROKER_URL: ["broker", "url"] }`. */
   readonly overrides?: Readonly<Record<string, readonly string[]>>;
   readonly env?: Readonly<Record<string, string | undefined>>;
@@ -63,7 +66,7 @@ const MAX_CONFIG_BYTES = 1 << 20;
  *
  * @throws ConfigError that lists every fault
  */
-export function loadConfig<T>(source: ConfigSource<T>): T {
+export function loadConfig<T, L extends LineCounter>(source: ConfigSource<T, L>): T {
   let text: string;
   try {
     text = readFileSync(source.path, "utf8");
@@ -77,7 +80,7 @@ export function loadConfig<T>(source: ConfigSource<T>): T {
 }
 
 /** As {@link loadConfig}, for a text that was read already; `path` is for the messages. */
-export function parseConfig<T>(text: string, source: ConfigSource<T>): T {
+export function parseConfig<T, L extends LineCounter>(text: string, source: ConfigSource<T, L>): T {
   const { path, schema, parseDocument, lineCounter } = source;
   if (text.length > MAX_CONFIG_BYTES)
     throw new ConfigError([`${path}: larger than ${MAX_CONFIG_BYTES} bytes`]);
@@ -110,7 +113,7 @@ export function parseConfig<T>(text: string, source: ConfigSource<T>): T {
 
 function overridden(
   value: unknown,
-  { overrides = {}, env = {} }: ConfigSource<never> | ConfigSource<unknown>,
+  { overrides = {}, env = {} }: Pick<ConfigSource<unknown>, "overrides" | "env">,
 ): unknown {
   let result = value;
   for (const [name, keys] of Object.entries(overrides)) {
