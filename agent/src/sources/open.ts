@@ -35,14 +35,6 @@ export const SOURCE_KINDS = ["p1", "host"] as const satisfies readonly SourceOpt
 
 /** Makes the source; it opens its device only when its observations are pulled. */
 export async function openSource(options: SourceOptions, context: SourceContext): Promise<Source> {
-  switch (options.kind) {
-    case "p1": {
-      const { p1Source } = await import("./p1/source.ts");
-      return p1Source(options, context);
-    }
-    case "host": {
-      const { hostSource } = await import("./host.ts");
-      return hostSource(options, context);
-    }
-  }
+  if (options.kind === "p1") return (await import("./p1/source.ts")).p1Source(options, context);
+  return (await import("./host.ts")).hostSource(options, context);
 }
