@@ -4,44 +4,69 @@
  *
  * @module
  */
-import { isEvidenceError, EvidenceError, type EvidenceCode } from "./errors.ts";
 import { scanItem } from "./cbor-scan.ts";
 import type { Decimal } from "./decimal.ts";
+import { EvidenceError, isEvidenceError, type EvidenceCode } from "./errors.ts";
 import { PackCursor } from "./pack-cursor.ts";
-import { LABEL, type Measured } from "./reading.ts";
+import { LABEL } from "./reading.ts";
 import { LIMITS } from "./topics.ts";
 
-type Name = keyof typeof LABEL;
+/** Fields by slot: their label and 6, then the two extensions. A set of them is a number with one bit a slot. */
+export const SLOT = {
+  bs: 0,
+  bv: 1,
+  bu: 2,
+  bt: 3,
+  bn: 4,
+  bver: 5,
+  n: 6,
+  u: 7,
+  v: 8,
+  vs: 9,
+  vb: 10,
+  s: 11,
+  t: 12,
+  ut: 13,
+  vd: 14,
+  q: 15,
+  rx: 16,
+} as const;
+export type Slot = (typeof SLOT)[keyof typeof SLOT];
+const SLOTS = Object.keys(SLOT).length;
+const SLOT_OF_LABEL_0 = SLOT.n;
 
-/** Fields by slot: integer labels from -6 (bs) to 8 (vd), then the extensions. */
-const SLOT_OF_FIRST = -LABEL.bs;
-const SLOT_Q = LABEL.vd + SLOT_OF_FIRST + 1;
-const SLOT_RX = SLOT_Q + 1;
-const slotOf = (name: Name): number => {
-  const label = LABEL[name];
-  return label === "q" ? SLOT_Q : label === "rx" ? SLOT_RX : label + SLOT_OF_FIRST;
-};
+const LETTER_Q = 0x71;
+const LETTER_R = 0x72;
+const LETTER_X = 0x78;
 
 /**
- * The record at hand of a pack, moved on by {@link next}. Reading a field twice is cheap: only its place is remembered.
+ * The records of one pack. `next()` goes from one to the next, and the readers below read fields of the record at hand: only the places
+ * of its fields are remembered, so a field may be read twice, or not at all.
  *
- * Errors: `senml-malformed` for a field of the wrong type, `unknown-member` for a field that is not of the profile; `where.record` names
- * the record.
+ * Errors: `senml-malformed` for a field of the wrong type, `unknown-member` for a field outside the profile, with `where.record`.
  */
 export class PackRecords {
+  readonly bytes: Uint8Array;
   /** Records in the pack, 1 to 4096. */
   readonly count: number;
   /** Number of the record at hand, from 0. */
   index = -1;
+  /** The fields that the record at hand has, one bit a slot. */
+  present = 0;
+  /** Where the text read last by {@link span} begins and ends in `bytes`. */
+  start = 0;
+  end = 0;
   readonly #cursor: PackCursor;
-  /** Offset of each field; 0, where the head of the pack stands, says that it is absent. */
-  readonly #at = new Int32Array(SLOT_RX + 1);
+  readonly #at: number[] = Array.from({ length: SLOTS }, () => 0);
+  #next: number;
 
-  /** @throws EvidenceError a CBOR code, `senml-malformed`, `too-large` */
+  /** @throws EvidenceError `senml-malformed`, `too-large`, or a CBOR code */
   constructor(bytes: Uint8Array) {
     scanPack(bytes);
+    this.bytes = bytes;
     this.#cursor = new PackCursor(bytes);
     this.#cursor.head();
+    this.#next = this.#cursor.at;
     this.count = this.#cursor.argument;
     if (this.#cursor.major !== 4 || this.count === 0)
       this.fail("senml-malformed", "a pack is an array of records");
@@ -49,34 +74,131 @@ export class PackRecords {
       this.fail("too-large", `a pack has at most ${LIMITS.maxRecords} records`);
   }
 
-  /** Goes to the next record; false behind the last one. Read fields only of the record at hand. */
+  /** @returns false behind the last record */
   next(): boolean {
-    if (++this.index === this.count) return false;
+    if (++this.index >= this.count) return false;
     const cursor = this.#cursor;
-    cursor.at = this.#end;
-    this.#at.fill(0);
+    cursor.at = this.#next;
     cursor.head();
     if (cursor.major !== 5) this.fail("senml-malformed", "a record is a map");
+    this.present = 0;
     for (let left = cursor.argument; left > 0; left--) {
-      const slot = this.#slot();
+      const slot = this.#key();
       this.#at[slot] = cursor.at;
+      this.present |= 1 << slot;
       cursor.skip();
     }
-    this.#end = cursor.at;
+    this.#next = cursor.at;
     return true;
   }
-  #end = 1;
 
-  has(name: Name): boolean {
-    return this.#at[slotOf(name)] !== 0;
+  has(slot: Slot): boolean {
+    return (this.present & (1 << slot)) !== 0;
+  }
+
+  /** Reads an integer or a decimal, which then stands in the cursor. */
+  number(slot: Slot): PackCursor {
+    this.#seek(slot);
+    if (!this.#cursor.number(false)) this.#wrong(slot, "is not an exact number");
+    return this.#cursor;
+  }
+
+  exact(slot: Slot): Decimal {
+    return this.number(slot).exact();
+  }
+
+  /** Reads an integer, a decimal or a binary float, which then stands in the cursor. */
+  measure(slot: Slot): PackCursor {
+    this.#seek(slot);
+    if (!this.#cursor.number(true)) this.#wrong(slot, "is not a number");
+    return this.#cursor;
+  }
+
+  /** Finds the text of a field: from `start` to `end`. */
+  span(slot: Slot): void {
+    this.#string(slot, 3, "is not a text");
+    this.start = this.#cursor.at;
+    this.end = this.start + this.#cursor.argument;
+  }
+
+  text(slot: Slot): string {
+    this.#string(slot, 3, "is not a text");
+    return this.#cursor.text();
+  }
+
+  data(slot: Slot): Uint8Array {
+    this.#string(slot, 2, "is not a byte string");
+    return this.#cursor.content();
+  }
+
+  truth(slot: Slot): boolean {
+    this.#seek(slot);
+    this.#cursor.head();
+    const { major, argument } = this.#cursor;
+    if (major !== 7 || (argument !== 20 && argument !== 21)) this.#wrong(slot, "is neither true nor false");
+    return argument === 21;
+  }
+
+  texts(slot: Slot): string[] {
+    const cursor = this.#cursor;
+    this.#seek(slot);
+    cursor.head();
+    if (cursor.major !== 4) this.#wrong(slot, "is not an array");
+    return Array.from({ length: cursor.argument }, () => {
+      cursor.head();
+      if (cursor.major !== 3) this.#wrong(slot, "is not an array of texts");
+      return cursor.text();
+    });
+  }
+
+  fail(code: EvidenceCode, message: string): never {
+    throw new EvidenceError(code, message, this.index < 0 ? {} : { record: this.index });
+  }
+
+  #seek(slot: Slot): void {
+    this.#cursor.at = this.#at[slot] as number;
+  }
+
+  #string(slot: Slot, major: 2 | 3, fault: string): void {
+    this.#seek(slot);
+    this.#cursor.head();
+    if (this.#cursor.major !== major) this.#wrong(slot, fault);
+  }
+
+  /** Reads a key of the record at hand; leaves the cursor at its value. */
+  #key(): number {
+    const cursor = this.#cursor;
+    cursor.head();
+    const { major, argument, at, bytes } = cursor;
+    if (major === 0 && argument <= LABEL.vd) return SLOT_OF_LABEL_0 + argument;
+    if (major === 1 && argument < SLOT_OF_LABEL_0) return SLOT_OF_LABEL_0 - 1 - argument;
+    if (major === 3) {
+      cursor.at += argument;
+      if (argument === 1 && bytes[at] === LETTER_Q) return SLOT.q;
+      if (argument === 2 && bytes[at] === LETTER_R && bytes[at + 1] === LETTER_X) return SLOT.rx;
+    }
+    return this.fail("unknown-member", "a record has a field that is not of the profile");
+  }
+
+  #wrong(slot: Slot, fault: string): never {
+    const name = Object.entries(SLOT).find(([, value]) => value === slot)?.[0] ?? "a field";
+    this.fail("senml-malformed", `${name} ${fault}`);
   }
 }
 
+const FLOATS = { tags: [], floats: true } as const;
+
 /**
- * One strict scan. Our own packs are in deterministic order, and telling that is cheaper than looking for duplicate keys in any order;
- * RFC 8428 allows any.
+ * The strict scan. RFC 8428 allows any order of fields; our own packs are in the deterministic one, and to see that is cheaper than to
+ * look for duplicates in any order.
  */
 function scanPack(bytes: Uint8Array): void {
-  const end = scanIn(bytes, true) ?? scanIn(bytes, false);
-  if (end !== bytes.length) throw new EvidenceError("cbor-trailing", "bytes after the end", { at: end ?? 0 });
+  let end: number;
+  try {
+    end = scanItem(bytes, 0, { ...FLOATS, deterministic: true });
+  } catch (error) {
+    if (!isEvidenceError(error) || error.code !== "cbor-order") throw error;
+    end = scanItem(bytes, 0, { ...FLOATS, deterministic: false });
+  }
+  if (end !== bytes.length) throw new EvidenceError("cbor-trailing", "bytes after the end", { at: end });
 }

@@ -1,0 +1,139 @@
+/**
+ * The verdict on one piece of evidence: a statement, a transparent statement or a bundle. Everything that is believed comes from the
+ * trust policy; nothing is read from a network, a disk or a clock.
+ *
+ * @module
+ */
+import { toHex } from "./bytes.ts";
+import { decodeBundle, isBundle } from "./bundle.ts";
+import { isEvidenceError } from "./errors.ts";
+import { judgeRevocation, judgeUse } from "./key-leaf.ts";
+import type { KeyState } from "./key-state.ts";
+import type { TrustPolicy } from "./policy.ts";
+import { nobleProvider, type SignatureProvider } from "./provider.ts";
+import type { Receipt } from "./receipt.ts";
+import { sha256, type Hash } from "./sha256.ts";
+import { parseTransparent, verifyStatement, type Statement } from "./statement.ts";
+import { judgeBundle, type Means } from "./verify/bundle.ts";
+import { Findings, type Verdict } from "./verify/findings.ts";
+import { ReceiptCheck, type GoodReceipt } from "./verify/receipts.ts";
+import { checkOperators } from "./verify/trust.ts";
+
+/** A registry that the caller has at hand, for evidence that brings none (a transparent statement alone). */
+export type RegistryCopy = {
+  /**
+   * The key state after as many items as the receipt signs.
+   *
+   * @throws EvidenceError `registry-missing`, `registry-mismatch`, `key-state`
+   */
+  at(receipt: Receipt): KeyState;
+};
+
+export type VerifyOptions = {
+  readonly policy: TrustPolicy;
+  readonly provider?: SignatureProvider;
+  readonly hash?: Hash;
+  readonly registry?: RegistryCopy;
+};
+
+/**
+ * Judges the bytes of a statement, a transparent statement or a bundle (told apart by how they begin).
+ *
+ * Never throws on what is in the bytes: whatever is wrong with them is the verdict `invalid` with its code.
+ */
+export function verify(bytes: Uint8Array, options: VerifyOptions): Verdict {
+  const { policy, provider = nobleProvider, hash = sha256, registry } = options;
+  const findings = new Findings();
+  try {
+    if (isBundle(bytes)) judgeBundle(decodeBundle(bytes), { policy, provider, hash }, findings);
+    else judgeTransparent(parseTransparent(bytes), { policy, provider, hash }, registry, findings);
+  } catch (error) {
+    if (!isEvidenceError(error)) throw error;
+    findings.failed("format", error.code, error.message);
+  }
+  return findings.verdict();
+}
+
+function judgeTransparent(
+  { statement, receipts }: { readonly statement: Statement; readonly receipts: readonly Uint8Array[] },
+  { policy, provider, hash }: Means,
+  registry: RegistryCopy | undefined,
+  findings: Findings,
+): void {
+  findings.passed("format");
+  const check = new ReceiptCheck(policy, provider, hash, findings);
+  const good = receipts.flatMap((bytes) => check.check(bytes, statement.hash) ?? []);
+  if (receipts.length === 0) findings.missing("receipts", "receipt-missing", "the statement has no receipt");
+  if (good.some(({ origin, index }) => origin === good[0]?.origin && index !== good[0].index)) {
+    findings.failed("receipts", "receipt-index", "the receipts name different places");
+  }
+  if (policy.quorum === null)
+    findings.restricted("witnesses", "no-witness", "the trust policy asks for no independent witness");
+  else
+    findings.missing(
+      "witnesses",
+      "quorum-unmet",
+      "a statement alone brings no cosigned checkpoint: get the bundle",
+    );
+  judgeKey(statement, good[0], registry, { policy, provider, hash }, findings);
+  findings.notDone("completeness", "a statement alone says nothing of the ones around it");
+  if (statement.claims.seen !== undefined)
+    findings.notDone("seen", "a statement alone brings no proof of the tree it saw");
+}
+
+function judgeKey(
+  statement: Statement,
+  receipt: GoodReceipt | undefined,
+  registry: RegistryCopy | undefined,
+  { policy, provider }: Means,
+  findings: Findings,
+): void {
+  if (receipt === undefined) {
+    findings.notDone("signatures", "without a receipt that holds nothing says whose key this is");
+    return;
+  }
+  if (registry === undefined) {
+    findings.missing(
+      "keys",
+      "registry-missing",
+      "whose key this is stands in the registry: give the log's public directory, or get the bundle",
+    );
+    findings.notDone("signatures", "the key is not known");
+    return;
+  }
+  try {
+    const state = registry.at(receipt);
+    findings.passed("registry", `${state.count} items`);
+    const record = state.get(statement.kid);
+    if (record === undefined) {
+      findings.missing("keys", "key-unknown", `the key ${toHex(statement.kid)} is not in the registry`);
+      findings.notDone("signatures", "the key is not known");
+      return;
+    }
+    verifyStatement(statement, record.key, provider);
+    findings.passed("signatures");
+    const { iss, sub, ch, seq } = statement.claims;
+    const use = {
+      iss,
+      sub,
+      seq,
+      hash: statement.hash,
+      index: receipt.index,
+      ...(ch === undefined ? {} : { ch }),
+    };
+    const { invalid, restriction } =
+      statement.content.type === "registry"
+        ? judgeRevocation(record, receipt.index)
+        : judgeUse(record, use, record.succession);
+    if (invalid !== undefined)
+      findings.failed("keys", invalid, `${iss}/${sub} ${seq} at index ${receipt.index}`);
+    else if (restriction !== undefined) findings.restricted("keys", restriction, `${iss}/${sub} ${seq}`);
+    else findings.passed("keys");
+    if (record.role === "device") checkOperators([{ record, state }], policy, findings);
+  } catch (error) {
+    if (!isEvidenceError(error)) throw error;
+    const about =
+      error.code === "signature-invalid" || error.code === "key-mismatch" ? "signatures" : "registry";
+    findings.failed(about, error.code, error.message);
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * A statement with its place: parsed, with receipts that hold, at one index of one trusted log.
+ *
+ * @module
+ */
+import { equalBytes, toHex } from "../bytes.ts";
+import { EvidenceError, isEvidenceError } from "../errors.ts";
+import type { Statement } from "../statement.ts";
+import type { Findings } from "./findings.ts";
+import type { GoodReceipt, ReceiptCheck } from "./receipts.ts";
+import type { CheckedLog } from "./trust.ts";
+
+export type Transparent = { readonly statement: Statement; readonly receipts: readonly Uint8Array[] };
+
+export type Placed = {
+  readonly statement: Statement;
+  readonly log: CheckedLog;
+  readonly index: number;
+  /** Whose commit time is the one reported. */
+  readonly original: GoodReceipt;
+  /** At the bundle's checkpoint. */
+  readonly newest: GoodReceipt;
+};
+
+/**
+ * Places each transparent statement of a bundle by its two receipts: the original one, and one at the checkpoint.
+ * Reports what {@link ReceiptCheck} does, and `receipt-missing`, `receipt-index`, `receipt-size`, `log-equivocation`.
+ */
+export function placeAll(
+  transparents: readonly Transparent[],
+  logs: readonly (CheckedLog | undefined)[],
+  receipts: ReceiptCheck,
+  findings: Findings,
+): Placed[] {
+  return transparents.flatMap((one) => {
+    try {
+      const placed = place(one, logs, receipts);
+      return placed === undefined ? [] : [placed];
+    } catch (error) {
+      if (!isEvidenceError(error)) throw error;
+      findings.failed("receipts", error.code, `${error.message}; statement ${toHex(one.statement.hash)}`);
+      return [];
+    }
+  });
+}
+
+function place(
+  { statement, receipts: both }: Transparent,
+  logs: readonly (CheckedLog | undefined)[],
+  receipts: ReceiptCheck,
+): Placed | undefined {
+  if (both.length !== 2) {
+    throw new EvidenceError(
+      "receipt-missing",
+      "in a bundle each statement has two receipts: the original, and one at the checkpoint",
+    );
+  }
+  const [original, newest] = both.map((bytes) => receipts.check(bytes, statement.hash));
+  if (original === undefined || newest === undefined) return undefined; // reported already
+  if (original.origin !== newest.origin || original.index !== newest.index) {
+    throw new EvidenceError("receipt-index", "the two receipts name different places");
+  }
+  const log = logs.find((one) => one?.origin === newest.origin);
+  if (log === undefined)
+    throw new EvidenceError("receipt-missing", "the bundle has no checkpoint of the receipts' log");
+  const { size, root } = log.checkpoint;
+  if (newest.size !== size) {
+    throw new EvidenceError("receipt-size", "the second receipt is not at the checkpoint", {
+      size: newest.size,
+      checkpoint: size,
+    });
+  }
+  if (original.size > size)
+    throw new EvidenceError("receipt-size", "a receipt newer than the checkpoint", { size: original.size });
+  if (!equalBytes(newest.root, root)) {
+    throw new EvidenceError("log-equivocation", "receipt and checkpoint of one size have different roots", {
+      size,
+    });
+  }
+  return { statement, log, index: newest.index, original, newest };
+}

@@ -1,0 +1,116 @@
+/**
+ * Receipts of a statement: signed by a trusted log, leading from this very statement to one place in the tree.
+ *
+ * @module
+ */
+import { equalBytes, toHex } from "../bytes.ts";
+import { EvidenceError, isEvidenceError } from "../errors.ts";
+import { isForeignReceipt, parseForeignReceipt, verifyForeignReceipt } from "../foreign-receipt.ts";
+import type { TrustPolicy } from "../policy.ts";
+import type { SignatureProvider } from "../provider.ts";
+import { equivocate, parseReceipt, verifyReceipt, type Receipt } from "../receipt.ts";
+import type { Hash } from "../sha256.ts";
+import type { Findings } from "./findings.ts";
+import { logOf } from "./trust.ts";
+
+/** A receipt that holds, the root it leads to, and the place of its one entry. */
+export type GoodReceipt = Receipt & { readonly root: Uint8Array; readonly index: number };
+
+export class ReceiptCheck {
+  readonly #policy: TrustPolicy;
+  readonly #provider: SignatureProvider;
+  readonly #hash: Hash;
+  readonly #findings: Findings;
+  /** Every tree that some good receipt is about: origin and size to the receipt. */
+  readonly #trees = new Map<string, GoodReceipt>();
+
+  constructor(policy: TrustPolicy, provider: SignatureProvider, hash: Hash, findings: Findings) {
+    this.#policy = policy;
+    this.#provider = memoized(provider);
+    this.#hash = hash;
+    this.#findings = findings;
+  }
+
+  /** The root that a receipt signed for a tree, where one is known. */
+  rootAt(origin: string, size: number): Uint8Array | undefined {
+    return this.#trees.get(`${origin} ${size}`)?.root;
+  }
+
+  /**
+   * Checks one receipt for one entry. Undefined where it does not hold, is of an untrusted log, or is foreign (then it restricts).
+   * Reports `log-unknown`, `receipt-…`, `proof-…`, `signature-invalid`, `log-equivocation`, `index-not-attested`.
+   */
+  check(bytes: Uint8Array, entry: Uint8Array): GoodReceipt | undefined {
+    try {
+      if (isForeignReceipt(bytes)) {
+        this.#foreign(bytes, entry);
+        return undefined;
+      }
+      const receipt = parseReceipt(bytes);
+      const log = logOf(this.#policy, receipt.origin);
+      if (log === undefined) {
+        this.#findings.missing("receipts", "log-unknown", `the trust policy has no log ${receipt.origin}`);
+        return undefined;
+      }
+      if (!equalBytes(receipt.kid, log.key.kid)) {
+        throw new EvidenceError("log-key", `the trust policy has another key for the log ${receipt.origin}`);
+      }
+      const { root, indexes } = verifyReceipt(receipt, [entry], log.key, this.#provider, this.#hash);
+      const good = { ...receipt, root, index: indexes[0] ?? 0 };
+      this.#compare(good);
+      this.#findings.passed("receipts");
+      return good;
+    } catch (error) {
+      if (!isEvidenceError(error)) throw error;
+      this.#findings.failed("receipts", error.code, `${error.message}; statement ${toHex(entry)}`);
+      return undefined;
+    }
+  }
+
+  /** Two receipts of one size that differ are proof that the log's operator cheats. */
+  #compare(receipt: GoodReceipt): void {
+    const tree = `${receipt.origin} ${receipt.size}`;
+    const known = this.#trees.get(tree);
+    if (known === undefined) this.#trees.set(tree, receipt);
+    else if (equivocate(known, receipt)) {
+      throw new EvidenceError("log-equivocation", "two receipts of one size differ in root, reg or keys", {
+        size: receipt.size,
+      });
+    }
+  }
+
+  #foreign(bytes: Uint8Array, entry: Uint8Array): void {
+    const receipt = parseForeignReceipt(bytes);
+    const log = receipt.issuer === undefined ? undefined : logOf(this.#policy, receipt.issuer);
+    if (log === undefined) {
+      this.#findings.missing(
+        "receipts",
+        "log-unknown",
+        `the trust policy has no log ${receipt.issuer ?? "(unnamed)"}`,
+      );
+      return;
+    }
+    verifyForeignReceipt(receipt, entry, log.key, this.#provider, this.#hash);
+    this.#findings.restricted(
+      "receipts",
+      "index-not-attested",
+      "a receipt without a signed size: included, at no proven place",
+    );
+  }
+}
+
+/** The receipts of one batch share one signature: it is verified once. */
+function memoized(provider: SignatureProvider): SignatureProvider {
+  const known = new Map<string, boolean>();
+  return {
+    name: provider.name,
+    verify(key, message, signature) {
+      const name = `${toHex(key.kid)} ${toHex(signature)} ${toHex(message)}`;
+      const before = known.get(name);
+      if (before !== undefined) return before;
+      const result = provider.verify(key, message, signature);
+      known.set(name, result);
+      return result;
+    },
+  };
+}

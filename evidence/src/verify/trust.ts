@@ -1,0 +1,125 @@
+/**
+ * Whom the verifier believes: which logs, which witnesses, which operators. All of it comes from the trust policy, none from the evidence.
+ *
+ * @module
+ */
+import { equalBytes } from "../bytes.ts";
+import { openCheckpoint, type Checkpoint } from "../checkpoint.ts";
+import { verifyCosignature } from "../cosignature.ts";
+import { isEvidenceError } from "../errors.ts";
+import type { KeyRecord, KeyState } from "../key-state.ts";
+import { ed25519Key, type PublicKey } from "../keys.ts";
+import { parseIss } from "../names.ts";
+import { quorumMet, type TrustPolicy } from "../policy.ts";
+import type { SignatureProvider } from "../provider.ts";
+import { parseVkey, type VerifierKey } from "../vkey.ts";
+import type { Findings } from "./findings.ts";
+
+/** A log that the policy names, with its key. */
+export type TrustedLog = { readonly origin: string; readonly key: PublicKey; readonly vkey: VerifierKey };
+
+/** A trusted log at the checkpoint that the evidence brings. */
+export type CheckedLog = TrustedLog & { readonly checkpoint: Checkpoint; readonly note: string };
+
+/** The policy's log of this name. */
+export function logOf(policy: TrustPolicy, origin: string): TrustedLog | undefined {
+  const found = policy.logs.find(({ vkey }) => vkey.name === origin);
+  return found === undefined
+    ? undefined
+    : { origin, key: ed25519Key(found.vkey.publicKey), vkey: found.vkey };
+}
+
+/**
+ * The logs of a bundle that the policy trusts, each with its verified checkpoint, by their place in the bundle.
+ * Reports `log-unknown`, `log-key`, `vkey-malformed`, `note-…`, `checkpoint-…`.
+ */
+export function checkLogs(
+  logs: readonly { readonly vkey: string; readonly checkpoint: string }[],
+  policy: TrustPolicy,
+  provider: SignatureProvider,
+  findings: Findings,
+): (CheckedLog | undefined)[] {
+  return logs.map(({ vkey: text, checkpoint: note }) => {
+    try {
+      const claimed = parseVkey(text);
+      const log = logOf(policy, claimed.name);
+      if (log === undefined) {
+        findings.missing("log", "log-unknown", `the trust policy has no log ${claimed.name}`);
+        return undefined;
+      }
+      if (!equalBytes(claimed.publicKey, log.vkey.publicKey)) {
+        findings.failed("log", "log-key", `the trust policy has another key for the log ${claimed.name}`);
+        return undefined;
+      }
+      const checkpoint = openCheckpoint(note, log.vkey, provider);
+      findings.passed("log", `${log.origin} at size ${checkpoint.size}`);
+      return { ...log, checkpoint, note };
+    } catch (error) {
+      if (!isEvidenceError(error)) throw error;
+      findings.failed("log", error.code, error.message);
+      return undefined;
+    }
+  });
+}
+
+/** Reports `no-witness` where the policy asks for none, `quorum-unmet` where too few cosigned a checkpoint. */
+export function checkWitnesses(
+  logs: readonly CheckedLog[],
+  policy: TrustPolicy,
+  provider: SignatureProvider,
+  findings: Findings,
+): void {
+  if (policy.quorum === null) {
+    findings.restricted("witnesses", "no-witness", "the trust policy asks for no independent witness");
+    return;
+  }
+  for (const { note, origin } of logs) {
+    const cosigned = [...policy.witnesses].filter(
+      ([, { vkey }]) => verifyCosignature(note, vkey, provider) !== undefined,
+    );
+    const names = cosigned.map(([name]) => name);
+    if (quorumMet(policy, names)) findings.passed("witnesses", `${origin}: cosigned by ${names.join(", ")}`);
+    else
+      findings.missing("witnesses", "quorum-unmet", `${origin}: cosigned by ${names.join(", ") || "nobody"}`);
+  }
+}
+
+/**
+ * Goes up from the operator that enrolled a device's key to the founding ones and looks for the pinned key of the org.
+ * Reports `operators-not-pinned`, `operator-unpinned`, `operator-foreign`.
+ */
+export function checkOperators(
+  used: readonly { readonly record: KeyRecord; readonly state: KeyState }[],
+  policy: TrustPolicy,
+  findings: Findings,
+): void {
+  if (policy.operators.length === 0) {
+    findings.restricted(
+      "operators",
+      "operators-not-pinned",
+      "no operator in the trust policy: device identity rests on the log key alone",
+    );
+    return;
+  }
+  for (const { record, state } of used) {
+    const { org } = parseIss(record.iss);
+    const ofOrg = policy.operators.filter((one) => one.org === org);
+    const pins = ofOrg.length > 0 ? ofOrg : policy.operators.filter((one) => one.org === "*");
+    if (pins.length === 0) {
+      findings.missing("operators", "operator-unpinned", `the trust policy pins no operator of ${org}`);
+      continue;
+    }
+    const met = state
+      .operatorsOf(record.kid)
+      .some(({ iss, key }) =>
+        pins.some(({ vkey }) => vkey.name === iss && equalBytes(vkey.publicKey, key.x)),
+      );
+    if (met) findings.passed("operators", `${org}: enrolled by an operator under the pinned one`);
+    else
+      findings.failed(
+        "operators",
+        "operator-foreign",
+        `${record.iss} was enrolled by operators that don't begin at the pinned one`,
+      );
+  }
+}

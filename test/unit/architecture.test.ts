@@ -1,0 +1,113 @@
+/**
+ * Who may import whom. A new edge is a decision: it changes this table, docs/architecture.md and, for a package, a decision record.
+ *
+ * @module
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+
+const ROOT = join(import.meta.dirname, "..", "..");
+
+const EVIDENCE = /^@tallystick\/evidence(?:\/node)?$/;
+const MAY_IMPORT: Record<string, readonly RegExp[]> = {
+  evidence: [/^@noble\/(?:curves|hashes)\//, /^cbor-x$/],
+  agent: [EVIDENCE, /^node:/, /^(?:mqtt|serialport|zod|yaml|pino)$/],
+  broker: [EVIDENCE, /^node:/, /^(?:aedes|zod|yaml|pino)$/],
+  anchor: [
+    EVIDENCE,
+    /^node:/,
+    /^(?:mqtt|hono|@hono\/node-server|sodium-native|zod|yaml|pino|prom-client)(?:\/|$)/,
+  ],
+  audit: [EVIDENCE, /^node:/],
+};
+/** In each package one file speaks MQTT. */
+const SPEAKS_MQTT = /^(?:mqtt|aedes)$/;
+
+type Import = { readonly file: string; readonly specifier: string };
+
+function importsOf(folder: string): Import[] {
+  const files = readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" });
+  return files
+    .filter((file) => file.endsWith(".ts") && !file.includes("node_modules"))
+    .flatMap((file) => {
+      const text = readFileSync(join(ROOT, folder, file), "utf8");
+      const found = [
+        ...text.matchAll(/\b(?:from|import)\s+"([^"]+)"/g),
+        ...text.matchAll(/\bimport\(\s*"([^"]+)"\s*\)/g),
+      ];
+      return found.map(([, specifier = ""]) => ({ file, specifier }));
+    });
+}
+
+const staysInside = ({ file, specifier }: Import): boolean =>
+  specifier.startsWith(".") && !join(file, "..", specifier).startsWith("..");
+
+describe.for(Object.entries(MAY_IMPORT))("%s", ([name, allowed]) => {
+  const imports = importsOf(join(name, "src"));
+
+  test("has sources to look at", () => {
+    expect(imports.length).toBeGreaterThan(10);
+  });
+
+  test("imports only what it may", () => {
+    const inNode = ({ file }: Import): boolean => name === "evidence" && file.startsWith("node/");
+    const foreign = imports.filter(
+      (one) =>
+        !staysInside(one) &&
+        !allowed.some((pattern) => pattern.test(one.specifier)) &&
+        !(inNode(one) && one.specifier.startsWith("node:")),
+    );
+    expect(foreign).toEqual([]);
+  });
+
+  test("lists in its package.json exactly what it imports", () => {
+    const manifest = JSON.parse(readFileSync(join(ROOT, name, "package.json"), "utf8")) as {
+      dependencies: Record<string, string>;
+    };
+    const used = imports
+      .filter(({ specifier }) => !specifier.startsWith(".") && !specifier.startsWith("node:"))
+      .map(({ specifier }) =>
+        specifier
+          .split("/")
+          .slice(0, specifier.startsWith("@") ? 2 : 1)
+          .join("/"),
+      );
+    expect([...new Set(used)].toSorted()).toEqual(Object.keys(manifest.dependencies).toSorted());
+    for (const version of Object.values(manifest.dependencies)) expect(version).toMatch(/^\d+\.\d+\.\d+$/);
+  });
+
+  test("speaks MQTT in one file at most", () => {
+    const files = imports.filter(({ specifier }) => SPEAKS_MQTT.test(specifier)).map(({ file }) => file);
+    expect(new Set(files).size).toBeLessThanOrEqual(1);
+  });
+});
+
+test("evidence keeps cbor-x in one file", () => {
+  const files = importsOf("evidence/src").filter(({ specifier }) => specifier === "cbor-x");
+  expect(files.map(({ file }) => file)).toEqual(["cbor.ts"]);
+});
+
+test("only evidence/src/node touches Node, and nothing else in evidence imports it", () => {
+  const outside = importsOf("evidence/src").filter(({ file }) => !file.startsWith("node/"));
+  expect(
+    outside.filter(({ specifier }) => specifier.startsWith("node:") || specifier.includes("/node/")),
+  ).toEqual([]);
+});
+
+test("nothing imports tests, benches or the demo", () => {
+  const all = Object.keys(MAY_IMPORT).flatMap((name) => importsOf(join(name, "src")));
+  expect(all.filter(({ specifier }) => /(?:^|\/)(?:test|bench|demo)\//.test(specifier))).toEqual([]);
+});
+
+test.for(["evidence", "agent", "broker", "anchor", "audit", "demo"])(
+  "%s has rooms one can live in",
+  (name) => {
+    const folder = name === "demo" ? name : join(name, "src");
+    const files = readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" });
+    const lengths = files
+      .filter((file) => file.endsWith(".ts"))
+      .map((file) => ({ file, lines: readFileSync(join(ROOT, folder, file), "utf8").split("\n").length }));
+    expect(lengths.filter(({ lines }) => lines > 400)).toEqual([]);
+  },
+);
