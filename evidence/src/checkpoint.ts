@@ -15,7 +15,7 @@ import { isCount } from "./merkle.ts";
 import { parseNote, verifyNote, type Note } from "./note.ts";
 import type { SignatureProvider } from "./provider.ts";
 import { HASH_BYTES } from "./sha256.ts";
-import { base64Or, NOTE_ED25519, type VerifierKey } from "./vkey.ts";
+import { base64Or, CONTROL, NOTE_ED25519, type VerifierKey } from "./vkey.ts";
 
 export type Checkpoint = {
   readonly origin: string;
@@ -70,6 +70,6 @@ export function openCheckpoint(
 }
 
 const isOrigin = (origin: string): boolean =>
-  origin.length > 0 && origin.isWellFormed() && !/[\u0000-\u001f]/.test(origin);
+  origin.length > 0 && origin.isWellFormed() && !CONTROL.test(origin);
 
 const malformed = (message: string): EvidenceError => new EvidenceError("checkpoint-malformed", message);

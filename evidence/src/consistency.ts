@@ -51,20 +51,15 @@ export function checkGrowth(
   checkHash(root, "root2");
   const hashes = new PathReader(path);
   // Numbers of three nodes at the level we are at: the part's first and last, and the last of the whole tree.
-  let first = start;
-  let last = end - 1;
-  let edge = size - 1;
-  const up = (): void => {
-    first = half(first);
-    last = half(last);
-    edge = half(edge);
-  };
+  let [first, last, edge] = [start, end - 1, size - 1];
   // Up to the largest node that ends where the part ends: both trees have it, so the path may begin there.
-  while (first !== last && (isOdd(last) || last === edge)) up();
+  while (first !== last && (isOdd(last) || last === edge)) {
+    [first, last, edge] = [half(first), half(last), half(edge)];
+  }
   const seed = first === last ? partRoot : hashes.next();
   let oldRoot = seed;
   let newRoot = seed;
-  for (; edge > 0; up()) {
+  for (; edge > 0; [first, last, edge] = [half(first), half(last), half(edge)]) {
     if (isOdd(last)) {
       const left = hashes.next();
       if (first < last) oldRoot = hashNode(left, oldRoot, hash);

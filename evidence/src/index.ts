@@ -4,6 +4,16 @@
  * @module
  */
 export {
+  decodeBundle,
+  encodeBundle,
+  isBundle,
+  MAX_BUNDLE_BYTES,
+  type Bundle,
+  type BundledConsistency,
+  type BundledKey,
+  type Scope,
+} from "./bundle.ts";
+export {
   compareBytes,
   concatBytes,
   decodeUtf8,
@@ -25,7 +35,11 @@ export {
   type CborMap,
   type CborValue,
 } from "./cbor.ts";
+export { formatCheckpoint, openCheckpoint, parseCheckpoint, type Checkpoint } from "./checkpoint.ts";
+export { CompactRange, type OnNode } from "./compact-range.ts";
+export { verifyConsistency } from "./consistency.ts";
 export { encodeSign1, parseSign1, toBeSigned, type Sign1 } from "./cose.ts";
+export { cosign, verifyCosignature, verifyCosignatures, type Cosignature } from "./cosignature.ts";
 export {
   addDecimal,
   compareDecimal,
@@ -46,6 +60,7 @@ export {
   type EvidenceCode,
   type Where,
 } from "./errors.ts";
+export { decodeEvent, encodeEvent } from "./event.ts";
 export {
   type Access,
   type Amount,
@@ -70,7 +85,24 @@ export {
   type TimeQuality,
   type TollAdjustment,
   type TollTransaction,
-} from "./event.ts";
+} from "./event-kinds.ts";
+export {
+  isForeignReceipt,
+  parseForeignReceipt,
+  verifyForeignReceipt,
+  type ForeignReceipt,
+} from "./foreign-receipt.ts";
+export {
+  decodeLeaf,
+  encodeLeaf,
+  judgeUse,
+  type Judgement,
+  type KeyLeaf,
+  type KeyUse,
+  type Succession,
+} from "./key-leaf.ts";
+export { KeyState, type KeyRecord, type KeyStateOptions } from "./key-state.ts";
+export { KeyTree, type KeyProof } from "./key-tree.ts";
 export {
   ALG_ED25519,
   ALG_ESP256,
@@ -82,6 +114,7 @@ export {
   type Algorithm,
   type PublicKey,
 } from "./keys.ts";
+export { emptyRoot, hashLeaf, hashNode, rootFromInclusion, verifyInclusion } from "./merkle.ts";
 export {
   checkOrg,
   checkStream,
@@ -95,6 +128,32 @@ export {
   SYSTEM_STREAM,
   type Issuer,
 } from "./names.ts";
+export {
+  formatNote,
+  MAX_NOTE_BYTES,
+  parseNote,
+  signNote,
+  verifyNote,
+  type Note,
+  type NoteSignature,
+} from "./note.ts";
+export {
+  parsePolicy,
+  quorumMet,
+  type Group,
+  type PinnedOperator,
+  type TrustedKey,
+  type TrustPolicy,
+} from "./policy.ts";
+export {
+  consistencyPath,
+  inclusionPath,
+  joinEdge,
+  rightEdge,
+  treeRoot,
+  type HashReader,
+  type TreeNode,
+} from "./proofs.ts";
 export { nobleProvider, nobleSigner, type SignatureProvider, type Signer } from "./provider.ts";
 export {
   FIRST_ABSOLUTE_TIME,
@@ -105,8 +164,35 @@ export {
   type Reading,
   type ReadingValue,
 } from "./reading.ts";
+export {
+  encodeReceipt,
+  equivocate,
+  parseReceipt,
+  signBatch,
+  verifyReceipt,
+  type BatchClaims,
+  type Proof,
+  type Receipt,
+  type SignedBatch,
+} from "./receipt.ts";
+export { decodeItem, encodeItem, type Enrolment, type Operator, type RegistryItem } from "./registry.ts";
 export { HASH_BYTES, sha256, type Hash } from "./sha256.ts";
 export { asBytes, asDecimal, asText, asUint, Fields, tuple } from "./shape.ts";
+export { isSubtree, verifySubtreeConsistency, verifySubtreeInclusion, type Subtree } from "./subtree.ts";
+export { decodeEntries, encodeEntries, encodeTile, tileHashReader } from "./tile-content.ts";
+export {
+  entriesPath,
+  formatTilePath,
+  parseTilePath,
+  registryPath,
+  TILE_WIDTH,
+  tilePath,
+  tilesForGrowth,
+  tilesOfSize,
+  tileWidth,
+  type Tile,
+  type TilePath,
+} from "./tiles.ts";
 export {
   CHECKPOINT_TOPIC,
   downTopic,
@@ -126,41 +212,11 @@ export {
   type SecondaryUnit,
 } from "./units.ts";
 export {
-  decodeBundle,
-  encodeBundle,
-  isBundle,
-  MAX_BUNDLE_BYTES,
-  type Bundle,
-  type BundledConsistency,
-  type BundledKey,
-  type Scope,
-} from "./bundle.ts";
-export {
-  isForeignReceipt,
-  parseForeignReceipt,
-  verifyForeignReceipt,
-  type ForeignReceipt,
-} from "./foreign-receipt.ts";
-export {
-  decodeLeaf,
-  encodeLeaf,
-  judgeUse,
-  type Judgement,
-  type KeyLeaf,
-  type KeyUse,
-  type Succession,
-} from "./key-leaf.ts";
-export { KeyState, type KeyRecord, type KeyStateOptions } from "./key-state.ts";
-export { KeyTree, type KeyProof } from "./key-tree.ts";
-export {
-  encodeReceipt,
-  equivocate,
-  parseReceipt,
-  signBatch,
-  verifyReceipt,
-  type BatchClaims,
-  type Proof,
-  type Receipt,
-  type SignedBatch,
-} from "./receipt.ts";
-export { decodeItem, encodeItem, type Enrolment, type Operator, type RegistryItem } from "./registry.ts";
+  COSIGNATURE_ED25519,
+  formatVkey,
+  isKeyName,
+  NOTE_ED25519,
+  parseVkey,
+  type VerifierKey,
+  type VkeyType,
+} from "./vkey.ts";

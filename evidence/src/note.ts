@@ -18,6 +18,7 @@ import { ALG_ED25519, ed25519Key } from "./keys.ts";
 import type { SignatureProvider, Signer } from "./provider.ts";
 import {
   base64Or,
+  CONTROL,
   COSIGNATURE_ED25519,
   isKeyName,
   KEY_ID_BYTES,
@@ -150,7 +151,7 @@ function textOf(source: Uint8Array | string): string {
     throw new EvidenceError("too-large", "a note is too large", { length: source.length });
   }
   const text = typeof source === "string" ? source : decode(source);
-  if (!text.isWellFormed() || /[\u0000-\u0009\u000b-\u001f]/.test(text)) {
+  if (!text.isWellFormed() || CONTROL.test(text.replaceAll("\n", ""))) {
     throw malformed("a control character, or a surrogate that stands alone");
   }
   return text;

@@ -125,7 +125,7 @@ class Draft {
     if (!text.isWellFormed()) throw new Fault("save the file as UTF-8");
     if (text.endsWith("\r"))
       throw new Fault("save the file with Unix line ends (LF): this line ends in CR LF");
-    if (/[\u0000-\u0008\u000b-\u001f\u007f]/.test(text)) throw new Fault("remove the control character");
+    if (/[^\P{Cc}\t\u0080-\u009f]/u.test(text)) throw new Fault("remove the control character");
     if (text.startsWith("\ufeff")) throw new Fault("save the file without a byte order mark");
     const [keyword = "", ...words] = text.split(/[ \t]+/).filter((word) => word !== "");
     if (keyword === "" || keyword.startsWith("#")) return;

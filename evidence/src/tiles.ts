@@ -89,14 +89,8 @@ export function parseTilePath(path: string): TilePath {
 
 /** The inverse of {@link parseTilePath}. @throws EvidenceError `tile-coordinates` */
 export function formatTilePath(tile: TilePath): string {
-  switch (tile.kind) {
-    case "hashes":
-      return tilePath(tile.level, tile.index, tile.width);
-    case "entries":
-      return entriesPath(tile.index, tile.width);
-    case "registry":
-      return registryPath(tile.index, tile.width);
-  }
+  if (tile.kind === "hashes") return tilePath(tile.level, tile.index, tile.width);
+  return tile.kind === "entries" ? entriesPath(tile.index, tile.width) : registryPath(tile.index, tile.width);
 }
 
 /**

@@ -38,9 +38,12 @@ export type VerifierKey = {
   readonly text: string;
 };
 
+/** U+0000 to U+001F, the control characters that no note has: all of Cc but U+007F to U+009F. */
+export const CONTROL = /[^\P{Cc}\u007f-\u009f]/u;
+
 /** A key's name as signed-note has it: not empty, no Unicode space, no plus, no control character, well-formed. */
 export const isKeyName = (name: string): boolean =>
-  name.length > 0 && name.isWellFormed() && !/[\p{White_Space}+\u0000-\u001f]/u.test(name);
+  name.length > 0 && name.isWellFormed() && !CONTROL.test(name) && !/[\p{White_Space}+]/u.test(name);
 
 /**
  * Reads one verifier key; there is one text for each.
