@@ -1,172 +1,89 @@
 /**
- * Events: what happened to a device, a stream or a vehicle, as one deterministic CBOR map with a `kind`. This file says what each kind
- * holds; `event-shapes.ts` says how it is written, `event-codec.ts` does it.
+ * Events to bytes and back (`docs/formats.md` section 5): one byte string per event, and no other is read.
  *
  * @module
  */
-import type { Decimal } from "./decimal.ts";
-import type { PublicKey } from "./keys.ts";
+import { compareDecimal } from "./decimal.ts";
+import { decodeCbor, encodeCbor, type CborValue } from "./cbor.ts";
+import { EvidenceError } from "./errors.ts";
+import type { Event, EventKind } from "./event-kinds.ts";
+import { EVENT_SHAPES, type Member, type OptionalMember } from "./event-shapes.ts";
+import { Fields } from "./shape.ts";
+import { LIMITS } from "./topics.ts";
 
-/** A statement named from outside its chain: the newest of (sub, ch), at `seq`, whose bytes have `hash`. */
-export type Head = {
-  readonly sub: string;
-  readonly ch: Uint8Array;
-  readonly seq: number;
-  readonly hash: Uint8Array;
-};
+/**
+ * Encodes an event as its one deterministic map.
+ *
+ * @throws EvidenceError for whatever {@link decodeEvent} would refuse, with its code
+ */
+export function encodeEvent(event: Event): Uint8Array {
+  const shape = shapeOf(event.kind);
+  const map = new Map<string, CborValue>([["kind", event.kind]]);
+  for (const [name, member] of shape) {
+    const value = (event as unknown as Readonly<Record<string, unknown>>)[name];
+    if (value !== undefined) map.set(name, member.write(value));
+  }
+  const bytes = encodeCbor(map);
+  decodeEvent(bytes);
+  return bytes;
+}
 
-/** Clock when something was sealed: 0 unknown, 1 unsynchronised, 2 NTP or PTP, 3 GNSS or authenticated. */
-export type TimeQuality = 0 | 1 | 2 | 3;
+/**
+ * Reads an event of a closed profile.
+ *
+ * @throws EvidenceError `unknown-member` (an unknown kind too), `member-missing`, `member-type`, `member-range`, `key-malformed`,
+ *   `event-malformed` where members contradict each other, `too-large`, or a CBOR code
+ */
+export function decodeEvent(bytes: Uint8Array): Event {
+  const value = decodeCbor(bytes, { maxBytes: LIMITS.maxStatementBytes });
+  const kind = readKind(value);
+  const fields = new Fields(value, kind);
+  fields.value("kind");
+  const event: Record<string, unknown> = { kind };
+  for (const [name, member] of shapeOf(kind)) {
+    const read = (): unknown => member.read(fields.value(name), `${kind}.${name}`);
+    const found = "optional" in member ? fields.optional(name, read) : read();
+    if (found !== undefined) event[name] = found;
+  }
+  fields.end();
+  checkMembers(event as unknown as Event);
+  return event as unknown as Event;
+}
 
-/** The chain before, in this stream: none, its last admitted statement, or lost for a stated reason. */
-export type Before =
-  | "none"
-  | { readonly ch: Uint8Array; readonly seq: number; readonly hash: Uint8Array }
-  | { readonly lost: string };
+/**
+ * The kind of an encoded event.
+ *
+ * @throws EvidenceError `unknown-member` for a kind outside the profile, and as a closed shape does
+ */
+function readKind(value: CborValue): EventKind {
+  const kind = new Fields(value, "event").text("kind");
+  if (Object.hasOwn(EVENT_SHAPES, kind)) return kind as EventKind;
+  throw new EvidenceError("unknown-member", "no such kind of event", { in: "event", member: "kind" });
+}
 
-/** A name that readings of a stream will have. `digits`: whole and fractional places of a register. */
-export type DeclaredName = {
-  readonly name: string;
-  readonly unit: string | null;
-  readonly type: "counter" | "gauge" | "text";
-  readonly digits: { readonly whole: number; readonly fraction: number } | null;
-};
+/** The members of a kind, seen without their types: the table has them, and {@link Event} says what comes out. */
+type NamedMember = readonly [name: string, member: Member<unknown> | OptionalMember<unknown>];
+const MEMBERS: ReadonlyMap<string, readonly NamedMember[]> = new Map(
+  Object.entries(EVENT_SHAPES).map(([kind, shape]) => [kind, Object.entries(shape) as NamedMember[]]),
+);
+const shapeOf = (kind: EventKind): readonly NamedMember[] => MEMBERS.get(kind) ?? [];
 
-/** First statement of a chain. `source` is the kind of source (`p1`, `host`, `sys`), `meter` the meter's own id. */
-export type StreamOpened = {
-  readonly kind: "stream-opened";
-  readonly before: Before;
-  readonly source: string;
-  readonly meter?: string;
-  /** Seconds expected between readings; 0 when they come as they come. */
-  readonly interval: Decimal;
-  readonly names: readonly DeclaredName[];
-};
+/** What no single member can say. */
+function checkMembers(event: Event): void {
+  if (event.kind === "gap") {
+    const { seq, time } = event;
+    if (seq === undefined && time === undefined) malformed("a gap names statements, times or both");
+    if (seq !== undefined && seq.first > seq.last)
+      malformed("the first statement of a gap is not behind its last");
+    if (time !== undefined && compareDecimal(time.from, time.to) > 0)
+      malformed("a gap does not end before it begins");
+  }
+  if (event.kind === "heads" && event.part !== undefined) {
+    const { i, n } = event.part;
+    if (n < 2 || i < 1 || i > n) malformed("a part is i of n, i from 1, n from 2");
+  }
+}
 
-/** Heads of the device's other streams; `all`: every one of them, over all parts. */
-export type Heads = {
-  readonly kind: "heads";
-  readonly all: boolean;
-  readonly heads: readonly Head[];
-  /** Part i of n, i from 1, n from 2. */
-  readonly part?: { readonly i: number; readonly n: number };
-};
-
-/** A start of the agent. `boot` is a random id of it; `alive` the last moment known alive before; `uptime` the machine's, seconds. */
-export type Boot = {
-  readonly kind: "boot";
-  readonly version: string;
-  readonly boot: Uint8Array;
-  readonly alive?: number;
-  readonly uptime?: Decimal;
-};
-
-/** Something is missing and the signer says so: statements dropped after sealing (`seq`), readings never sealed (`time`), or both. */
-export type Gap = {
-  readonly kind: "gap";
-  readonly reason: string;
-  /** How many readings or statements. */
-  readonly count: number;
-  readonly seq?: { readonly first: number; readonly last: number };
-  readonly time?: { readonly from: Decimal; readonly to: Decimal };
-};
-
-/** The clock jumped: times before and after, `uptime` the monotonic seconds at the step. */
-export type ClockStep = {
-  readonly kind: "clock-step";
-  readonly before: Decimal;
-  readonly after: Decimal;
-  readonly uptime: Decimal;
-  readonly tq: TimeQuality;
-};
-
-export type StreamClosed = { readonly kind: "stream-closed"; readonly reason: string };
-
-export type Register = { readonly name: string; readonly value: Decimal };
-
-/** Another meter: the last registers of the old, the first of the new. */
-export type MeterChanged = {
-  readonly kind: "meter-changed";
-  readonly old: string;
-  readonly new: string;
-  readonly last?: readonly Register[];
-  readonly first?: readonly Register[];
-};
-
-/** `hash` is the SHA-256 of the configuration file. */
-export type ConfigChanged = { readonly kind: "config-changed"; readonly hash: Uint8Array };
-
-/** On `sys`, signed by the old key: the new key, and the last statements that the old one signed. */
-export type KeyRotated = {
-  readonly kind: "key-rotated";
-  readonly key: PublicKey;
-  readonly heads: readonly Head[];
-};
-
-/** The log refused a statement; `sub` where it is not of this stream. `code` is the log's word. */
-export type Refused = {
-  readonly kind: "refused";
-  readonly seq: number;
-  readonly hash: Uint8Array;
-  readonly code: string;
-  readonly sub?: string;
-};
-
-export type Access = {
-  readonly kind: "access";
-  readonly who: string;
-  readonly what: string;
-  readonly purpose: string;
-};
-
-/** The statement of this hash was erased from an archive, by that order. */
-export type Erased = { readonly kind: "erased"; readonly hash: Uint8Array; readonly order: string };
-
-/** `minor` units of the currency, an ISO 4217 code of three letters. */
-export type Amount = { readonly minor: number; readonly currency: string; readonly tariff: string };
-
-/** One passage. `tag` and `plate` are salted commitments, never the thing itself; `refs` the hashes of reads and frames. */
-export type TollTransaction = {
-  readonly kind: "toll-transaction";
-  readonly tx: string;
-  readonly plaza: string;
-  readonly lane: string;
-  readonly t: Decimal;
-  readonly direction: string;
-  readonly class: { readonly measured: number | null; readonly declared: number | null };
-  readonly tag?: Uint8Array;
-  readonly plate?: Uint8Array;
-  readonly validity: string;
-  readonly amount?: Amount;
-  readonly refs: readonly Uint8Array[];
-  readonly supersedes?: Uint8Array;
-};
-
-/** Corrects the amount of the transaction whose statement has the hash `ref`. */
-export type TollAdjustment = {
-  readonly kind: "toll-adjustment";
-  readonly ref: Uint8Array;
-  readonly reason: string;
-  readonly amount: Amount;
-  readonly supersedes?: Uint8Array;
-};
-
-export type Event =
-  | StreamOpened
-  | Heads
-  | Boot
-  | Gap
-  | ClockStep
-  | StreamClosed
-  | MeterChanged
-  | ConfigChanged
-  | KeyRotated
-  | Refused
-  | Access
-  | Erased
-  | TollTransaction
-  | TollAdjustment;
-
-export type EventKind = Event["kind"];
-/** The event of one kind. */
-export type EventOf<K extends EventKind> = Extract<Event, { kind: K }>;
+function malformed(message: string): never {
+  throw new EvidenceError("event-malformed", message);
+}

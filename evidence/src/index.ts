@@ -60,7 +60,6 @@ export {
   type EvidenceCode,
   type Where,
 } from "./errors.ts";
-export { decodeEvent, encodeEvent } from "./event.ts";
 export {
   type Access,
   type Amount,
@@ -86,6 +85,7 @@ export {
   type TollAdjustment,
   type TollTransaction,
 } from "./event-kinds.ts";
+export { decodeEvent, encodeEvent } from "./event.ts";
 export {
   isForeignReceipt,
   parseForeignReceipt,
@@ -137,6 +137,8 @@ export {
   type Note,
   type NoteSignature,
 } from "./note.ts";
+export { checkPack, decodePack, type PackSummary } from "./pack-read.ts";
+export { encodePack } from "./pack-write.ts";
 export {
   parsePolicy,
   quorumMet,
@@ -178,6 +180,15 @@ export {
 export { decodeItem, encodeItem, type Enrolment, type Operator, type RegistryItem } from "./registry.ts";
 export { HASH_BYTES, sha256, type Hash } from "./sha256.ts";
 export { asBytes, asDecimal, asText, asUint, Fields, tuple } from "./shape.ts";
+export { type Claims, type Content, type ContentType, type Level } from "./statement-header.ts";
+export {
+  encodeTransparent,
+  parseStatement,
+  parseTransparent,
+  sealStatement,
+  verifyStatement,
+  type Statement,
+} from "./statement.ts";
 export { isSubtree, verifySubtreeConsistency, verifySubtreeInclusion, type Subtree } from "./subtree.ts";
 export { decodeEntries, encodeEntries, encodeTile, tileHashReader } from "./tile-content.ts";
 export {

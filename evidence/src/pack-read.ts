@@ -132,7 +132,7 @@ class PackWalk {
     const known = exponent === 0 && (mantissa === BASE_VERSION || mantissa === SECONDARY_UNITS_VERSION);
     if (!known) this.#malformed("bver is 10 or 26");
     if (!first && mantissa !== this.#version) this.#malformed("bver is the same in all records of a pack");
-    this.#version = Number(mantissa);
+    this.#version = mantissa;
   }
 
   /** @returns whether the record carries a raw frame */

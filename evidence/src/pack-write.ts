@@ -80,7 +80,7 @@ function offsetFrom(baseTime: Decimal | undefined, time: Decimal): Decimal | und
 }
 
 function inOrder(quality: Reading["quality"]): CborValue {
-  if (new Set(quality).size !== quality.length)
-    throw new EvidenceError("senml-malformed", "a quality occurs twice");
-  return QUALITIES.filter((one) => quality.includes(one));
+  const ordered = QUALITIES.filter((one) => quality.includes(one));
+  if (ordered.length === quality.length) return ordered;
+  throw new EvidenceError("senml-malformed", "a quality is unknown or occurs twice");
 }

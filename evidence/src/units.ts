@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { addDecimal, Decimal, decimal, multiplyDecimal } from "./decimal.ts";
+import { addDecimal, decimal, multiplyDecimal, type Decimal } from "./decimal.ts";
 import { EvidenceError } from "./errors.ts";
 
 /** Those that the registry marks as not to be produced (`g`, `l`, `%`, ...) are known all the same: old devices send them. */

@@ -1,0 +1,215 @@
+/**
+ * Statements: what a device signs. A COSE_Sign1 (RFC 9052) with its protected header in the one deterministic form, and nothing in the
+ * unprotected one.
+ *
+ * @module
+ */
+import { equalBytes } from "./bytes.ts";
+import { decodeCbor, encodeCbor, type CborMap } from "./cbor.ts";
+import { encodeSign1, parseSign1, toBeSigned, type Sign1 } from "./cose.ts";
+import { EvidenceError } from "./errors.ts";
+import { decodeEvent } from "./event.ts";
+import type { Event } from "./event-kinds.ts";
+import { ALG_ESP256, type Algorithm, type PublicKey } from "./keys.ts";
+import { SYSTEM_STREAM } from "./names.ts";
+import { checkPack } from "./pack-read.ts";
+import { isLowS, SIGNATURE_BYTES, type SignatureProvider, type Signer } from "./provider.ts";
+import { decodeItem } from "./registry.ts";
+import { sha256, type Hash } from "./sha256.ts";
+import { readHeader, writeHeader, type Claims, type Content, type Header } from "./statement-header.ts";
+import { LIMITS } from "./topics.ts";
+
+export type { Claims, Content } from "./statement-header.ts";
+
+/** A statement whose form was checked, payload included; whether its signature is good is asked of {@link verifyStatement}. */
+export type Statement = {
+  /** All of it, tag included, unprotected header `a0`. Byte strings below are views on the bytes that were parsed. */
+  readonly bytes: Uint8Array;
+  /** SHA-256 of `bytes`: the ledger entry, and the statement's name everywhere. */
+  readonly hash: Uint8Array;
+  readonly alg: Algorithm;
+  readonly kid: Uint8Array;
+  readonly claims: Claims;
+  readonly content: Content;
+  readonly sign1: Sign1;
+  /** The decoded payload where the content type is event. */
+  readonly event?: Event;
+  /** Readings in the payload; 0 unless the content type is senml. */
+  readonly records: number;
+};
+
+/** The unprotected header of a statement as it is signed, hashed and entered. */
+const EMPTY: CborMap = new Map();
+/** Label of the receipts in the unprotected header of a transparent statement (RFC 9942). */
+const RECEIPTS = 394;
+const MAX_TRANSPARENT_BYTES =
+  LIMITS.maxStatementBytes + LIMITS.maxReceiptsPerStatement * (LIMITS.maxReceiptBytes + 5) + 16;
+
+/**
+ * Signs a statement.
+ *
+ * @param content - its payload comes from `encodePack`, `encodeEvent` or `encodeItem`
+ * @throws EvidenceError for whatever {@link parseStatement} would refuse, with its code, before anything is signed
+ */
+export async function sealStatement(
+  claims: Claims,
+  content: Content,
+  signer: Signer,
+  hash: Hash = sha256,
+): Promise<Statement> {
+  const protectedBytes = encodeCbor(writeHeader(claims, content, signer.key));
+  const payload = content.type === "envelope" ? content.digest : content.payload;
+  const parts = { protectedBytes, unprotected: EMPTY, payload };
+  const unsigned = encodeSign1({ ...parts, signature: new Uint8Array(SIGNATURE_BYTES) });
+  parseStatement(unsigned, hash);
+  const signature = await signer.sign(toBeSigned(protectedBytes, payload));
+  return parseStatement(encodeSign1({ ...parts, signature }), hash);
+}
+
+/**
+ * Reads a statement of the closed profile, once and strictly; the signature is not checked.
+ *
+ * @param bytes - exactly one statement; the result refers to them, so they must not change
+ * @throws EvidenceError `too-large`, `cose-malformed`, `cose-unprotected`, `cose-algorithm`, `statement-malformed`, `statement-claims`,
+ *   `name-malformed`, `signature-invalid` (ESP256 with high s), a code of the payload, of a closed shape, or of CBOR
+ */
+export function parseStatement(bytes: Uint8Array, hash: Hash = sha256): Statement {
+  const sign1 = parseSign1(bytes, LIMITS.maxStatementBytes);
+  if (sign1.unprotected.size > 0) {
+    throw new EvidenceError("cose-unprotected", "the unprotected header of a statement is empty");
+  }
+  return interpret(sign1, hash);
+}
+
+/**
+ * Checks the signature.
+ *
+ * @param key - the key that the registry has for the statement's kid
+ * @throws EvidenceError `key-mismatch` where the key is another one, `signature-invalid`
+ */
+export function verifyStatement(statement: Statement, key: PublicKey, provider: SignatureProvider): void {
+  if (key.alg !== statement.alg || !equalBytes(key.kid, statement.kid)) {
+    throw new EvidenceError("key-mismatch", "the statement names another key");
+  }
+  const { protectedBytes, payload, signature } = statement.sign1;
+  const good = payload !== null && provider.verify(key, toBeSigned(protectedBytes, payload), signature);
+  if (!good) throw new EvidenceError("signature-invalid", "the signature of the statement is not good");
+}
+
+/**
+ * Reads a transparent statement (RFC 9943): a statement with receipts in its unprotected header. The receipts are not parsed.
+ *
+ * @throws EvidenceError `cose-unprotected` unless the unprotected header holds 1 to 16 receipts and nothing else; and as {@link parseStatement}
+ */
+export function parseTransparent(
+  bytes: Uint8Array,
+  hash: Hash = sha256,
+): { statement: Statement; receipts: readonly Uint8Array[] } {
+  const sign1 = parseSign1(bytes, MAX_TRANSPARENT_BYTES);
+  const receipts = readReceipts(sign1.unprotected);
+  const stripped = encodeSign1({ ...sign1, unprotected: EMPTY });
+  if (stripped.length > LIMITS.maxStatementBytes) {
+    throw new EvidenceError("too-large", `a statement has at most ${LIMITS.maxStatementBytes} bytes`);
+  }
+  return { statement: interpret({ ...sign1, bytes: stripped, unprotected: EMPTY }, hash), receipts };
+}
+
+function readReceipts(unprotected: CborMap): readonly Uint8Array[] {
+  const receipts = unprotected.get(RECEIPTS);
+  if (unprotected.size !== 1 || !Array.isArray(receipts)) {
+    throw new EvidenceError(
+      "cose-unprotected",
+      "a transparent statement has receipts, and nothing else, unprotected",
+    );
+  }
+  return checkReceipts(receipts as readonly unknown[]);
+}
+
+function checkReceipts(receipts: readonly unknown[]): readonly Uint8Array[] {
+  if (receipts.length === 0 || receipts.length > LIMITS.maxReceiptsPerStatement) {
+    throw new EvidenceError(
+      "cose-unprotected",
+      `a statement carries 1 to ${LIMITS.maxReceiptsPerStatement} receipts`,
+    );
+  }
+  return receipts.map((receipt) => {
+    if (!(receipt instanceof Uint8Array))
+      throw new EvidenceError("cose-unprotected", "a receipt is a byte string");
+    if (receipt.length <= LIMITS.maxReceiptBytes) return receipt;
+    throw new EvidenceError("too-large", `a receipt has at most ${LIMITS.maxReceiptBytes} bytes`);
+  });
+}
+
+/**
+ * Puts receipts to a statement; its signed parts stay as they are.
+ *
+ * @param receipts - 1 to 16
+ * @throws EvidenceError `cose-unprotected`, `too-large`, or a code of COSE where `statementBytes` is no COSE_Sign1
+ */
+export function encodeTransparent(statementBytes: Uint8Array, receipts: readonly Uint8Array[]): Uint8Array {
+  const sign1 = parseSign1(statementBytes, LIMITS.maxStatementBytes);
+  return encodeSign1({ ...sign1, unprotected: new Map([[RECEIPTS, checkReceipts(receipts)]]) });
+}
+
+/** Everything but the unprotected header, which the caller has judged. */
+function interpret(sign1: Sign1, hash: Hash): Statement {
+  const { bytes, payload, signature } = sign1;
+  if (payload === null || signature.length !== SIGNATURE_BYTES) {
+    throw new EvidenceError("cose-malformed", "a statement has a payload and a signature of 64 bytes");
+  }
+  const header = readHeader(sign1.header, payload);
+  if (header.alg === ALG_ESP256 && !isLowS(signature)) {
+    throw new EvidenceError(
+      "signature-invalid",
+      "s of an ESP256 signature is in the lower half of the group order",
+    );
+  }
+  const found = checkPayload(header);
+  return { bytes, hash: hash(bytes), sign1, ...header, ...found };
+}
+
+function checkPayload({ claims, content }: Header): { readonly records: number; readonly event?: Event } {
+  switch (content.type) {
+    case "senml":
+      return { records: checkReadings(claims, content.payload) };
+    case "event":
+      return { records: 0, event: checkEvent(claims, content.payload) };
+    case "registry":
+      decodeItem(content.payload);
+      return { records: 0 };
+    case "eat":
+      checkClaimsSet(content.payload);
+      return { records: 0 };
+    case "envelope":
+      return { records: 0 };
+  }
+}
+
+function checkReadings({ iss, sub, tq, lvl }: Claims, payload: Uint8Array): number {
+  const { records, untimed, frames } = checkPack(payload, `${iss}/${sub}/`);
+  if (untimed > 0 && tq !== 0) {
+    throw new EvidenceError("senml-time", "a reading has no time, which only a statement of tq 0 may say");
+  }
+  if (lvl === 2 && frames === 0) {
+    throw new EvidenceError("statement-claims", "lvl 2 demands the device's record: a reading named `raw`");
+  }
+  return records;
+}
+
+/** Boot evidence is appraised elsewhere: here it only has to be the one CBOR map of an unprotected claims set (RFC 9711). */
+function checkClaimsSet(payload: Uint8Array): void {
+  const rules = { maxBytes: LIMITS.maxStatementBytes, deterministic: false, floats: true };
+  if (decodeCbor(payload, rules) instanceof Map) return;
+  throw new EvidenceError("statement-malformed", "boot evidence is a map of claims");
+}
+
+/** Kinds of events that a device says of itself as a whole. */
+const SYSTEM_EVENTS: ReadonlySet<string> = new Set(["heads", "key-rotated"] satisfies Event["kind"][]);
+
+function checkEvent({ sub }: Claims, payload: Uint8Array): Event {
+  const event = decodeEvent(payload);
+  if (sub !== SYSTEM_STREAM && SYSTEM_EVENTS.has(event.kind)) {
+    throw new EvidenceError("statement-claims", "heads and key-rotated are said on the stream `sys`");
+  }
+  return event;
+}
