@@ -88,17 +88,19 @@ export class P1Framer {
   }
 
   #begin(): FrameResult | undefined {
-    const before =
-      this.#state === "checksum"
-        ? this.#finish()
-        : this.#state === "outside"
-          ? undefined
-          : this.#refuse("p1-malformed", "the telegram is cut off by the start of the next");
+    const before = this.#endAtSlash();
     this.#state = "lines";
     this.#offset = this.#position;
     this.#buffer[0] = SLASH;
     this.#length = 1;
     return before;
+  }
+
+  #endAtSlash(): FrameResult | undefined {
+    if (this.#state === "outside") return undefined;
+    if (this.#state === "checksum" && this.#length > this.#bang) return this.#finish();
+    // A slash right after the exclamation mark would be a spoiled digit that makes a checked telegram an unchecked one.
+    return this.#refuse("p1-malformed", "the telegram is cut off by the start of the next");
   }
 
   #inLines(byte: number): FrameResult | undefined {
