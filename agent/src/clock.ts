@@ -28,7 +28,7 @@ export type Timer = {
   after(waitMs: number, run: () => void): () => void;
 };
 
-/** The machine's own timers. They don't keep the process alive: stages do. */
+/** The machine's own timers. */
 export const systemTimer: Timer = {
   after(waitMs, run) {
     const timer = setTimeout(run, Math.max(0, waitMs));
@@ -49,7 +49,10 @@ export type ClockStep = {
 };
 
 /** What the operating system says about its clock at one moment. */
-export type SystemTime = { readonly wallUnixMs: number; readonly quality: "synchronised" | "plausible" | "unknown" };
+export type SystemTime = {
+  readonly wallUnixMs: number;
+  readonly quality: "synchronised" | "plausible" | "unknown";
+};
 
 /** A difference against monotonic time above this is a step; below it, the clock is being slewed. */
 const STEP_MS = 1000;
@@ -101,9 +104,9 @@ export class DeviceClock implements Clock {
    */
   observe(system: SystemTime): ClockStep | undefined {
     const before = this.now();
-    const believed = system.quality !== "unknown" && system.wallUnixMs >= this.#buildUnixMs;
-    const tq = this.#qualityAfter(before, system, believed);
-    const afterUnixMs = believed && tq !== 0 ? Math.floor(system.wallUnixMs) : before.timeUnixMs;
+    const believed = this.#believes(system, before);
+    const tq = believed ? (system.quality === "synchronised" ? 2 : 1) : before.tq === 0 ? 0 : 1; // else free-running
+    const afterUnixMs = believed ? Math.floor(system.wallUnixMs) : before.timeUnixMs;
     const stepped = Math.abs(afterUnixMs - before.timeUnixMs) > STEP_MS;
     this.#baseUnixMs = afterUnixMs;
     this.#baseMs = this.#monotonicMs();
@@ -113,8 +116,9 @@ export class DeviceClock implements Clock {
     return { beforeUnixMs: before.timeUnixMs, afterUnixMs, uptimeMs: this.monotonicMs(), tq };
   }
 
-  #qualityAfter(before: Time, system: SystemTime, believed: boolean): TimeQuality {
-    if (believed) return system.quality === "synchronised" ? 2 : 1;
-    return before.tq === 0 ? 0 : 1; // free-running from the last time that was known
+  #believes({ quality, wallUnixMs }: SystemTime, before: Time): boolean {
+    if (quality === "unknown" || wallUnixMs < this.#buildUnixMs) return false;
+    // An unsynchronised clock that stands before a time already known is wrong for certain.
+    return quality === "synchronised" || wallUnixMs >= before.timeUnixMs - STEP_MS;
   }
 }

@@ -61,6 +61,9 @@ const TABLES = `
     since INTEGER NOT NULL, until INTEGER NOT NULL
   ) STRICT;
 
+  -- Streams whose source has been left unread since then, because the outbox was full.
+  CREATE TABLE stopped (sub TEXT PRIMARY KEY, since INTEGER NOT NULL, tq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
   -- What the log advised against, by statement; text comes from the wire.
   CREATE TABLE rejection (
     hash BLOB PRIMARY KEY, sub TEXT, seq INTEGER, code TEXT NOT NULL, text TEXT NOT NULL,
@@ -101,8 +104,8 @@ export class Storage {
     const prepared = this.#db.prepare(sql);
     return {
       get: (...values) => prepared.get(...values) as T | undefined,
-      all: (...values) => prepared.all(...values) as readonly T[],
-      iterate: (...values) => prepared.iterate(...values) as Iterable<T>,
+      all: (...values) => prepared.all(...values) as unknown as readonly T[],
+      iterate: (...values) => prepared.iterate(...values) as unknown as Iterable<T>,
     };
   }
 
@@ -182,11 +185,15 @@ export function openStorage(directory: string): Storage {
 export function readStorage(directory: string): Storage {
   const path = join(directory, DATABASE_FILE);
   if (!existsSync(path)) {
-    throw new EvidenceError("storage-missing", `${path}: there is no database; the agent hasn't run with this configuration`);
+    throw new EvidenceError(
+      "storage-missing",
+      `${path}: there is no database; the agent hasn't run with this configuration`,
+    );
   }
   try {
     const db = new DatabaseSync(path, { readOnly: true, timeout: 5000 });
-    if (versionOf(db, path) === 0) throw new EvidenceError("storage-missing", `${path}: the database is empty`);
+    if (versionOf(db, path) === 0)
+      throw new EvidenceError("storage-missing", `${path}: the database is empty`);
     return new Storage(db);
   } catch (cause) {
     throw storageError(cause, directory);
@@ -201,7 +208,12 @@ function lockDirectory(directory: string): DatabaseSync {
   } catch (cause) {
     lock.close();
     // Two writers would spend one sequence number twice.
-    throw new EvidenceError("storage-in-use", `${directory}: another agent uses this data directory; stop it first`, {}, cause);
+    throw new EvidenceError(
+      "storage-in-use",
+      `${directory}: another agent uses this data directory; stop it first`,
+      {},
+      cause,
+    );
   }
   return lock;
 }
@@ -209,10 +221,14 @@ function lockDirectory(directory: string): DatabaseSync {
 function versionOf(db: DatabaseSync, path: string): number {
   const version = Number(db.prepare("PRAGMA user_version").get()?.["user_version"] ?? 0);
   if (version > SCHEMA_VERSION) {
-    throw new EvidenceError("storage-newer", `${path}: written by a newer version; install that version or a later one`, {
-      found: version,
-      known: SCHEMA_VERSION,
-    });
+    throw new EvidenceError(
+      "storage-newer",
+      `${path}: written by a newer version; install that version or a later one`,
+      {
+        found: version,
+        known: SCHEMA_VERSION,
+      },
+    );
   }
   return version;
 }
@@ -221,5 +237,10 @@ function storageError(cause: unknown, directory = "agent.db"): unknown {
   if (cause instanceof EvidenceError) return cause;
   const isSqlite = cause instanceof Error && "code" in cause && typeof cause.code === "string";
   if (!isSqlite) return cause;
-  return new EvidenceError("storage-failed", `${directory}: ${cause.message}; look at the disk (space, errors, rights)`, {}, cause);
+  return new EvidenceError(
+    "storage-failed",
+    `${directory}: ${cause.message}; look at the disk (space, errors, rights)`,
+    {},
+    cause,
+  );
 }

@@ -1,0 +1,279 @@
+/**
+ * Everything the agent can be told. Every default is in this file and nowhere else; `agent.example.yaml` says the same in words.
+ * Units: what ends in `Ms` is milliseconds, `Bytes` bytes; `every` and `heartbeat` are seconds, `days` days.
+ *
+ * @module
+ */
+import { hash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { checkStream, isEvidenceError, parseVkey } from "@tallystick/evidence";
+import { ConfigError, parseConfig } from "@tallystick/evidence/node";
+import { LineCounter, parseDocument } from "yaml";
+import { z } from "zod";
+import type { Line, SourceOptions } from "./sources/open.ts";
+
+export const DEFAULT_CONFIG_PATH = "/etc/tallystick/agent.yaml";
+const DEFAULT_DATA = "/var/lib/tallystick/agent";
+
+const KIB = 1 << 10;
+const MIB = 1 << 20;
+
+/** Runs one of evidence's checks inside the schema; its message already says what to do. */
+const passes =
+  (check: (text: string) => unknown) =>
+  (text: string, context: z.RefinementCtx): void => {
+    try {
+      check(text);
+    } catch (error) {
+      if (!isEvidenceError(error)) throw error;
+      context.addIssue({ code: "custom", message: error.message });
+    }
+  };
+
+const path = z.string().min(1, "give the path of a file or folder");
+const seconds = (least: number, most: number) =>
+  z
+    .number(`give seconds, ${least} to ${most}`)
+    .min(least, `give seconds, ${least} to ${most}`)
+    .max(most, `give seconds, ${least} to ${most}`);
+const whole = (least: number, most: number) =>
+  z
+    .int(`give a whole number, ${least} to ${most}`)
+    .min(least, `give a whole number, ${least} to ${most}`)
+    .max(most, `give a whole number, ${least} to ${most}`);
+
+const Serial = z.strictObject({
+  path,
+  baudRate: whole(300, 921_600).default(115_200),
+  dataBits: z.literal([7, 8]).default(8),
+  parity: z.enum(["none", "even", "odd"]).default("none"),
+  stopBits: z.literal([1, 2]).default(1),
+  stripParity: z.boolean().default(false),
+});
+const Tcp = z.strictObject({ host: z.string().min(1), port: whole(1, 65_535) });
+
+const Source = z.discriminatedUnion(
+  "kind",
+  [
+    z
+      .strictObject({ kind: z.literal("p1"), serial: Serial.optional(), tcp: Tcp.optional() })
+      .refine(
+        ({ serial, tcp }) => (serial === undefined) !== (tcp === undefined),
+        "give either serial or tcp: where the meter is read",
+      ),
+    z.strictObject({ kind: z.literal("host"), disk: path.optional() }),
+  ],
+  "give kind: p1 or host",
+);
+
+const Stream = z.strictObject({
+  name: z
+    .string()
+    .superRefine(passes(checkStream))
+    .refine(
+      (name) => name !== "sys" && name !== "registry",
+      "sys and registry are reserved; choose another name",
+    ),
+  source: Source,
+  every: seconds(0, 86_400).optional(),
+  maxLossMs: whole(0, 60_000).default(10_000),
+  seal: z
+    .strictObject({
+      maxWaitMs: whole(20, 86_400_000).optional(),
+      maxItems: whole(1, 1000).default(1000),
+      maxBytes: whole(KIB, 24 * KIB).default(24 * KIB),
+    })
+    .prefault({}),
+  raw: z.boolean().default(false),
+});
+
+const name = (most: number) =>
+  z.string().regex(new RegExp(`^[a-z0-9-]{1,${most}}$`), `use 1 to ${most} of a-z, 0-9 and -`);
+
+const Schema = z
+  .strictObject({
+    version: z.literal(1, "this agent reads version 1; try: tally-agent config migrate"),
+    org: name(32),
+    device: name(64).refine((device) => device !== "operator", "operator is reserved; choose another name"),
+    data: path.default(DEFAULT_DATA),
+    key: path.optional(),
+    log: z
+      .array(z.string().superRefine(passes(parseVkey)))
+      .min(1, "pin the log's verifier key: a receipt by any other is refused"),
+    broker: z
+      .strictObject({
+        url: z
+          .url({ protocol: /^mqtts?$/, error: "give the broker as mqtts://host:port" })
+          .default("mqtt://127.0.0.1:1883"),
+        tls: z.strictObject({ ca: path.optional(), cert: path.optional(), key: path.optional() }).optional(),
+        username: z.string().min(1).optional(),
+        passwordFile: path.optional(),
+      })
+      .prefault({}),
+    metered: z.boolean().default(false),
+    heartbeat: seconds(1, 86_400).optional(),
+    clock: z.strictObject({ trust: z.enum(["auto", "system", "rtc", "none"]).default("auto") }).prefault({}),
+    previous: z.strictObject({ lost: z.string().min(1).max(200) }).optional(),
+    outbox: z
+      .strictObject({
+        maxBytes: whole(MIB, 64 * 1024 * MIB).default(256 * MIB),
+        whenFull: z.enum(["stop", "drop-oldest"]).default("stop"),
+        keepReceipted: z
+          .strictObject({
+            days: z.number().min(0).max(3650).default(7),
+            maxBytes: whole(0, 64 * 1024 * MIB).default(200_000_000),
+          })
+          .prefault({}),
+      })
+      .prefault({}),
+    uplink: z
+      .strictObject({
+        window: z
+          .strictObject({
+            maxStatements: whole(1, 100_000).default(1000),
+            maxBytes: whole(64 * KIB, 64 * MIB).default(MIB),
+          })
+          .prefault({}),
+        retry: z
+          .strictObject({
+            firstMs: whole(10, 3_600_000).default(5000),
+            maxMs: whole(10, 86_400_000).default(300_000),
+          })
+          .prefault({}),
+      })
+      .prefault({}),
+    streams: z.array(Stream).max(1000).default([]),
+  })
+  .superRefine(({ streams }, context) => {
+    for (const [i, stream] of streams.entries()) {
+      if (streams.findIndex((one) => one.name === stream.name) < i) {
+        context.addIssue({
+          code: "custom",
+          path: ["streams", i, "name"],
+          message: "another stream has this name already",
+        });
+      }
+    }
+  });
+
+type Raw = z.output<typeof Schema>;
+
+/** How long readings may wait in memory and in the journal, and how many make a statement. */
+export type SealSettings = {
+  readonly maxWaitMs: number;
+  readonly maxItems: number;
+  readonly maxBytes: number;
+};
+
+export type StreamSettings = {
+  readonly name: string;
+  readonly source: SourceOptions;
+  /** Seconds between samples of a cumulative register; 0 takes all there are. */
+  readonly everyS: number;
+  readonly maxLossMs: number;
+  readonly seal: SealSettings;
+};
+
+/** The configuration with every default filled in. */
+export type Settings = Omit<Raw, "streams" | "key" | "heartbeat"> & {
+  readonly iss: string;
+  readonly key: string;
+  readonly heartbeatS: number;
+  readonly streams: readonly StreamSettings[];
+  /** SHA-256 of the file: a `config-changed` event names it. */
+  readonly hash: Uint8Array;
+};
+
+/** Environment names that override a setting. */
+const OVERRIDES = {
+  TALLYSTICK_ORG: ["org"],
+  TALLYSTICK_DEVICE: ["device"],
+  TALLYSTICK_DATA: ["data"],
+  TALLYSTICK_KEY: ["key"],
+  TALLYSTICK_BROKER_URL: ["broker", "url"],
+  TALLYSTICK_BROKER_USERNAME: ["broker", "username"],
+  TALLYSTICK_BROKER_PASSWORD_FILE: ["broker", "passwordFile"],
+  TALLYSTICK_CLOCK_TRUST: ["clock", "trust"],
+  TALLYSTICK_PREVIOUS_LOST: ["previous", "lost"],
+} as const;
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The configuration to use: what `--config` says, else `TALLYSTICK_CONFIG`, else the default place. */
+export const configPath = (option: unknown, env: Environment): string =>
+  typeof option === "string" ? option : (env["TALLYSTICK_CONFIG"] ?? DEFAULT_CONFIG_PATH);
+
+/**
+ * Reads and checks a configuration file.
+ *
+ * @throws ConfigError that lists every fault with its line
+ */
+export function readSettings(file: string, env: Environment): Settings {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new ConfigError([`${file}: can't read the configuration: ${reason}; name another with --config`]);
+  }
+  return parseSettings(text, file, env);
+}
+
+/** As {@link readSettings}, for a text that was read already. @throws ConfigError */
+export function parseSettings(text: string, file: string, env: Environment): Settings {
+  const raw: Raw = parseConfig(text, {
+    path: file,
+    schema: Schema,
+    parseDocument,
+    lineCounter: new LineCounter(),
+    overrides: OVERRIDES,
+    env,
+  });
+  return { ...withDefaults(raw), hash: new Uint8Array(hash("sha256", text, "buffer")) };
+}
+
+function withDefaults(raw: Raw): Omit<Settings, "hash"> {
+  const { metered } = raw;
+  return {
+    ...raw,
+    iss: `${raw.org}/${raw.device}`,
+    key: raw.key ?? join(raw.data, "key.pem"),
+    heartbeatS: raw.heartbeat ?? (metered ? 3600 : 300),
+    streams: raw.streams.map((stream) => {
+      const everyS = stream.every ?? (metered ? 900 : 60);
+      return {
+        name: stream.name,
+        source: sourceOptions(stream, everyS, raw.data),
+        everyS,
+        maxLossMs: stream.maxLossMs,
+        seal: { ...stream.seal, maxWaitMs: stream.seal.maxWaitMs ?? (metered ? 900_000 : 60_000) },
+      };
+    }),
+  };
+}
+
+function sourceOptions(
+  { source, raw }: z.output<typeof Stream>,
+  everyS: number,
+  data: string,
+): SourceOptions {
+  switch (source.kind) {
+    case "p1":
+      return { kind: "p1", line: lineOf(source), keepRaw: raw };
+    case "host":
+      return { kind: "host", intervalS: Math.max(1, everyS), diskPath: source.disk ?? data };
+  }
+}
+
+function lineOf({
+  serial,
+  tcp,
+}: {
+  serial?: z.output<typeof Serial> | undefined;
+  tcp?: z.output<typeof Tcp> | undefined;
+}): Line {
+  if (tcp !== undefined) return { kind: "tcp", ...tcp };
+  if (serial !== undefined) return { kind: "serial", ...serial };
+  throw new ConfigError(["a p1 source has neither serial nor tcp"]); // the schema has refused it
+}

@@ -1,0 +1,188 @@
+/**
+ * The journal: what was read and not yet sealed, so that a power cut loses no more than a source's `maxLossMs` of it.
+ *
+ * Entries are written together: when the first of them is due, all that wait are written in one transaction. What is sealed
+ * before it is due is never written here at all, which spares the flash.
+ *
+ * @module
+ */
+import type { StatementSync } from "node:sqlite";
+import {
+  decodeEvent,
+  decodePack,
+  encodeEvent,
+  encodePack,
+  EvidenceError,
+  type Event,
+  type Reading,
+  type TimeQuality,
+} from "@tallystick/evidence";
+import type { Clock, Timer } from "./clock.ts";
+import type { Storage } from "./storage.ts";
+
+/** When something was taken. Two entries of different `scale` were timed by clocks that differ by a step or a restart. */
+export type Stamp = { readonly atUnixMs: number; readonly tq: TimeQuality; readonly scale: number };
+
+/** What was read at one moment: readings that go into a pack, or an event that becomes a statement of its own. */
+export type Entry = {
+  readonly sub: string;
+  readonly what:
+    | { readonly kind: "readings"; readonly readings: readonly Reading[] }
+    | { readonly kind: "event"; readonly event: Event };
+  /** A pack of these readings alone, or the event, as encoded. */
+  readonly bytes: Uint8Array;
+  readonly stamp: Stamp;
+  /** Row in the journal, once it is written there. */
+  id: number | undefined;
+};
+
+/** Largest payload that surely fits into a statement beside its header, whose longest names leave it over 31 KiB. */
+export const MAX_PAYLOAD_BYTES = 31_000;
+
+const READINGS = 0;
+const EVENT = 1;
+
+/**
+ * Makes entries of readings: usually one, more where they are more than `maxItems` or too large for one statement.
+ *
+ * @throws EvidenceError what {@link encodePack} throws; `too-large` for a single reading that no statement can hold
+ */
+export function readingEntries(
+  base: string,
+  {
+    sub,
+    readings,
+    stamp,
+    maxItems,
+  }: { sub: string; readings: readonly Reading[]; stamp: Stamp; maxItems: number },
+): readonly Entry[] {
+  if (readings.length <= maxItems) {
+    const bytes = encodePack(base, readings);
+    if (bytes.length <= MAX_PAYLOAD_BYTES)
+      return [{ sub, what: { kind: "readings", readings }, bytes, stamp, id: undefined }];
+    if (readings.length === 1)
+      throw new EvidenceError("too-large", "a reading is larger than a statement", { bytes: bytes.length });
+  }
+  const half = Math.ceil(readings.length / 2);
+  const part = (some: readonly Reading[]): readonly Entry[] =>
+    readingEntries(base, { sub, readings: some, stamp, maxItems });
+  return [...part(readings.slice(0, half)), ...part(readings.slice(half))];
+}
+
+/** @throws EvidenceError what {@link encodeEvent} throws; `too-large` for an event that no statement can hold */
+export function eventEntry(sub: string, event: Event, stamp: Stamp): Entry {
+  const bytes = encodeEvent(event);
+  if (bytes.length > MAX_PAYLOAD_BYTES) {
+    throw new EvidenceError("too-large", "an event is larger than a statement", {
+      kind: event.kind,
+      bytes: bytes.length,
+    });
+  }
+  return { sub, what: { kind: "event", event }, bytes, stamp, id: undefined };
+}
+
+type Row = { id: number; kind: number; at: number; tq: number; scale: number; bytes: Uint8Array };
+
+export class Journal {
+  readonly #storage: Storage;
+  readonly #clock: Pick<Clock, "monotonicMs">;
+  readonly #timer: Timer;
+  readonly #fail: (error: unknown) => void;
+  readonly #insert: StatementSync;
+  readonly #delete: StatementSync;
+  readonly #unwritten = new Set<Entry>();
+  #dueMs = Infinity;
+  #cancel = (): void => {};
+
+  /** @param fail - told when a write that nobody waits for fails */
+  constructor(
+    storage: Storage,
+    {
+      clock,
+      timer,
+      fail,
+    }: { clock: Pick<Clock, "monotonicMs">; timer: Timer; fail: (error: unknown) => void },
+  ) {
+    this.#storage = storage;
+    this.#clock = clock;
+    this.#timer = timer;
+    this.#fail = fail;
+    this.#insert = storage.prepare(
+      "INSERT INTO journal (sub, kind, at, tq, scale, count, bytes) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    );
+    this.#delete = storage.prepare("DELETE FROM journal WHERE id = ?");
+  }
+
+  /** Takes an entry in. It is on disk after at most `maxLossMs`; at 0, when this returns. */
+  append(entry: Entry, maxLossMs: number): void {
+    this.#unwritten.add(entry);
+    if (maxLossMs === 0) return this.write();
+    const dueMs = this.#clock.monotonicMs() + maxLossMs;
+    if (dueMs >= this.#dueMs) return;
+    this.#cancel();
+    this.#dueMs = dueMs;
+    this.#cancel = this.#timer.after(maxLossMs, () => {
+      try {
+        this.write();
+      } catch (error) {
+        this.#fail(error);
+      }
+    });
+  }
+
+  /** Writes all that waits, now. @throws EvidenceError `storage-failed` */
+  write(): void {
+    this.#cancel();
+    this.#dueMs = Infinity;
+    if (this.#unwritten.size === 0) return;
+    this.#storage.transaction(() => {
+      for (const entry of this.#unwritten) {
+        const { sub, what, stamp, bytes } = entry;
+        const [kind, count] = what.kind === "event" ? [EVENT, 1] : [READINGS, what.readings.length];
+        entry.id = Number(
+          this.#insert.run(sub, kind, stamp.atUnixMs, stamp.tq, stamp.scale, count, bytes).lastInsertRowid,
+        );
+      }
+    });
+    this.#unwritten.clear();
+  }
+
+  /** These entries are being sealed: they needn't be written any more. */
+  take(entries: readonly Entry[]): void {
+    for (const entry of entries) this.#unwritten.delete(entry);
+    if (this.#unwritten.size > 0) return;
+    this.#cancel();
+    this.#dueMs = Infinity;
+  }
+
+  /** Removes sealed entries, within the transaction of their statements. */
+  remove(entries: readonly Entry[]): void {
+    for (const { id } of entries) if (id !== undefined) this.#delete.run(id);
+  }
+
+  /** What an earlier run read and didn't seal, by stream, in order. */
+  recover(iss: string): ReadonlyMap<string, readonly Entry[]> {
+    const found = new Map<string, Entry[]>();
+    const rows = this.#storage.query<Row & { sub: string }>(
+      "SELECT id, sub, kind, at, tq, scale, bytes FROM journal ORDER BY id",
+    );
+    for (const row of rows.iterate()) {
+      const entries = found.get(row.sub) ?? [];
+      entries.push(entryOf(row, iss));
+      found.set(row.sub, entries);
+    }
+    return found;
+  }
+}
+
+function entryOf({ id, sub, kind, at, tq, scale, bytes }: Row & { sub: string }, iss: string): Entry {
+  const stamp: Stamp = { atUnixMs: at, tq: tq as TimeQuality, scale };
+  const what =
+    kind === EVENT
+      ? { kind: "event" as const, event: decodeEvent(bytes) }
+      : { kind: "readings" as const, readings: decodePack(bytes, baseName(iss, sub)) };
+  return { sub, what, bytes, stamp, id };
+}
+
+/** SenML base name of a stream. */
+export const baseName = (iss: string, sub: string): string => `${iss}/${sub}/`;

@@ -1,0 +1,63 @@
+/**
+ * Single facts that the agent remembers between runs, one row each.
+ *
+ * @module
+ */
+import type { StatementSync } from "node:sqlite";
+import { EvidenceError } from "@tallystick/evidence";
+import type { Query, Storage } from "./storage.ts";
+
+/** Every fact there is, with its kind. */
+type Facts = {
+  /** `org/device` that this database belongs to. */
+  iss: string;
+  /** Newest time of day known, Unix milliseconds. */
+  time: number;
+  /** Steps of the clock and starts of the agent so far: tells the clock's scales apart. */
+  scale: number;
+  /** SHA-256 of the configuration that was last told of. */
+  config: Uint8Array;
+  /** Newest tree whose signature was verified. */
+  "seen-size": number;
+  "seen-root": Uint8Array;
+  /** Why chains of a new database start with `lost`; empty where they start with `none`. */
+  lost: string;
+};
+
+export class Meta {
+  readonly #get: Query<{ value: unknown }>;
+  readonly #set: StatementSync;
+
+  constructor(storage: Storage) {
+    this.#get = storage.query("SELECT value FROM meta WHERE name = ?");
+    this.#set = storage.prepare(
+      "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+    );
+  }
+
+  /** @throws EvidenceError `storage-failed` if the row holds another kind of value than this program writes */
+  number(name: "time" | "scale" | "seen-size"): number | undefined {
+    return this.#read(name, (value): value is number => typeof value === "number");
+  }
+
+  text(name: "iss" | "lost"): string | undefined {
+    return this.#read(name, (value): value is string => typeof value === "string");
+  }
+
+  bytes(name: "config" | "seen-root"): Uint8Array | undefined {
+    return this.#read(name, (value): value is Uint8Array => value instanceof Uint8Array);
+  }
+
+  /** Within a transaction of the caller's. */
+  set<K extends keyof Facts>(name: K, value: Facts[K]): void {
+    this.#set.run(name, value);
+  }
+
+  #read<T>(name: keyof Facts, is: (value: unknown) => value is T): T | undefined {
+    const value = this.#get.get(name)?.value;
+    if (value === undefined) return undefined;
+    if (!is(value))
+      throw new EvidenceError("storage-failed", `agent.db: ${name} is damaged; restore the database`);
+    return value;
+  }
+}
