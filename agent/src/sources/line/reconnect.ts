@@ -58,9 +58,12 @@ export async function* readLine(
       signal.addEventListener("abort", stop, { once: true });
       try {
         for await (const item of readConnection(connection, patience)) {
-          pauseMs = patience.retryMinMs; // only bytes prove that the device is back
-          reported = "";
+          if (item !== "silence") {
+            pauseMs = patience.retryMinMs; // only bytes prove that the device is back
+            reported = "";
+          }
           yield item;
+          if (signal.aborted) return;
         }
         cause = `silent for ${patience.deadMs / 1000} s: check the device and the cable`;
       } catch (error) {

@@ -40,18 +40,24 @@ type State = "outside" | "lines" | "checksum" | "line-end";
 
 /** Holds at most one telegram, `MAX_TELEGRAM_BYTES` long. One framer reads one stream. */
 export class P1Framer {
-  /** Bytes that belonged to no telegram at all; line ends between telegrams are not noise. */
-  noiseBytes = 0;
   readonly #buffer = new Uint8Array(MAX_TELEGRAM_BYTES);
   #length = 0;
   #offset = 0;
   #position = 0;
   #bang = 0;
   #state: State = "outside";
+  #noiseBytes = 0;
 
   /** True while a telegram may be whole, and only silence can tell. */
   get waitsForSilence(): boolean {
     return this.#state === "checksum" || this.#state === "line-end";
+  }
+
+  /** Bytes since the last call that belonged to no telegram at all; line ends between telegrams are not noise. */
+  takeNoise(): number {
+    const bytes = this.#noiseBytes;
+    this.#noiseBytes = 0;
+    return bytes;
   }
 
   /** Takes in bytes and yields what they complete. Chunks may be cut anywhere. */
@@ -83,7 +89,7 @@ export class P1Framer {
       if (byte === LF) return this.#finish();
       return this.#refuse("p1-malformed", "a carriage return without line feed after the checksum");
     }
-    if (byte !== CR && byte !== LF) this.noiseBytes += 1;
+    if (byte !== CR && byte !== LF) this.#noiseBytes += 1;
     return undefined;
   }
 

@@ -58,12 +58,13 @@ export function p1SourceOver(
     async *observations(signal) {
       let framer = new P1Framer();
       for await (const item of readLine(transport, { name: "p1", patience, signal, log, counters })) {
-        const noiseBefore = framer.noiseBytes;
         for (const result of framed(framer, item)) {
           const observation = toObservation(result);
+          counters.bytesSkipped += framer.takeNoise();
+          if (signal.aborted) return;
           if (observation !== undefined) yield observation;
         }
-        counters.bytesSkipped += framer.noiseBytes - noiseBefore;
+        counters.bytesSkipped += framer.takeNoise();
         if (item === "lost") framer = new P1Framer();
       }
     },
