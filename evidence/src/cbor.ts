@@ -155,12 +155,15 @@ function integer(value: number | bigint): number | bigint {
 }
 
 const MAX_UINT64 = (1n << 64n) - 1n;
+/** CBOR has -2^64 too, and the reader takes it, but cbor-x 1.6.8 would write it as a bignum: it is refused here instead. */
+const MIN_WRITTEN = -MAX_UINT64;
+const UNWRITTEN = MIN_WRITTEN - 1n;
 
 function prepared(value: CborValue): unknown {
   if (value === null || typeof value === "string" || typeof value === "boolean") return value;
   if (typeof value === "number" || typeof value === "bigint") {
     const whole = integer(value);
-    if (typeof whole === "bigint" && (whole > MAX_UINT64 || whole < -MAX_UINT64 - 1n)) {
+    if (typeof whole === "bigint" && (whole > MAX_UINT64 || whole < MIN_WRITTEN)) {
       throw new EvidenceError("cbor-malformed", "an integer is at most 64 bits; beyond that use a decimal");
     }
     return whole;
@@ -168,7 +171,8 @@ function prepared(value: CborValue): unknown {
   if (value instanceof Uint8Array) return plain(value);
   if (value instanceof Float) return Number.isInteger(value.value) ? wholeFloat(value.value) : value.value;
   if (value instanceof Decimal) {
-    const fits = value.mantissa <= MAX_UINT64 && value.mantissa >= -MAX_UINT64 - 1n;
+    if (value.mantissa === UNWRITTEN) throw new EvidenceError("cbor-malformed", "-2^64 can't be written");
+    const fits = value.mantissa <= MAX_UINT64 && value.mantissa >= MIN_WRITTEN;
     return value.exponent === 0 && fits ? integer(value.mantissa) : value;
   }
   if (value instanceof Tagged) return new Tag(prepared(value.value), value.tag);
@@ -200,9 +204,12 @@ function compareKeys(a: CborKey, b: CborKey): number {
   return a < 0 ? b - a : a - b;
 }
 
-/** cbor-x hands out views of the kind it was given: a Buffer would leak Buffers. */
+/**
+ * The same bytes as a view of our own. cbor-x hands out views of the kind it was given, so a Buffer would leak Buffers; and it hangs a
+ * DataView on what it reads, which is not for the caller's array to carry.
+ */
 const plain = (bytes: Uint8Array): Uint8Array =>
-  bytes.constructor === Uint8Array ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 /** Brings cbor-x's result into our own types. After the scan a fractional number is a float, and any other one an integer. */
 function restored(value: unknown): CborValue {

@@ -231,3 +231,5 @@ export {
   type VerifierKey,
   type VkeyType,
 } from "./vkey.ts";
+export { verify, type RegistryCopy, type VerifyOptions } from "./verify.ts";
+export { CHECKS, type Check, type CheckName, type Verdict } from "./verify/findings.ts";

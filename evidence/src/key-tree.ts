@@ -5,7 +5,8 @@
  */
 import { compareBytes, toHex } from "./bytes.ts";
 import { EvidenceError } from "./errors.ts";
-import { hashLeaf, hashNode, inclusionPath, treeRoot } from "./merkle.ts";
+import { hashLeaf, hashNode } from "./merkle.ts";
+import { inclusionPath, treeRoot } from "./proofs.ts";
 import type { Hash } from "./sha256.ts";
 
 /** A leaf with the path that leads from it to the root. */

@@ -7,7 +7,7 @@
 import { scanItem } from "./cbor-scan.ts";
 import type { Decimal } from "./decimal.ts";
 import { EvidenceError, isEvidenceError, type EvidenceCode } from "./errors.ts";
-import { PackCursor } from "./pack-cursor.ts";
+import { CborCursor } from "./cbor-cursor.ts";
 import { LABEL } from "./reading.ts";
 import { LIMITS } from "./topics.ts";
 
@@ -56,7 +56,7 @@ export class PackRecords {
   /** Where the text read last by {@link span} begins and ends in `bytes`. */
   start = 0;
   end = 0;
-  readonly #cursor: PackCursor;
+  readonly #cursor: CborCursor;
   readonly #at: number[] = Array.from({ length: SLOTS }, () => 0);
   #next: number;
 
@@ -64,7 +64,7 @@ export class PackRecords {
   constructor(bytes: Uint8Array) {
     scanPack(bytes);
     this.bytes = bytes;
-    this.#cursor = new PackCursor(bytes);
+    this.#cursor = new CborCursor(bytes);
     this.#cursor.head();
     this.#next = this.#cursor.at;
     this.count = this.#cursor.argument;
@@ -97,7 +97,7 @@ export class PackRecords {
   }
 
   /** Reads an integer or a decimal, which then stands in the cursor. */
-  number(slot: Slot): PackCursor {
+  number(slot: Slot): CborCursor {
     this.#seek(slot);
     if (!this.#cursor.number(false)) this.#wrong(slot, "is not an exact number");
     return this.#cursor;
@@ -108,7 +108,7 @@ export class PackRecords {
   }
 
   /** Reads an integer, a decimal or a binary float, which then stands in the cursor. */
-  measure(slot: Slot): PackCursor {
+  measure(slot: Slot): CborCursor {
     this.#seek(slot);
     if (!this.#cursor.number(true)) this.#wrong(slot, "is not a number");
     return this.#cursor;

@@ -5,7 +5,8 @@
  * @module
  */
 import { toHex } from "./bytes.ts";
-import { decodeBundle, isBundle } from "./bundle.ts";
+import { decodeBundle, isBundle, MAX_BUNDLE_BYTES } from "./bundle.ts";
+import { parseSign1 } from "./cose.ts";
 import { isEvidenceError } from "./errors.ts";
 import { judgeRevocation, judgeUse } from "./key-leaf.ts";
 import type { KeyState } from "./key-state.ts";
@@ -13,9 +14,10 @@ import type { TrustPolicy } from "./policy.ts";
 import { nobleProvider, type SignatureProvider } from "./provider.ts";
 import type { Receipt } from "./receipt.ts";
 import { sha256, type Hash } from "./sha256.ts";
-import { parseTransparent, verifyStatement, type Statement } from "./statement.ts";
+import { parseStatement, parseTransparent, verifyStatement, type Statement } from "./statement.ts";
 import { judgeBundle, type Means } from "./verify/bundle.ts";
 import { Findings, type Verdict } from "./verify/findings.ts";
+import type { Transparent } from "./verify/placed.ts";
 import { ReceiptCheck, type GoodReceipt } from "./verify/receipts.ts";
 import { checkOperators } from "./verify/trust.ts";
 
@@ -46,7 +48,7 @@ export function verify(bytes: Uint8Array, options: VerifyOptions): Verdict {
   const findings = new Findings();
   try {
     if (isBundle(bytes)) judgeBundle(decodeBundle(bytes), { policy, provider, hash }, findings);
-    else judgeTransparent(parseTransparent(bytes), { policy, provider, hash }, registry, findings);
+    else judgeTransparent(readStatement(bytes, hash), { policy, provider, hash }, registry, findings);
   } catch (error) {
     if (!isEvidenceError(error)) throw error;
     findings.failed("format", error.code, error.message);
@@ -54,8 +56,14 @@ export function verify(bytes: Uint8Array, options: VerifyOptions): Verdict {
   return findings.verdict();
 }
 
+/** A statement with the receipts it carries, which may be none. */
+function readStatement(bytes: Uint8Array, hash: Hash): Transparent {
+  const plain = parseSign1(bytes, MAX_BUNDLE_BYTES).unprotected.size === 0;
+  return plain ? { statement: parseStatement(bytes, hash), receipts: [] } : parseTransparent(bytes, hash);
+}
+
 function judgeTransparent(
-  { statement, receipts }: { readonly statement: Statement; readonly receipts: readonly Uint8Array[] },
+  { statement, receipts }: Transparent,
   { policy, provider, hash }: Means,
   registry: RegistryCopy | undefined,
   findings: Findings,

@@ -27,8 +27,8 @@ export type Means = {
 /** Judges a bundle that was decoded. @throws EvidenceError where a statement or item in it is malformed: nothing else is looked at then */
 export function judgeBundle(bundle: Bundle, means: Means, findings: Findings): void {
   const { policy, provider, hash } = means;
-  const statements = bundle.statements.map(parseTransparent);
-  const items = bundle.registry.map(parseTransparent);
+  const statements = bundle.statements.map((bytes) => parseTransparent(bytes, hash));
+  const items = bundle.registry.map((bytes) => parseTransparent(bytes, hash));
   findings.passed("format");
 
   const logs = checkLogs(bundle.logs, policy, provider, findings);

@@ -7,7 +7,7 @@
 import { equalBytes, toHex } from "../bytes.ts";
 import type { BundledConsistency } from "../bundle.ts";
 import { isEvidenceError } from "../errors.ts";
-import { verifyConsistency } from "../merkle.ts";
+import { verifyConsistency } from "../consistency.ts";
 import type { Hash } from "../sha256.ts";
 import type { Findings } from "./findings.ts";
 import type { Placed } from "./placed.ts";

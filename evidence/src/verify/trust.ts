@@ -5,11 +5,12 @@
  */
 import { equalBytes } from "../bytes.ts";
 import { openCheckpoint, type Checkpoint } from "../checkpoint.ts";
-import { verifyCosignature } from "../cosignature.ts";
+import { verifyCosignatures } from "../cosignature.ts";
 import { isEvidenceError } from "../errors.ts";
 import type { KeyRecord, KeyState } from "../key-state.ts";
 import { ed25519Key, type PublicKey } from "../keys.ts";
 import { parseIss } from "../names.ts";
+import type { Note } from "../note.ts";
 import { quorumMet, type TrustPolicy } from "../policy.ts";
 import type { SignatureProvider } from "../provider.ts";
 import { parseVkey, type VerifierKey } from "../vkey.ts";
@@ -19,7 +20,7 @@ import type { Findings } from "./findings.ts";
 export type TrustedLog = { readonly origin: string; readonly key: PublicKey; readonly vkey: VerifierKey };
 
 /** A trusted log at the checkpoint that the evidence brings. */
-export type CheckedLog = TrustedLog & { readonly checkpoint: Checkpoint; readonly note: string };
+export type CheckedLog = TrustedLog & { readonly checkpoint: Checkpoint; readonly note: Note };
 
 /** The policy's log of this name. */
 export function logOf(policy: TrustPolicy, origin: string): TrustedLog | undefined {
@@ -39,7 +40,7 @@ export function checkLogs(
   provider: SignatureProvider,
   findings: Findings,
 ): (CheckedLog | undefined)[] {
-  return logs.map(({ vkey: text, checkpoint: note }) => {
+  return logs.map(({ vkey: text, checkpoint: noteText }) => {
     try {
       const claimed = parseVkey(text);
       const log = logOf(policy, claimed.name);
@@ -51,7 +52,7 @@ export function checkLogs(
         findings.failed("log", "log-key", `the trust policy has another key for the log ${claimed.name}`);
         return undefined;
       }
-      const checkpoint = openCheckpoint(note, log.vkey, provider);
+      const { note, ...checkpoint } = openCheckpoint(noteText, log.vkey, provider);
       findings.passed("log", `${log.origin} at size ${checkpoint.size}`);
       return { ...log, checkpoint, note };
     } catch (error) {
@@ -74,13 +75,20 @@ export function checkWitnesses(
     return;
   }
   for (const { note, origin } of logs) {
-    const cosigned = [...policy.witnesses].filter(
-      ([, { vkey }]) => verifyCosignature(note, vkey, provider) !== undefined,
-    );
-    const names = cosigned.map(([name]) => name);
-    if (quorumMet(policy, names)) findings.passed("witnesses", `${origin}: cosigned by ${names.join(", ")}`);
-    else
-      findings.missing("witnesses", "quorum-unmet", `${origin}: cosigned by ${names.join(", ") || "nobody"}`);
+    try {
+      const names = [...verifyCosignatures(note, policy.witnesses, provider).keys()];
+      if (quorumMet(policy, names))
+        findings.passed("witnesses", `${origin}: cosigned by ${names.join(", ")}`);
+      else
+        findings.missing(
+          "witnesses",
+          "quorum-unmet",
+          `${origin}: cosigned by ${names.join(", ") || "nobody"}`,
+        );
+    } catch (error) {
+      if (!isEvidenceError(error)) throw error;
+      findings.failed("witnesses", error.code, `${origin}: ${error.message}`);
+    }
   }
 }
 

@@ -8,7 +8,7 @@ import { decodeUtf8 } from "./bytes.ts";
 import { Float } from "./cbor.ts";
 import { Decimal } from "./decimal.ts";
 
-export class PackCursor {
+export class CborCursor {
   readonly bytes: Uint8Array;
   at = 0;
   /** Major type and argument of the head read last; the argument of a 64-bit integer beyond 2^53 is in `wide`. */
@@ -26,28 +26,15 @@ export class PackCursor {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
-  /** Reads a head. For major type 7 `argument` is the additional information: 20 false, 21 true, 22 null, 27 a float. */
-  head(): void {
+  /** Reads a head and returns its major type. For major type 7 `argument` is the additional information: 20 false, 21 true, 22 null, 27 a float. */
+  head(): number {
     const initial = this.bytes[this.at++] as number;
     const info = initial & 31;
     this.major = initial >> 5;
     this.argument = info;
     this.wide = undefined;
-    if (info < 24 || this.major === 7) return;
-    if (info === 24) {
-      this.argument = this.bytes[this.at] as number;
-      this.at += 1;
-    } else if (info === 25) {
-      this.argument = this.#view.getUint16(this.at);
-      this.at += 2;
-    } else if (info === 26) {
-      this.argument = this.#view.getUint32(this.at);
-      this.at += 4;
-    } else {
-      this.wide = this.#view.getBigUint64(this.at);
-      this.argument = Number(this.wide);
-      this.at += 8;
-    }
+    if (info >= 24 && this.major !== 7) this.#readArgument(info);
+    return this.major;
   }
 
   /** Reads an integer or a decimal; with `floats` a binary float too. False where something else stands. */
@@ -108,6 +95,23 @@ export class PackCursor {
     }
     this.at = end;
     return text;
+  }
+
+  #readArgument(info: number): void {
+    if (info === 24) {
+      this.argument = this.bytes[this.at] as number;
+      this.at += 1;
+    } else if (info === 25) {
+      this.argument = this.#view.getUint16(this.at);
+      this.at += 2;
+    } else if (info === 26) {
+      this.argument = this.#view.getUint32(this.at);
+      this.at += 4;
+    } else {
+      this.wide = this.#view.getBigUint64(this.at);
+      this.argument = Number(this.wide);
+      this.at += 8;
+    }
   }
 
   #integer(): number | bigint {

@@ -1,0 +1,130 @@
+/**
+ * Order and completeness: the chains that the statements form, and whether what the bundle claims to be complete is.
+ *
+ * @module
+ */
+import type { Scope } from "../bundle.ts";
+import { equalBytes, toHex } from "../bytes.ts";
+import { examineStreams, missingNumbers, type Range, type Stream } from "../chain.ts";
+import type { Head } from "../event-kinds.ts";
+import type { Statement } from "../statement.ts";
+import type { Findings } from "./findings.ts";
+import type { UsedKey } from "./keys.ts";
+import type { Placed } from "./placed.ts";
+
+/** Reports `fork`, `discontinuity`, `gap`. */
+export function checkChains(placed: readonly Placed[], used: readonly UsedKey[], findings: Findings): void {
+  const statements = inLogOrder(placed);
+  const reEnrolled = new Set(
+    used.filter(({ record }) => record.reEnrolled).map(({ record }) => toHex(record.kid)),
+  );
+  for (const { iss, sub, findings: found } of examineStreams(statements)) {
+    const name = `${iss}/${sub}`;
+    for (const one of found) {
+      if (one.code === "fork") {
+        const hashes = one.hashes.map(toHex).join(" and ");
+        findings.failed(
+          "chains",
+          "fork",
+          `${name} at ${one.seq}, chain ${toHex(one.ch)}: ${one.reason}: ${hashes}`,
+        );
+      } else if (one.code === "discontinuity" && !reEnrolled.has(toHex(one.kid))) {
+        findings.restricted(
+          "chains",
+          "discontinuity",
+          `${name}: begins with a lost predecessor: ${quoted(one.reason)}`,
+        );
+      } else if (one.code === "gap") {
+        const { count, reason } = one.gap;
+        findings.restricted(
+          "completeness",
+          "gap",
+          `${name} at ${one.seq}: ${count} missing, as the device signed: ${quoted(reason)}`,
+        );
+      }
+    }
+  }
+  for (const { iss, head, named } of contradictedHeads(statements)) {
+    findings.failed(
+      "chains",
+      "fork",
+      `${iss}/${head.sub} at ${head.seq}: the device's heads name ${toHex(head.hash)}, here is ${toHex(named.hash)}`,
+    );
+  }
+  findings.passed("chains");
+}
+
+/** Reports `bundle-scope` (nothing of it is there), `hole`, `tail-not-attested`. */
+export function checkCompleteness(
+  scope: readonly Scope[],
+  placed: readonly Placed[],
+  findings: Findings,
+): void {
+  const statements = inLogOrder(placed);
+  const streams = examineStreams(statements);
+  const heads = statements.flatMap(headsOf);
+  for (const claim of scope) {
+    const { iss, sub, ch, from, to } = claim;
+    const name = `${iss}/${sub} ${from}..${to}`;
+    const chain = chainOf(streams, claim);
+    const missing = chain === undefined ? [{ from, to }] : missingNumbers(chain, claim);
+    if (chain === undefined || missing.some((range) => range.from === from && range.to === to)) {
+      findings.missing("completeness", "bundle-scope", `${name}: none of it is in the bundle`);
+      continue;
+    }
+    if (missing.length > 0)
+      findings.restricted("completeness", "hole", `${name}: not here: ${missing.map(rangeText).join(", ")}`);
+    const last = chain.statements.find(({ claims }) => claims.seq === to);
+    const attested = heads.some(
+      ({ iss: device, head }) =>
+        device === iss &&
+        head.sub === sub &&
+        head.seq === to &&
+        equalBytes(head.ch, ch) &&
+        last !== undefined &&
+        equalBytes(head.hash, last.hash),
+    );
+    if (!attested)
+      findings.restricted(
+        "completeness",
+        "tail-not-attested",
+        `${name}: no heads statement here names ${to}`,
+      );
+    else if (missing.length === 0) findings.passed("completeness", `complete ${name}`);
+  }
+}
+
+const inLogOrder = (placed: readonly Placed[]): Statement[] =>
+  placed.toSorted((a, b) => a.index - b.index).map(({ statement }) => statement);
+
+const headsOf = ({ claims, event }: Statement): { readonly iss: string; readonly head: Head }[] =>
+  event?.kind === "heads" ? event.heads.map((head) => ({ iss: claims.iss, head })) : [];
+
+const chainOf = (
+  streams: readonly Stream<Statement>[],
+  { iss, sub, ch }: Scope,
+): Stream<Statement>["chains"][number] | undefined =>
+  streams.find((one) => one.iss === iss && one.sub === sub)?.chains.find((one) => equalBytes(one.ch, ch));
+
+/** Heads that name another statement than the one held at that place. */
+function contradictedHeads(
+  statements: readonly Statement[],
+): { iss: string; head: Head; named: Statement }[] {
+  const place = (iss: string, sub: string, ch: Uint8Array, seq: number): string =>
+    `${iss}/${sub} ${toHex(ch)} ${seq}`;
+  const held = new Map(
+    statements.flatMap((one) => {
+      const { iss, sub, ch, seq } = one.claims;
+      return ch === undefined ? [] : [[place(iss, sub, ch, seq), one] as const];
+    }),
+  );
+  return statements.flatMap(headsOf).flatMap(({ iss, head }) => {
+    const named = held.get(place(iss, head.sub, head.ch, head.seq));
+    return named === undefined || equalBytes(named.hash, head.hash) ? [] : [{ iss, head, named }];
+  });
+}
+
+const rangeText = ({ from, to }: Range): string => (from === to ? `${from}` : `${from}..${to}`);
+
+/** hostile: a reason is the device's own text, shown without control characters. */
+const quoted = (text: string): string => JSON.stringify(text);
