@@ -134,12 +134,13 @@ function examineChain<S extends Link>(group: readonly S[]): { chain: Chain<S>; f
 
 /** Those that claim one number, for each number in ascending order; the same bytes once. */
 function rivalsByNumber<S extends Link>(group: readonly S[]): S[][] {
-  const byNumber = Map.groupBy(group, ({ claims }) => claims.seq);
-  return [...byNumber.entries()]
-    .sort(([a], [b]) => a - b)
-    .map(([, claimants]) =>
-      [...new Map(claimants.toReversed().map((one) => [toHex(one.hash), one])).values()].reverse(),
-    );
+  const seen = new Set<string>();
+  const distinct = group.filter(({ hash }) => {
+    const name = toHex(hash);
+    return seen.has(name) ? false : seen.add(name);
+  });
+  const byNumber = Map.groupBy(distinct, ({ claims }) => claims.seq);
+  return [...byNumber.entries()].sort(([a], [b]) => a - b).map(([, claimants]) => claimants);
 }
 
 /** What is missing between the first and the last held, cut where a signed gap begins or ends. */

@@ -35,6 +35,16 @@ export {
   type CborMap,
   type CborValue,
 } from "./cbor.ts";
+export {
+  examineStreams,
+  missingNumbers,
+  type Chain,
+  type ChainFinding,
+  type ForkReason,
+  type Link,
+  type Range,
+  type Stream,
+} from "./chain.ts";
 export { formatCheckpoint, openCheckpoint, parseCheckpoint, type Checkpoint } from "./checkpoint.ts";
 export { CompactRange, type OnNode } from "./compact-range.ts";
 export { verifyConsistency } from "./consistency.ts";
@@ -92,6 +102,7 @@ export {
   verifyForeignReceipt,
   type ForeignReceipt,
 } from "./foreign-receipt.ts";
+export { HeadIndex, type NamedHead } from "./heads.ts";
 export {
   decodeLeaf,
   encodeLeaf,
@@ -222,6 +233,8 @@ export {
   type PrimaryQuantity,
   type SecondaryUnit,
 } from "./units.ts";
+export { verify, type RegistryCopy, type VerifyOptions } from "./verify.ts";
+export { CHECKS, type Check, type CheckName, type Verdict } from "./verify/findings.ts";
 export {
   COSIGNATURE_ED25519,
   formatVkey,
@@ -231,5 +244,4 @@ export {
   type VerifierKey,
   type VkeyType,
 } from "./vkey.ts";
-export { verify, type RegistryCopy, type VerifyOptions } from "./verify.ts";
-export { CHECKS, type Check, type CheckName, type Verdict } from "./verify/findings.ts";
+export { decodeDown, encodeDown, splitUp, type DownMessage, type Up, type UpItem } from "./wire.ts";
