@@ -56,8 +56,9 @@ export class Fields {
 
   uint(key: CborKey, max = Number.MAX_SAFE_INTEGER): number {
     const value = this.value(key);
-    if (typeof value !== "number") return this.#fail("member-type", key, "is not a safe integer");
-    if (value < 0 || value > max) this.#fail("member-range", key, `is not within 0 and ${max}`);
+    if (!isInteger(value)) return this.#fail("member-type", key, "is not an integer");
+    if (typeof value === "bigint" || value < 0 || value > max)
+      this.#fail("member-range", key, `is not within 0 and ${max}`);
     return value;
   }
 
@@ -118,6 +119,10 @@ export class Fields {
   }
 }
 
+/** A bigint is an integer beyond 2^53 - 1: of the right type, and out of every range here. */
+const isInteger = (value: CborValue | undefined): value is number | bigint =>
+  typeof value === "number" || typeof value === "bigint";
+
 /** hostile: a key from outside is shown short and without control characters. */
 const quoted = (key: CborKey): string =>
   typeof key === "number" ? String(key) : JSON.stringify(key.length > 40 ? `${key.slice(0, 40)}…` : key);
@@ -149,9 +154,8 @@ export function asBytes(value: CborValue | undefined, length: number | undefined
 
 /** @throws EvidenceError `member-type`, `member-range` */
 export function asUint(value: CborValue | undefined, name: string, max = Number.MAX_SAFE_INTEGER): number {
-  if (typeof value !== "number")
-    throw new EvidenceError("member-type", `${name} is not a safe integer`, { in: name });
-  if (value < 0 || value > max)
+  if (!isInteger(value)) throw new EvidenceError("member-type", `${name} is not an integer`, { in: name });
+  if (typeof value === "bigint" || value < 0 || value > max)
     throw new EvidenceError("member-range", `${name} is not within 0 and ${max}`, { in: name });
   return value;
 }

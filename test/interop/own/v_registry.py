@@ -1,0 +1,115 @@
+"""registry.json: the items of one log, with the leaves and the root of the key state after each."""
+from __future__ import annotations
+
+from .cborw import enc
+from .keys import ESP256, Key
+from .ledger import Ledger, enrolment, policy_item
+from .statements import EVENT, REGISTRY, Chain, chain_id, claims, name_of, opened, statement
+
+ORIGIN = "log.example/2026"
+CITY, WATER = "city/operator", "water/operator"
+GW1, GW2 = "water/gw-1", "roads/gw-2"
+
+
+def registry() -> dict:
+    log, city, water, water2 = Key("registry log"), Key("registry city"), Key("registry water"), Key("registry water 2")
+    a, b, c, d, e = Key("registry a"), Key("registry b"), Key("registry c"), Key("registry d", ESP256), Key("registry e")
+    ledger = Ledger(ORIGIN, log)
+    state = ledger.state
+    rows: list[dict] = []
+
+    def add(kind: str, signer: Key, iss: str, payload: dict, change) -> None:
+        data = ledger.item(signer, iss, payload)
+        n, index = len(ledger.items) - 1, ledger.item_index[-1]
+        change(index)
+        rows.append({"name": kind, "n": n, "index": index, "hex": data.hex(), "hash": name_of(data).hex(), "payload": enc(payload).hex(),
+                     "key": signer.name, "leaves": [x.hex() for x in state.leaves()], "root": state.root().hex()})
+
+    def fill(count: int) -> None:
+        for _ in range(count):
+            ledger.entries.append(bytes(32))
+
+    add("policy", city, CITY, policy_item(ORIGIN, log, [(city, CITY, "*")]), lambda i: state.operator(city, CITY, "*", i))
+    add("operator-added: the first of an org, by *", city, CITY, {"kind": "operator-added", "operator": {"iss": WATER, "for": "water", "key": water.cose}},
+        lambda i: state.operator(water, WATER, "water", i))
+    add("enrol", water, WATER, enrolment(GW1, a, ["meter/m-1", "heat/*"], 900), lambda i: state.bring(a.kid, "device", GW1, ["meter/m-1", "heat/*"], 900, i))
+    fill(3)
+    add("enrol: ESP256, by *, with a machine", city, CITY, enrolment(GW2, d, ["*"], 3600, machine=bytes(range(32))),
+        lambda i: state.bring(d.kid, "device", GW2, ["*"], 3600, i))
+    rotated = rotation(a, GW1, b)
+    for s in rotated:
+        ledger.append(s)
+
+    def rotate(i: int) -> None:
+        state.supersede(GW1, i)
+        state.bring(b.kid, "device", GW1, ["meter/m-1", "heat/*"], 900, i)
+
+    add("rotate", water, WATER, {"kind": "rotate", "statement": rotated[-1]}, rotate)
+    fill(2)
+    add("operator-added: a second of the org, by the first", water, WATER, {"kind": "operator-added", "operator": {"iss": WATER, "for": "water", "key": water2.cose}},
+        lambda i: state.operator(water2, WATER, "water", i))
+    at = ledger.size
+    add("revoke, suspect since earlier", water2, WATER, {"kind": "revoke", "kid": b.kid, "from": at - 2}, lambda i: state.revoke(b.kid, at - 2, i))
+    fill(1)
+    add("revoke again, suspect since earlier still", city, CITY, {"kind": "revoke", "kid": b.kid, "from": 8}, lambda i: state.revoke(b.kid, 8, i))
+
+    def again(i: int) -> None:
+        state.supersede(GW1, i)
+        state.bring(c.kid, "device", GW1, ["*"], 600, i)
+
+    add("re-enrol", water, WATER, {"kind": "re-enrol", "device": GW1, "key": c.cose, "streams": ["*"], "silence": 600, "reason": "gateway replaced"}, again)
+    operator_gone = ledger.size
+    add("revoke an operator", city, CITY, {"kind": "revoke", "kid": water2.kid, "from": operator_gone}, lambda i: state.revoke(water2.kid, operator_gone, i))
+    next_log = Key("registry next log")
+    refused = faults(ledger, city, water, water2, a, c, e, rotated)
+    add("successor", city, CITY, {"kind": "successor", "origin": "log.example/2027", "log": next_log.cose}, lambda i: None)
+    return {"origin": ORIGIN, "keys": [k.shown() for k in (log, city, water, water2, a, b, c, d, e, next_log)], "items": rows,
+            "refused": refused, "refusedAfter": len(rows) - 1, "proofs": proofs(ledger)}
+
+
+def rotation(old: Key, iss: str, new: Key) -> list[bytes]:
+    """The device's `sys` chain up to its key-rotated statement."""
+    meter = Chain(old, iss, "meter/m-1", chain_id(f"{iss} meter"))
+    meter.event(opened())
+    sys = Chain(old, iss, "sys", chain_id(f"{iss} sys"))
+    sys.event(opened(source="sys"))
+    sys.event({"kind": "key-rotated", "key": new.cose, "heads": [meter.head]})
+    return [*meter.statements, *sys.statements]
+
+
+def proofs(ledger: Ledger) -> list[dict]:
+    out = []
+    for kid in sorted(ledger.state.of):
+        leaf, size, index, path = ledger.state.proof_of(kid)
+        out.append({"kid": kid.hex(), "leaf": leaf.hex(), "size": size, "index": index, "path": [p.hex() for p in path]})
+    return out
+
+
+def faults(ledger: Ledger, city: Key, water: Key, gone: Key, a: Key, c: Key, e: Key, rotated: list[bytes]) -> list[dict]:
+    """Items that don't count when they come after the good ones; each is tried alone, at log index `index`."""
+    n, index, prev = len(ledger.items), ledger.size, name_of(ledger.items[-1])
+    out = []
+
+    def case(name: str, code: str, signer: Key, iss: str, payload: dict, **more) -> None:
+        seq, before = more.get("seq", n), more.get("prev", prev)
+        data = statement(signer, claims(iss, "registry", seq, ch=None, prev=before if seq else None, iat=1_789_991_000), REGISTRY, enc(payload))
+        out.append({"name": name, "code": code, "index": index, "hex": data.hex(), "key": signer.name})
+
+    good = enrolment("water/gw-9", e)
+    case("number skipped", "registry-order", water, WATER, good, seq=n + 1)
+    case("number spent", "registry-order", water, WATER, good, seq=n - 1)
+    case("another predecessor", "registry-order", water, WATER, good, prev=bytes(32))
+    case("a second policy", "registry-malformed", city, CITY, policy_item(ORIGIN, Key("registry log"), [(city, CITY, "*")]))
+    case("device of another org", "operator-org", water, WATER, enrolment("roads/gw-9", e))
+    case("a signer nobody knows", "key-unknown", e, WATER, good)
+    case("signed under another iss", "key-issuer", water, CITY, good)
+    case("signed by a device", "key-issuer", c, WATER, good)
+    case("an operator that was revoked", "key-revoked", gone, WATER, good)
+    case("first operator of an org, not by *", "operator-org", water, WATER, {"kind": "operator-added", "operator": {"iss": "parks/operator", "for": "parks", "key": e.cose}})
+    case("an operator for *, by an operator of an org", "operator-org", water, WATER, {"kind": "operator-added", "operator": {"iss": WATER, "for": "*", "key": e.cose}})
+    case("a key that is there", "key-exists", water, WATER, enrolment("water/gw-9", a))
+    case("an operator's key for a device", "key-exists", water, WATER, enrolment("water/gw-9", city))
+    case("revoking a key nobody knows", "key-unknown", water, WATER, {"kind": "revoke", "kid": e.kid, "from": 0})
+    case("revoking a key of another org", "operator-org", water, WATER, {"kind": "revoke", "kid": Key("registry d", ESP256).kid, "from": 0})
+    case("rotation that was done", "key-exists", water, WATER, {"kind": "rotate", "statement": rotated[-1]})
+    return out
