@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { once } from "node:events";
 import process from "node:process";
 import { Decimal, EvidenceError, formatDecimal, isEvidenceError, type Reading } from "@tallystick/evidence";
 import { EXIT, report, required, UsageError, type Command } from "@tallystick/evidence/node";
@@ -40,6 +39,7 @@ device gives no time or no zone), q (what is known against it). Exit code 1 if a
 async function decodeCapture(decoder: Decoder, path: string | undefined): Promise<number> {
   const place = path ?? "standard input";
   let exit: number = EXIT.good;
+  process.stdout.on("error", ignore); // `print` reports it; without a listener it would end the process
   try {
     for await (const frame of decoder(captureBytes(openCapture(path)))) {
       if ("error" in frame) exit = refuse(place, frame.error);
@@ -47,17 +47,23 @@ async function decodeCapture(decoder: Decoder, path: string | undefined): Promis
     }
   } catch (error) {
     if (isEvidenceError(error)) return refuse(place, error);
+    if (error instanceof Error && "code" in error && error.code === "EPIPE") return exit; // `| head` has seen enough
     throw new Error(`${place}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  } finally {
+    process.stdout.off("error", ignore);
   }
   return exit;
 }
 
+const ignore = (): void => undefined;
+
 const refuse = (place: string, { code, message, where }: EvidenceError): number =>
   report("tally-agent decode", new EvidenceError(code, `${place}: ${message}`, where));
 
-async function print(text: string): Promise<void> {
-  if (!process.stdout.write(text)) await once(process.stdout, "drain");
-}
+const print = (text: string): Promise<void> =>
+  new Promise((resolve, reject) => {
+    process.stdout.write(text, (error) => (error ? reject(error) : resolve()));
+  });
 
 /** A reading as one line of JSON. Numbers are text: JSON's own would lose digits. */
 export function readingLine({ name, unit, value, time, quality }: Reading): string {

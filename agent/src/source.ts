@@ -4,24 +4,19 @@
  *
  * @module
  */
-import type { Decimal, EvidenceCode, Event, Reading } from "@tallystick/evidence";
+import type { DeclaredName, Decimal, EvidenceCode, Event, Reading } from "@tallystick/evidence";
 import type { Clock } from "./clock.ts";
 
 /**
  * A register or other object that a source delivers, as `stream-opened` lists it.
  * `digits` are the widths in which the device prints a number (001581.123 is 6 + 3), null where it isn't one.
  */
-export type Register = {
-  readonly name: string;
-  readonly unit: string | null;
-  readonly type: "counter" | "gauge" | "text";
-  readonly digits: { readonly whole: number; readonly fraction: number } | null;
-};
+export type Register = DeclaredName;
 
 /** One frame's worth of decoded values. */
 export type Observation = {
   readonly readings: readonly Reading[];
-  /** One for each reading, in the same order. */
+  /** What the readings are, in their order; none for a reading whose value the device itself calls faulty. */
   readonly registers: readonly Register[];
   /** The meter's own id; absent where the device has none. */
   readonly meter?: string;

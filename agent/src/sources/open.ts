@@ -31,8 +31,6 @@ export type HostOptions = { readonly kind: "host"; readonly intervalS: number; r
 
 export type SourceOptions = P1Options | HostOptions;
 
-export const SOURCE_KINDS = ["p1", "host"] as const satisfies readonly SourceOptions["kind"][];
-
 /** Makes the source; it opens its device only when its observations are pulled. */
 export async function openSource(options: SourceOptions, context: SourceContext): Promise<Source> {
   if (options.kind === "p1") return (await import("./p1/source.ts")).p1Source(options, context);

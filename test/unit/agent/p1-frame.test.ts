@@ -148,6 +148,7 @@ describe("framing anything", () => {
           const found: string[] = [];
           for (let at = 0; at < stream.length; at += size) {
             for (const result of framer.push(stream.subarray(at, at + size))) {
+              if ("frame" in result) expect(result.frame.raw.length).toBeLessThanOrEqual(MAX_TELEGRAM_BYTES);
               if ("frame" in result && result.frame.checked)
                 found.push(Buffer.from(result.frame.raw).toString("latin1"));
             }

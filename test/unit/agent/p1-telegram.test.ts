@@ -194,6 +194,16 @@ describe("the live path", () => {
     expect(readings[0]?.quality).toEqual(future ? ["future"] : []);
   });
 
+  test("a value that the device calls faulty is a reading, but tells nothing of its register", () => {
+    const seen = live(
+      clock("2016-11-13T19:58:00Z", 2),
+      "1-0:1.8.0(------.---*kWh)",
+      "1-0:2.8.0(000001.000*kWh)",
+    );
+    expect(seen.readings.map(({ name }) => name)).toEqual(["1-0:1.8.0", "1-0:2.8.0"]);
+    expect(seen.registers.map(({ name }) => name)).toEqual(["1-0:2.8.0"]);
+  });
+
   test("no checksum is said of every reading, first of all", () => {
     const telegram = readTelegram(frame(["1-0:1.8.1(1*kWh)", "0-0:96.14.0(0002)"], false));
     for (const { quality } of observe(telegram, clock("2020-01-01T00:00:00Z", 2)).readings) {

@@ -45,7 +45,8 @@ export function observe(telegram: Telegram, clock: Clock, raw?: Uint8Array): Obs
   });
   return {
     readings,
-    registers: telegram.values.map(({ register }) => register),
+    // A register that shows dashes for once has not become another register.
+    registers: telegram.values.filter(({ faulty }) => !faulty).map(({ register }) => register),
     meter: telegram.meter,
     ...(telegram.time?.kind === "moment" ? { deviceTime: decimal(telegram.time.unixS) } : {}),
     receivedUnixMs: timeUnixMs,

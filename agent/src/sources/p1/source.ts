@@ -12,6 +12,9 @@ import { P1Framer, type FrameResult } from "./frame.ts";
 import { observe } from "./readings.ts";
 import { readTelegram } from "./telegram.ts";
 
+/** DSMR 5 and Belgium send every second, the others every ten: none is rarer. */
+const TELEGRAM_INTERVAL_S = 10;
+
 /** Opens nothing yet: that happens when the observations are pulled. */
 export async function p1Source(options: P1Options, context: SourceContext): Promise<Source> {
   return p1SourceOver(await transportOf(options), context, { keepRaw: options.keepRaw });
@@ -53,7 +56,7 @@ export function p1SourceOver(
   };
   return {
     kind: "p1",
-    intervalS: 0, // 1 s or 10 s, as the meter likes
+    intervalS: TELEGRAM_INTERVAL_S,
     counters,
     async *observations(signal) {
       let framer = new P1Framer();
