@@ -238,4 +238,30 @@ describe("over anything", () => {
     expect(await waiting).toMatchObject({ done: true });
     expect(source.counters.reconnects).toBe(0);
   });
+
+  test("stopped while the device is being opened, it is closed again", async () => {
+    let opened: (connection: Connection) => void = () => undefined;
+    let closed = 0;
+    let refuse: (error: Error) => void = () => undefined;
+    const transport: Transport = {
+      place: "test",
+      open: () => new Promise((resolve) => (opened = resolve)),
+      explain: String,
+    };
+    const stop = new AbortController();
+    const source = p1SourceOver(transport, context(), { patience: PATIENCE });
+    const waiting = source.observations(stop.signal)[Symbol.asyncIterator]().next();
+    stop.abort();
+    opened({
+      read: () =>
+        closed > 0 ? Promise.reject(new Error("closed")) : new Promise((_, reject) => (refuse = reject)),
+      close: () => {
+        closed += 1;
+        refuse(new Error("closed"));
+        return Promise.resolve();
+      },
+    });
+    expect(await waiting).toMatchObject({ done: true });
+    expect(closed).toBeGreaterThan(0);
+  });
 });

@@ -56,6 +56,7 @@ export async function* readLine(
       log.info(`${name}: ${transport.place}: open`);
       const stop = (): void => void connection.close();
       signal.addEventListener("abort", stop, { once: true });
+      if (signal.aborted) stop(); // while it was being opened
       try {
         for await (const item of readConnection(connection, patience)) {
           if (item !== "silence") {
