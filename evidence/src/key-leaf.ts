@@ -122,7 +122,7 @@ function countsAfterSuccession(superseded: number, use: KeyUse, succession: Succ
   if (equalBytes(succession.statement, use.hash)) return true;
   const { ch } = use;
   if (ch === undefined) return false;
-  return succession.heads.some(
-    (head) => head.sub === use.sub && equalBytes(head.ch, ch) && use.seq <= head.seq,
-  );
+  const end = succession.heads.find((head) => head.sub === use.sub && equalBytes(head.ch, ch));
+  // A chain that is not named had ended before: what the log holds of it stands, and nothing is added.
+  return end === undefined ? use.index < superseded : use.seq <= end.seq;
 }

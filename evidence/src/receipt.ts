@@ -13,7 +13,7 @@ import { encodeSign1, parseSign1, toBeSigned, type Sign1 } from "./cose.ts";
 import { EvidenceError } from "./errors.ts";
 import { ALG_ED25519, type PublicKey } from "./keys.ts";
 import { hashLeaf, rootFromInclusion } from "./merkle.ts";
-import type { SignatureProvider, Signer } from "./provider.ts";
+import { SIGNATURE_BYTES, type SignatureProvider, type Signer } from "./provider.ts";
 import { HASH_BYTES, sha256, type Hash } from "./sha256.ts";
 import { asBytes, asUint, Fields, tuple } from "./shape.ts";
 import { LIMITS } from "./topics.ts";
@@ -103,7 +103,7 @@ export function encodeReceipt(batch: SignedBatch, proofs: readonly Omit<Proof, "
 /**
  * Reads a receipt of this profile.
  *
- * @throws EvidenceError `receipt-malformed`, `receipt-size` (a proof for another size than the signed one), `vds-unsupported`, `cose-algorithm`, a code of
+ * @throws EvidenceError `receipt-malformed`, `cose-malformed`, `receipt-size` (a proof for another size than the signed one), `vds-unsupported`, `cose-algorithm`, a code of
  *   a closed shape or of CBOR
  */
 export function parseReceipt(bytes: Uint8Array): Receipt {
@@ -118,6 +118,8 @@ export function parseReceipt(bytes: Uint8Array): Receipt {
     throw new EvidenceError("vds-unsupported", "only RFC9162_SHA256 (1) is known");
   header.end();
   if (sign1.payload !== null) throw new EvidenceError("receipt-malformed", "the payload of a receipt is nil");
+  if (sign1.signature.length !== SIGNATURE_BYTES)
+    throw new EvidenceError("cose-malformed", "an Ed25519 signature has 64 bytes");
   const proofs = readProofs(sign1.unprotected);
   for (const { size } of proofs) {
     if (size !== claims.size) {
