@@ -4,7 +4,7 @@
  * @module
  */
 import { EvidenceError } from "./errors.ts";
-import { checkHash, half, hashNode, isOdd } from "./merkle.ts";
+import { checkHash, half, isOdd, nodeHasher } from "./merkle.ts";
 import { joinEdge, rightEdge } from "./proofs.ts";
 import { sha256, type Hash } from "./sha256.ts";
 
@@ -23,12 +23,14 @@ export class CompactRange {
   readonly #edge: Uint8Array[] = [];
   readonly #onNode: OnNode | undefined;
   readonly #hash: Hash;
+  readonly #node: (left: Uint8Array, right: Uint8Array) => Uint8Array;
   #size = 0;
 
   /** @throws EvidenceError `proof-index` or `proof-length` if `from` is no size with as many hashes as its edge has */
   constructor({ onNode, hash = sha256, from }: Options = {}) {
     this.#onNode = onNode;
     this.#hash = hash;
+    this.#node = nodeHasher(hash);
     if (from === undefined) return;
     const { size, edge } = from;
     const needed = rightEdge(size).length;
@@ -69,7 +71,7 @@ export class CompactRange {
     this.#onNode?.(level, index, node);
     // A right child completes its parent: the edge ends with its left sibling.
     while (isOdd(index)) {
-      node = hashNode(this.#edge.pop() as Uint8Array, node, this.#hash);
+      node = this.#node(this.#edge.pop() as Uint8Array, node);
       level++;
       index = half(index);
       this.#onNode?.(level, index, node);

@@ -8,7 +8,7 @@
  */
 import { equalBytes } from "./bytes.ts";
 import { EvidenceError } from "./errors.ts";
-import { checkHash, half, hashNode, isCount, isOdd, PathReader } from "./merkle.ts";
+import { checkHash, half, isCount, isOdd, nodeHasher, PathReader } from "./merkle.ts";
 import { sha256, type Hash } from "./sha256.ts";
 
 /**
@@ -50,6 +50,7 @@ export function checkGrowth(
   checkHash(partRoot, "root1");
   checkHash(root, "root2");
   const hashes = new PathReader(path);
+  const node = nodeHasher(hash);
   // Numbers of three nodes at the level we are at: the part's first and last, and the last of the whole tree.
   let [first, last, edge] = [start, end - 1, size - 1];
   // Up to the largest node that ends where the part ends: both trees have it, so the path may begin there.
@@ -62,10 +63,10 @@ export function checkGrowth(
   for (; edge > 0; [first, last, edge] = [half(first), half(last), half(edge)]) {
     if (isOdd(last)) {
       const left = hashes.next();
-      if (first < last) oldRoot = hashNode(left, oldRoot, hash);
-      newRoot = hashNode(left, newRoot, hash);
+      if (first < last) oldRoot = node(left, oldRoot);
+      newRoot = node(left, newRoot);
     } else if (last < edge) {
-      newRoot = hashNode(newRoot, hashes.next(), hash);
+      newRoot = node(newRoot, hashes.next());
     }
   }
   hashes.end();

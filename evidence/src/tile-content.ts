@@ -4,7 +4,7 @@
  * @module
  */
 import { EvidenceError } from "./errors.ts";
-import { half, hashNode, isCount } from "./merkle.ts";
+import { half, isCount, nodeHasher } from "./merkle.ts";
 import type { HashReader } from "./proofs.ts";
 import { HASH_BYTES, sha256, type Hash } from "./sha256.ts";
 import { TILE_WIDTH, tileWidth, type Tile } from "./tiles.ts";
@@ -39,6 +39,7 @@ export function tileHashReader(
   size: number,
   hash: Hash = sha256,
 ): HashReader {
+  const node = nodeHasher(hash);
   return (level, index) => {
     if (!isCount(level) || !isCount(index) || !((index + 1) * 2 ** level <= size)) {
       throw new EvidenceError("tile-coordinates", "no full subtree there", { level, index, size });
@@ -58,15 +59,15 @@ export function tileHashReader(
       });
     }
     const at = (first % TILE_WIDTH) * HASH_BYTES;
-    return join(tile.slice(at, at + hashes * HASH_BYTES), hash);
+    return join(tile.slice(at, at + hashes * HASH_BYTES), node);
   };
 }
 
 /** Root over a power of two of hashes. */
-function join(hashes: Uint8Array, hash: Hash): Uint8Array {
+function join(hashes: Uint8Array, node: (left: Uint8Array, right: Uint8Array) => Uint8Array): Uint8Array {
   if (hashes.length === HASH_BYTES) return hashes;
   const middle = half(hashes.length);
-  return hashNode(join(hashes.subarray(0, middle), hash), join(hashes.subarray(middle), hash), hash);
+  return node(join(hashes.subarray(0, middle), node), join(hashes.subarray(middle), node));
 }
 
 /**
