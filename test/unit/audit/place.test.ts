@@ -6,9 +6,9 @@ import { execFileSync } from "node:child_process";
 import type { AddressInfo } from "node:net";
 import { once } from "node:events";
 import { afterEach, describe, expect, test } from "vitest";
-import { directoryPlace } from "../../../audit/src/place-directory.ts";
-import { httpPlace, type HttpLimits } from "../../../audit/src/place-http.ts";
-import { openPlace, readRequired } from "../../../audit/src/place.ts";
+import { directoryPlace } from "../../../audit/src/place/directory.ts";
+import { httpPlace, type HttpLimits } from "../../../audit/src/place/http.ts";
+import { openPlace, readRequired } from "../../../audit/src/place/place.ts";
 
 const cleanups: (() => Promise<void> | void)[] = [];
 afterEach(async () => {

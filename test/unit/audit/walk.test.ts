@@ -15,7 +15,7 @@ import {
 import { nodeSha256 } from "@tallystick/evidence/node";
 import { describe, expect, test } from "vitest";
 import { noProgress } from "../../../audit/src/progress.ts";
-import { walkLog, type Walked } from "../../../audit/src/walk.ts";
+import { walkLog, type Walked } from "../../../audit/src/log/walk.ts";
 import { memoryPlace } from "../../support/memory-place.ts";
 
 type Log = { files: Map<string, Uint8Array>; roots: Uint8Array[] };

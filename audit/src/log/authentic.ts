@@ -14,7 +14,7 @@ import {
   type Hash,
 } from "@tallystick/evidence";
 import { nodeHasher, rootOfEdge, subtree } from "./levels.ts";
-import type { Place } from "./place.ts";
+import type { Place } from "../place/place.ts";
 import { levelCount, readTile } from "./tile-files.ts";
 
 /** Full tiles kept: 2 MiB, and enough for the way up from any leaf. */

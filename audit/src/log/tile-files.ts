@@ -5,7 +5,7 @@
  * @module
  */
 import { entriesPath, EvidenceError, HASH_BYTES, TILE_WIDTH, tilePath } from "@tallystick/evidence";
-import type { Place } from "./place.ts";
+import type { Place } from "../place/place.ts";
 
 /** A ledger entry in its bundle: big-endian uint16 length, always 32, and the hash of a statement (formats.md section 7). */
 export const ENTRY_BYTES = 2 + HASH_BYTES;

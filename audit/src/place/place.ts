@@ -5,8 +5,8 @@
  * @module
  */
 import { EvidenceError } from "@tallystick/evidence";
-import { directoryPlace } from "./place-directory.ts";
-import { HTTP_LIMITS, httpPlace } from "./place-http.ts";
+import { directoryPlace } from "./directory.ts";
+import { HTTP_LIMITS, httpPlace } from "./http.ts";
 
 export interface Place {
   /** As the user wrote it; reports call it by this name. */

@@ -20,8 +20,8 @@ import {
 } from "@tallystick/evidence";
 import { AuthenticTiles } from "./authentic.ts";
 import { Levels, type Tile } from "./levels.ts";
-import type { Place } from "./place.ts";
-import type { Progress } from "./progress.ts";
+import type { Place } from "../place/place.ts";
+import type { Progress } from "../progress.ts";
 import { ENTRY_BYTES, readEntries, readTile } from "./tile-files.ts";
 
 /** A file that is not what it should be. */
