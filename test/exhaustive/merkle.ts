@@ -21,6 +21,8 @@ const started = performance.now();
 let proofs = 0;
 let changes = 0;
 for (let size = 1; size <= largest; size++) {
+  if (process.stderr.isTTY)
+    process.stderr.write(`\r${size} of ${largest} leaves, ${changes} changes refused`);
   const root = tree.root(0, size);
   for (let index = 0; index < size; index++) {
     const path = inclusionPath(index, size, read, nodeSha256);
@@ -28,7 +30,8 @@ for (let size = 1; size <= largest; size++) {
     changes += attackInclusion({ leaf, index, size, path, root }, everyBit, nodeSha256);
     proofs++;
   }
-  for (let size1 = 1; size1 < size && size <= largestGrown; size1++) {
+  if (size > largestGrown) continue;
+  for (let size1 = 1; size1 < size; size1++) {
     const path = consistencyPath(size1, size, read, nodeSha256);
     const growth = { size1, root1: tree.root(0, size1), size2: size, root2: root, path };
     changes += attackGrowth(growth, everyBit, nodeSha256);
