@@ -142,6 +142,8 @@ function judgeKey(
     if (!isEvidenceError(error)) throw error;
     const about =
       error.code === "signature-invalid" || error.code === "key-mismatch" ? "signatures" : "registry";
-    findings.failed(about, error.code, error.message);
+    // A copy of the registry that lacks something says nothing against the evidence.
+    if (error.code === "registry-missing") findings.missing(about, error.code, error.message);
+    else findings.failed(about, error.code, error.message);
   }
 }
