@@ -36,6 +36,20 @@ export const systemTimer: Timer = {
   },
 };
 
+/** Waits; ends early, without an error, when `signal` is aborted. */
+export async function sleep(timer: Timer, waitMs: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      cancel();
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const cancel = timer.after(waitMs, done);
+    signal.addEventListener("abort", done);
+  });
+}
+
 /** Monotonic milliseconds of this process. */
 export const monotonicMs = (): number => performance.now();
 

@@ -7,7 +7,7 @@
 import { hash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { checkStream, isEvidenceError, parseVkey } from "@tallystick/evidence";
+import { checkStream, EvidenceError, isEvidenceError, NOTE_ED25519, parseVkey } from "@tallystick/evidence";
 import { ConfigError, parseConfig } from "@tallystick/evidence/node";
 import { LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
@@ -30,6 +30,12 @@ const passes =
       context.addIssue({ code: "custom", message: error.message });
     }
   };
+
+/** A log signs as itself; a witness's key is another kind. */
+function checkLogKey(text: string): void {
+  if (parseVkey(text).type !== NOTE_ED25519)
+    throw new EvidenceError("vkey-malformed", "this is a witness's key; pin the log's");
+}
 
 const path = z.string().min(1, "give the path of a file or folder");
 const seconds = (least: number, most: number) =>
@@ -99,7 +105,7 @@ const Schema = z
     data: path.default(DEFAULT_DATA),
     key: path.optional(),
     log: z
-      .array(z.string().superRefine(passes(parseVkey)))
+      .array(z.string().superRefine(passes(checkLogKey)))
       .min(1, "pin the log's verifier key: a receipt by any other is refused"),
     broker: z
       .strictObject({
@@ -238,7 +244,7 @@ function withDefaults(raw: Raw): Omit<Settings, "hash"> {
   return {
     ...raw,
     iss: `${raw.org}/${raw.device}`,
-    key: raw.key ?? join(raw.data, "key.pem"),
+    key: raw.key ?? join(raw.data, "device.key"),
     heartbeatS: raw.heartbeat ?? (metered ? 3600 : 300),
     streams: raw.streams.map((stream) => {
       const everyS = stream.every ?? (metered ? 900 : 60);

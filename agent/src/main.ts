@@ -1,1 +1,73 @@
 #!/usr/bin/env node
+/**
+ * tally-agent: at the edge. Reads sources, signs what they say, and keeps it until a receipt for it was verified.
+ *
+ * What a command needs is loaded when it runs: a gateway has little memory, and starts after every power cut.
+ *
+ * @module
+ */
+import process from "node:process";
+import { runCommand, type Command } from "@tallystick/evidence/node";
+import { VERSION } from "./version.ts";
+
+const CONFIG = { config: { type: "string", short: "c" } } as const;
+const JSON_OUT = { json: { type: "boolean" } } as const;
+const KEY = { ...CONFIG, ...JSON_OUT, key: { type: "string" } } as const;
+const WHERE =
+  "Without --config, TALLYSTICK_CONFIG names the configuration, else it is /etc/tallystick/agent.yaml.";
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  run: {
+    summary: "read, sign, keep and deliver until asked to stop",
+    usage: "[--config FILE]",
+    details: `${WHERE}\nLogs go to stderr. SIGINT and SIGTERM stop it cleanly: what is pending is sealed, heads are told.`,
+    options: CONFIG,
+    run: async (given) => (await import("./run.ts")).runAgent(given),
+  },
+  "key make": {
+    summary: "make the device's key; an existing one is never overwritten",
+    usage: "[--key FILE | --config FILE] [--json]",
+    details: `Prints the key's id and its public half, for tally-anchor enrol.\n${WHERE}`,
+    options: KEY,
+    run: async (given) => (await import("./key.ts")).makeKey(given),
+  },
+  "key print": {
+    summary: "print the key's id and public half",
+    usage: "[--key FILE | --config FILE] [--json]",
+    details: WHERE,
+    options: KEY,
+    run: async (given) => (await import("./key.ts")).printKey(given),
+  },
+  status: {
+    summary: "show streams, outbox, receipts, rejections and alarms, also while the agent runs",
+    usage: "[--config FILE] [--json]",
+    details: `Exit code 1 if there is an alarm.\n${WHERE}`,
+    options: { ...CONFIG, ...JSON_OUT },
+    run: async (given) => (await import("./status.ts")).runStatus(given),
+  },
+  decode: {
+    summary: "print the readings of a captured frame; nothing is sent",
+    usage: "--kind KIND [--map FILE] [FILE]",
+    details: `KIND is p1. FILE holds frames as received or as hexadecimal text; without it, standard input.
+Prints one JSON object for each reading: n (name), u (unit), v (exact number) or vs (text as sent), t (UTC, or null where the
+device gives no time or no zone), q (what is known against it). Exit code 1 if any frame was bad; the good ones are still printed.`,
+    options: { kind: { type: "string" }, map: { type: "string" } },
+    run: async (given) => (await import("./decode.ts")).decodeCommand.run(given),
+  },
+  "config check": {
+    summary: "check the configuration; every fault with its line",
+    usage: "[--config FILE]",
+    details: WHERE,
+    options: CONFIG,
+    run: async (given) => (await import("./config-commands.ts")).checkConfig(given),
+  },
+  "config migrate": {
+    summary: "bring an older configuration up to date",
+    usage: "[--config FILE]",
+    details: WHERE,
+    options: CONFIG,
+    run: async (given) => (await import("./config-commands.ts")).migrateConfig(given),
+  },
+};
+
+process.exitCode = await runCommand("tally-agent", VERSION, COMMANDS, process.argv.slice(2));

@@ -17,7 +17,8 @@ type Facts = {
   scale: number;
   /** SHA-256 of the configuration that was last told of. */
   config: Uint8Array;
-  /** Newest tree whose signature was verified. */
+  /** Newest tree whose signature was verified, and the log that it is of. */
+  "seen-origin": string;
   "seen-size": number;
   "seen-root": Uint8Array;
   /** Why chains of a new database start with `lost`; empty where they start with `none`. */
@@ -40,7 +41,7 @@ export class Meta {
     return this.#read(name, (value): value is number => typeof value === "number");
   }
 
-  text(name: "iss" | "lost"): string | undefined {
+  text(name: "iss" | "lost" | "seen-origin"): string | undefined {
     return this.#read(name, (value): value is string => typeof value === "string");
   }
 

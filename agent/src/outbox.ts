@@ -9,6 +9,7 @@
  * @module
  */
 import type { StatementSync } from "node:sqlite";
+import type { Time } from "./clock.ts";
 import type { Query, Storage } from "./storage.ts";
 
 export type OutboxSettings = {
@@ -25,7 +26,7 @@ export type Sealed = {
   readonly seq: number;
   readonly hash: Uint8Array;
   readonly bytes: Uint8Array;
-  readonly sealedUnixMs: number;
+  readonly time: Time;
 };
 
 /** A statement of the outbox without its bytes. */
@@ -48,6 +49,9 @@ export type Dropped = {
   readonly first: number;
   readonly last: number;
   readonly count: number;
+  /** When the oldest of them was sealed, on the clock of that moment. */
+  readonly since: number;
+  readonly tq: number;
 };
 
 export type OutboxTotals = { readonly count: number; readonly bytes: number };
@@ -134,12 +138,12 @@ export class Outbox {
   }
 
   /** Puts a statement in, within the transaction that moves its chain; where policy says so, lets the oldest go. */
-  insert(chain: number, { seq, hash, bytes, sealedUnixMs }: Sealed): void {
+  insert(chain: number, { seq, hash, bytes, time }: Sealed): void {
     const { insert, insertBytes } = this.#statements;
     const over = this.#waiting.bytes + bytes.length - this.#settings.maxBytes;
     if (over > 0 && this.#settings.whenFull === "drop-oldest") this.#dropOldest(over);
     const id = this.#nextId++;
-    insert.run(id, chain, seq, hash, bytes.length, sealedUnixMs);
+    insert.run(id, chain, seq, hash, bytes.length, time.timeUnixMs, time.tq);
     insertBytes.run(id, bytes);
     this.#waiting = { count: this.#waiting.count + 1, bytes: this.#waiting.bytes + bytes.length };
   }
@@ -163,17 +167,17 @@ export class Outbox {
     return this.#statements.find.get(hash);
   }
 
-  /** Gives a statement its receipt, within the transaction that keeps the receipt. `place` is the number of its proof. */
-  setReceipted(item: OutboxItem, receipt: number, place: number): void {
-    if (item.state === STATE.receipted) return;
-    this.#statements.receipted.run(receipt, place, item.id);
+  /** Gives a statement its receipt, within the transaction that keeps it; false where it has one. `place` is the number of its proof. */
+  setReceipted(item: OutboxItem, receipt: number, place: number): boolean {
+    if (this.#statements.receipted.run(receipt, place, item.id).changes !== 1) return false;
     this.#waiting = { count: this.#waiting.count - 1, bytes: this.#waiting.bytes - item.size };
     this.#receiptedBytes += item.size;
+    return true;
   }
 
   /** Notes that the log advised against a statement, within a transaction. It stays, and still waits for a receipt. */
   setRefused(item: OutboxItem): void {
-    if (item.state === STATE.waiting) this.#statements.refuse.run(item.id);
+    this.#statements.refuse.run(item.id);
   }
 
   /** What was let go and not told of yet. */
@@ -181,9 +185,9 @@ export class Outbox {
     return this.#statements.dropped.all();
   }
 
-  /** Forgets what a gap event now tells, within its transaction. */
-  toldDropped(chain: number): void {
-    this.#statements.told.run(chain);
+  /** Forgets what a gap event now tells, within its transaction; unless more was let go meanwhile, which the next gap then tells with it. */
+  toldDropped({ chain, count }: Dropped): void {
+    this.#statements.told.run(chain, count);
   }
 
   /**
@@ -221,16 +225,16 @@ export class Outbox {
     const target = Math.max(overBytes, this.#settings.maxBytes * DROP_SHARE);
     let { count, bytes } = this.#waiting;
     let freed = 0;
-    const rows: { id: number; chain: number; seq: number; size: number; sealed: number }[] = [];
+    const rows: { id: number; chain: number; seq: number; size: number; sealed: number; tq: number }[] = [];
     for (const row of droppable.iterate()) {
       if (freed >= target) break;
       rows.push(row);
       freed += row.size;
     }
-    for (const { id, chain, seq, size, sealed } of rows) {
+    for (const { id, chain, seq, size, sealed, tq } of rows) {
       remove.run(id);
       removeBytes.run(id);
-      drop.run(chain, seq, seq, sealed, sealed);
+      drop.run(chain, seq, seq, sealed, tq);
       count -= 1;
       bytes -= size;
     }
@@ -269,7 +273,14 @@ type Prepared = {
   readonly dropped: Query<Dropped>;
   readonly oldest: Query<{ id: number; size: number }>;
   readonly old: Query<{ id: number; size: number }>;
-  readonly droppable: Query<{ id: number; chain: number; seq: number; size: number; sealed: number }>;
+  readonly droppable: Query<{
+    id: number;
+    chain: number;
+    seq: number;
+    size: number;
+    sealed: number;
+    tq: number;
+  }>;
   readonly insert: StatementSync;
   readonly insertBytes: StatementSync;
   readonly receipted: StatementSync;
@@ -290,7 +301,7 @@ const prepare = (storage: Storage): Prepared => ({
   ),
   find: storage.query(`SELECT ${FIELDS} WHERE o.hash = ?`),
   dropped: storage.query(
-    "SELECT d.chain, c.sub, d.first, d.last, d.count FROM dropped d JOIN chain c ON c.id = d.chain ORDER BY d.chain",
+    "SELECT d.chain, c.sub, d.first, d.last, d.count, d.since, d.tq FROM dropped d JOIN chain c ON c.id = d.chain ORDER BY d.chain",
   ),
   oldest: storage.query("SELECT id, size FROM outbox WHERE state = 1 ORDER BY id LIMIT ?"),
   old: storage.query(
@@ -298,23 +309,24 @@ const prepare = (storage: Storage): Prepared => ({
   ),
   // The first statement of a chain tells what the others are: it stays.
   droppable: storage.query(
-    "SELECT id, chain, seq, size, sealed FROM outbox WHERE state <> 1 AND seq > 0 ORDER BY id",
+    "SELECT id, chain, seq, size, sealed, tq FROM outbox WHERE state <> 1 AND seq > 0 ORDER BY id",
   ),
   insert: storage.prepare(
-    "INSERT INTO outbox (id, chain, seq, hash, size, sealed) VALUES (?, ?, ?, ?, ?, ?)",
+    "INSERT INTO outbox (id, chain, seq, hash, size, sealed, tq) VALUES (?, ?, ?, ?, ?, ?, ?)",
   ),
   insertBytes: storage.prepare("INSERT INTO statement (id, bytes) VALUES (?, ?)"),
-  receipted: storage.prepare("UPDATE outbox SET state = 1, receipt = ?, place = ? WHERE id = ?"),
-  refuse: storage.prepare("UPDATE outbox SET state = 2 WHERE id = ?"),
+  receipted: storage.prepare(
+    "UPDATE outbox SET state = 1, receipt = ?, place = ? WHERE id = ? AND state <> 1",
+  ),
+  refuse: storage.prepare("UPDATE outbox SET state = 2 WHERE id = ? AND state = 0"),
   remove: storage.prepare("DELETE FROM outbox WHERE id = ?"),
   removeBytes: storage.prepare("DELETE FROM statement WHERE id = ?"),
   orphans: storage.prepare(
     "DELETE FROM receipt WHERE id < (SELECT max(id) FROM receipt) AND id NOT IN (SELECT receipt FROM outbox WHERE receipt IS NOT NULL)",
   ),
   drop: storage.prepare(
-    `INSERT INTO dropped (chain, first, last, count, since, until) VALUES (?, ?, ?, 1, ?, ?)
-     ON CONFLICT DO UPDATE SET first = min(first, excluded.first), last = max(last, excluded.last), count = count + 1,
-       since = min(since, excluded.since), until = max(until, excluded.until)`,
+    `INSERT INTO dropped (chain, first, last, count, since, tq) VALUES (?, ?, ?, 1, ?, ?)
+     ON CONFLICT DO UPDATE SET first = min(first, excluded.first), last = max(last, excluded.last), count = count + 1`,
   ),
-  told: storage.prepare("DELETE FROM dropped WHERE chain = ?"),
+  told: storage.prepare("DELETE FROM dropped WHERE chain = ? AND count = ?"),
 });

@@ -14,6 +14,7 @@ import {
   type Claims,
   type Content,
   type Event,
+  type Hash,
   type Signer,
   type StreamOpened,
 } from "@tallystick/evidence";
@@ -63,7 +64,7 @@ type Call = {
 };
 
 type Staged = SealedStatement & {
-  readonly sealedUnixMs: number;
+  readonly time: Time;
   readonly ch: Uint8Array;
   readonly commit: (() => void) | undefined;
 };
@@ -71,10 +72,13 @@ type Staged = SealedStatement & {
 export type SealerParts = {
   readonly iss: string;
   readonly signer: Signer;
+  readonly hash: Hash;
   readonly storage: Storage;
   readonly chains: Chains;
   readonly outbox: Outbox;
   readonly seen: () => Seen | undefined;
+  /** Runs within each transaction: what else wants to be noted now and then. */
+  readonly alongside?: () => void;
 };
 
 export class Sealer {
@@ -120,7 +124,7 @@ export class Sealer {
   }
 
   async #batch(calls: readonly Call[]): Promise<readonly (readonly SealedStatement[])[]> {
-    const { storage, chains, outbox } = this.#parts;
+    const { storage, chains, outbox, alongside } = this.#parts;
     const staged = chains.stage();
     const results: Staged[][] = [];
     for (const { make } of calls) {
@@ -138,6 +142,7 @@ export class Sealer {
         outbox.insert(idOf.get(String(ch)) ?? -1, sealed);
         commit?.();
       }
+      alongside?.();
       return rows;
     });
     chains.accept(written);
@@ -146,7 +151,7 @@ export class Sealer {
   }
 
   async #sign(order: Order, staged: StagedChains): Promise<Staged> {
-    const { iss, signer, seen } = this.#parts;
+    const { iss, signer, hash: sha256, seen } = this.#parts;
     const { sub, time, level, closes, declares, attests, commit } = order;
     const content = "opens" in order.content ? opened(sub, order.content, staged) : order.content;
     const chain = staged.get(sub);
@@ -164,7 +169,7 @@ export class Sealer {
       ...(seq === 0 ? {} : { prev: chain.hash }),
       ...(tree === undefined ? {} : { seen: tree }),
     };
-    const { bytes, hash } = await sealStatement(claims, content, signer);
+    const { bytes, hash } = await sealStatement(claims, content, signer, sha256);
     staged.change(sub, {
       seq,
       hash,
@@ -172,7 +177,7 @@ export class Sealer {
       ...(declares === undefined ? {} : { declared: declares }),
     });
     for (const told of attests ?? []) staged.change(told, { attested: staged.get(told)?.seq ?? -1 });
-    return { sub, seq, hash, bytes, ch: chain.ch, sealedUnixMs: time.timeUnixMs, commit };
+    return { sub, seq, hash, bytes, ch: chain.ch, time, commit };
   }
 }
 

@@ -43,7 +43,7 @@ const TABLES = `
   -- The bytes stand in a table of their own: a change of state must not write them again.
   CREATE TABLE outbox (
     id INTEGER PRIMARY KEY, chain INTEGER NOT NULL, seq INTEGER NOT NULL, hash BLOB NOT NULL, size INTEGER NOT NULL,
-    sealed INTEGER NOT NULL, state INTEGER NOT NULL DEFAULT 0, receipt INTEGER, place INTEGER
+    sealed INTEGER NOT NULL, tq INTEGER NOT NULL, state INTEGER NOT NULL DEFAULT 0, receipt INTEGER, place INTEGER
   ) STRICT;
   CREATE UNIQUE INDEX outbox_hash ON outbox (hash);
   CREATE INDEX outbox_open ON outbox (state, id) WHERE state <> 1;
@@ -58,7 +58,7 @@ const TABLES = `
   -- Sealed statements that a full outbox let go, until a gap event tells of them.
   CREATE TABLE dropped (
     chain INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL,
-    since INTEGER NOT NULL, until INTEGER NOT NULL
+    since INTEGER NOT NULL, tq INTEGER NOT NULL
   ) STRICT;
 
   -- Streams whose source has been left unread since then, because the outbox was full.
@@ -72,7 +72,8 @@ const TABLES = `
 
   -- What an operator must look at; evidence holds the bytes that show it.
   CREATE TABLE alarm (
-    id INTEGER PRIMARY KEY, code TEXT NOT NULL, at INTEGER NOT NULL, text TEXT NOT NULL, evidence BLOB
+    id INTEGER PRIMARY KEY, code TEXT NOT NULL, at INTEGER NOT NULL, text TEXT NOT NULL, evidence BLOB,
+    UNIQUE (code, text)
   ) STRICT;
 
   -- Counters since the database was made: of a source (scope = stream), or of the uplink (scope = '').

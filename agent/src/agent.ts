@@ -1,0 +1,146 @@
+/**
+ * The agent put together, from parts that a test can own: source → sample → journal → seal → outbox → uplink.
+ *
+ * @module
+ */
+import type { Stage } from "@tallystick/evidence/node";
+import type { StreamSettings, Settings } from "./config.ts";
+import { core, type Core, type CoreParts } from "./core.ts";
+import { bindIdentity } from "./identity.ts";
+import { baseName, type Entry } from "./journal.ts";
+import type { Log } from "./log.ts";
+import { packsOf } from "./packs.ts";
+import { sample, Sampler } from "./sample.ts";
+import type { Source, SourceContext } from "./source.ts";
+import type { SourceOptions } from "./sources/open.ts";
+import { Stream } from "./stream.ts";
+import type { Timekeeping } from "./timekeeping.ts";
+
+export type AgentParts = Omit<CoreParts, "lost"> & {
+  readonly openSource: (options: SourceOptions, context: SourceContext) => Promise<Source>;
+};
+
+/** A stream with its source, ready to be read. */
+type Reader = { readonly source: Source; readonly sampler: Sampler; readonly stream: Stream };
+
+/** Limits of packs that are made of what a stream left that the configuration no longer has. */
+const LEFT_LIMITS = { maxItems: 1000, maxBytes: 24 << 10 } as const;
+
+/**
+ * Brings the agent up to where it was: takes in what an earlier run left, and tells of this start. Nothing is read or sent before the stages
+ * returned are run.
+ *
+ * @throws EvidenceError `storage-exists`, `storage-failed`; what the signer or a source that can't be opened throws
+ */
+export async function startAgent(settings: Settings, parts: AgentParts): Promise<readonly Stage[]> {
+  const { iss, data, previous } = settings;
+  const lost = await bindIdentity(parts.storage, { directory: data, iss, lost: previous?.lost });
+  const agent = core(settings, { ...parts, lost });
+  const step = await agent.time.check();
+  warnOfTime(agent.time, parts.log);
+  const left = new Map(agent.journal.recover(iss));
+  const readers = await Promise.all(
+    settings.streams.map((stream) => {
+      const entries = left.get(stream.name) ?? [];
+      left.delete(stream.name);
+      return openReader(stream, entries, { iss, agent, parts });
+    }),
+  );
+  for (const [sub, entries] of left) await sealLeft(iss, sub, entries, agent);
+  await agent.system.start(step);
+  parts.log.info(
+    { iss, streams: readers.length, waiting: agent.outbox.waiting.count },
+    "the agent is running",
+  );
+  return stagesOf(agent, readers);
+}
+
+/**
+ * The stages, which drain in order when asked to stop: sources end and streams seal what is pending, then the heads are told, then what is in the
+ * outbox gets a moment to be heard.
+ */
+function stagesOf(agent: Core, readers: readonly Reader[]): readonly Stage[] {
+  const { system, housekeeping, delivery, chains, failed } = agent;
+  const drained = Promise.withResolvers<void>();
+  const reading = readers.map(({ source, sampler, stream }) => {
+    const done = Promise.withResolvers<void>();
+    const stage: Stage = (signal) =>
+      stream.run(sample(source.observations(signal), sampler), signal).finally(() => done.resolve());
+    return { stage, done: done.promise };
+  });
+  const closing: Stage = async (signal) => {
+    await aborted(signal);
+    await Promise.all(reading.map(({ done }) => done));
+    try {
+      if (chains.heads(false).length > 0) await system.tellHeads(false);
+    } finally {
+      drained.resolve();
+    }
+  };
+  return [
+    ...reading.map(({ stage }) => stage),
+    (signal) => system.run(signal),
+    (signal) => housekeeping.run(signal),
+    (signal) => delivery.run(signal, drained.promise),
+    closing,
+    (signal) => Promise.race([failed, aborted(signal)]),
+  ];
+}
+
+async function openReader(
+  settings: StreamSettings,
+  left: readonly Entry[],
+  { iss, agent, parts }: { iss: string; agent: Core; parts: AgentParts },
+): Promise<Reader> {
+  const { storage, log, timer } = parts;
+  const { name, everyS } = settings;
+  const context: SourceContext = {
+    clock: agent.time,
+    log: {
+      info: (message) => log.info({ stream: name }, message),
+      warn: (message) => log.warn({ stream: name }, message),
+    },
+  };
+  const source = await parts.openSource(settings.source, context);
+  const chain = agent.chains.get(name);
+  const meter = chain === undefined || chain.closed ? undefined : chain.declared.meter;
+  const sampler = new Sampler({ everyS, clock: agent.time, ...(meter === undefined ? {} : { meter }) });
+  agent.housekeeping.count({ sub: name, source: source.counters, sampler: sampler.counters });
+  return {
+    source,
+    sampler,
+    stream: new Stream({ ...agent, iss, settings, source, storage, log, timer }, left),
+  };
+}
+
+/** Seals what is journalled of a stream that the configuration no longer has; its chain is closed afterwards. */
+async function sealLeft(
+  iss: string,
+  sub: string,
+  entries: readonly Entry[],
+  { sealer, journal, time }: Core,
+): Promise<void> {
+  await sealer.seal(() =>
+    packsOf(baseName(iss, sub), entries, LEFT_LIMITS).map((pack) => ({
+      sub,
+      time: time.sealTime(pack.stamp),
+      content: pack.content,
+      commit: () => journal.remove(pack.entries),
+    })),
+  );
+}
+
+function warnOfTime(time: Timekeeping, log: Log): void {
+  const { tq } = time.now();
+  if (tq >= 2) return;
+  const how = tq === 0 ? "statements carry no time" : "times are marked unsynchronised";
+  log.warn(
+    { tq },
+    `nothing shows that this machine's clock is right: ${how}; wait for NTP, or see clock.trust in the configuration`,
+  );
+}
+
+const aborted = async (signal: AbortSignal): Promise<void> => {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+};

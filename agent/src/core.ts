@@ -1,0 +1,104 @@
+/**
+ * The stages and stores of an agent, wired to one another; only its sources are still missing.
+ *
+ * @module
+ */
+import type { Hash, SignatureProvider, Signer } from "@tallystick/evidence";
+import { Answers } from "./answers.ts";
+import { Chains } from "./chains.ts";
+import type { Timer } from "./clock.ts";
+import type { Settings } from "./config.ts";
+import { Counters } from "./counters.ts";
+import { Delivery } from "./delivery.ts";
+import { Housekeeping } from "./housekeeping.ts";
+import { Journal } from "./journal.ts";
+import type { Log } from "./log.ts";
+import { Meta } from "./meta.ts";
+import { Outbox } from "./outbox.ts";
+import { Sealer } from "./seal.ts";
+import type { Storage } from "./storage.ts";
+import type { TimeSource } from "./system-time.ts";
+import { System } from "./system.ts";
+import { Timekeeping } from "./timekeeping.ts";
+import { Trees, type PinnedLog } from "./trees.ts";
+import type { Connect } from "./uplink.ts";
+
+export type CoreParts = {
+  readonly storage: Storage;
+  readonly signer: Signer;
+  /** Logs whose receipts are believed. */
+  readonly logs: readonly PinnedLog[];
+  readonly provider: SignatureProvider;
+  readonly hash: Hash;
+  readonly version: string;
+  readonly clock: {
+    readonly monotonicMs: () => number;
+    readonly buildUnixMs: number;
+    readonly source: TimeSource;
+  };
+  readonly timer: Timer;
+  readonly connect: Connect;
+  readonly log: Log;
+  readonly random?: () => number;
+  /** Why chains before those of this database are unknown; undefined where there are none. */
+  readonly lost: string | undefined;
+};
+
+export type Core = {
+  readonly time: Timekeeping;
+  readonly chains: Chains;
+  readonly outbox: Outbox;
+  readonly journal: Journal;
+  readonly sealer: Sealer;
+  readonly system: System;
+  readonly housekeeping: Housekeeping;
+  readonly delivery: Delivery;
+  /** Told of a fault that nobody waits for. */
+  readonly fail: (error: unknown) => void;
+  /** Rejects with the first such fault. */
+  readonly failed: Promise<never>;
+};
+
+export function core(settings: Settings, parts: CoreParts): Core {
+  const { storage, timer, log, provider, hash, logs } = parts;
+  const { iss, heartbeatS, metered } = settings;
+  const { promise: failed, reject: fail } = Promise.withResolvers<never>();
+  failed.catch(() => {}); // a stage watches it; until then it must not end the process by itself
+  const meta = new Meta(storage);
+  const time = new Timekeeping({ storage, meta, trust: settings.clock.trust, ...parts.clock });
+  const chains = new Chains(storage, parts.lost);
+  const outbox = new Outbox(storage, settings.outbox);
+  const counters = new Counters(storage);
+  const trees = new Trees(storage, meta, { logs, provider, hash });
+  const journal = new Journal(storage, { clock: time, timer, fail });
+  const sealer = new Sealer({
+    iss,
+    signer: parts.signer,
+    hash,
+    storage,
+    chains,
+    outbox,
+    seen: () => trees.seen,
+    alongside: () => housekeeping.note(),
+  });
+  const streams = settings.streams.map(({ name }) => name);
+  const told = { version: parts.version, heartbeatS, metered, configHash: settings.hash, streams };
+  const system = new System({ ...told, chains, meta, outbox, sealer, time, timer, log });
+  const keepDays = settings.outbox.keepReceipted.days;
+  const housekeeping = new Housekeeping({ storage, outbox, counters, time, timer, system, keepDays });
+  const answers = new Answers({ storage, outbox, trees, counters, time, log });
+  const delivery = new Delivery({
+    iss,
+    brokerUrl: settings.broker.url,
+    window: { ...settings.uplink.window, ...settings.uplink.retry },
+    connect: parts.connect,
+    outbox,
+    answers,
+    counters,
+    clock: time,
+    timer,
+    log,
+    random: parts.random ?? Math.random,
+  });
+  return { time, chains, outbox, journal, sealer, system, housekeeping, delivery, fail, failed };
+}

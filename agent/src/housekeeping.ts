@@ -1,0 +1,98 @@
+/**
+ * What has to be done once in a while: look at the system's clock, note time and counters, sign gaps for what was let go, prune.
+ *
+ * @module
+ */
+import { sleep, type Timer } from "./clock.ts";
+import type { Counters } from "./counters.ts";
+import type { Outbox } from "./outbox.ts";
+import type { SourceCounters } from "./source.ts";
+import type { SamplerCounters } from "./sample.ts";
+import type { Storage } from "./storage.ts";
+import type { System } from "./system.ts";
+import type { Timekeeping } from "./timekeeping.ts";
+
+/** The counters of one stream, as its source and its sampler keep them. */
+export type Counted = {
+  readonly sub: string;
+  readonly source: SourceCounters;
+  readonly sampler: SamplerCounters;
+};
+
+export type HousekeepingParts = {
+  readonly storage: Storage;
+  readonly outbox: Outbox;
+  readonly counters: Counters;
+  readonly time: Timekeeping;
+  readonly timer: Timer;
+  readonly system: System;
+  /** Days that receipted statements are kept. */
+  readonly keepDays: number;
+};
+
+const ROUND_MS = 60_000;
+/** Notes younger than this aren't written again by a round. */
+const FRESH_MS = ROUND_MS / 2;
+const ROUNDS_PER_PRUNING = 60;
+const DAY_S = 86_400;
+
+export class Housekeeping {
+  readonly #parts: HousekeepingParts;
+  readonly #counted: Counted[] = [];
+  #notedMs = -Infinity;
+
+  constructor(parts: HousekeepingParts) {
+    this.#parts = parts;
+  }
+
+  /** Takes a stream's counters in. */
+  count(counted: Counted): void {
+    this.#counted.push(counted);
+  }
+
+  /** Goes round until `signal` is aborted, then notes once more. @throws EvidenceError `storage-failed`; what the signer throws */
+  async run(signal: AbortSignal): Promise<void> {
+    for (let round = 0; !signal.aborted; round++) {
+      await this.#round(round);
+      await sleep(this.#parts.timer, ROUND_MS, signal);
+    }
+    this.#notedMs = -Infinity;
+    this.#parts.storage.transaction(() => this.note());
+  }
+
+  /**
+   * Notes time and counters within a transaction, unless that was done a moment ago. Sealing calls this in its own transactions, which
+   * spares the flash one of ours.
+   */
+  note(): void {
+    const { counters, time } = this.#parts;
+    const nowMs = time.monotonicMs();
+    if (nowMs - this.#notedMs < FRESH_MS) return;
+    this.#notedMs = nowMs;
+    for (const { sub, source, sampler } of this.#counted) {
+      counters.total(sub, "frames-good", source.framesGood);
+      counters.total(sub, "bytes-skipped", source.bytesSkipped);
+      counters.total(sub, "reconnects", source.reconnects);
+      for (const [code, n] of source.framesBad) counters.total(sub, `frames-bad-${code}`, n);
+      counters.total(sub, "passed-over", sampler.passedOver);
+      counters.total(sub, "repeats", sampler.repeats);
+      counters.total(sub, "conflicts", sampler.conflicts);
+      counters.total(sub, "unconfirmed-meters", sampler.unconfirmedMeters);
+    }
+    time.persist();
+    counters.persist();
+  }
+
+  async #round(round: number): Promise<void> {
+    const { time, system, storage, outbox, keepDays } = this.#parts;
+    const step = await time.check();
+    if (step !== undefined) await system.tellStep(step);
+    await system.tellDropped();
+    if (time.monotonicMs() - this.#notedMs >= FRESH_MS) storage.transaction(() => this.note());
+    if (round % ROUNDS_PER_PRUNING !== 0) return;
+    const { timeUnixMs, tq } = time.now();
+    // Commit times are the log's; only a clock that is known to be right can tell how long ago they were.
+    const before = tq >= 2 ? Math.floor(timeUnixMs / 1000) - keepDays * DAY_S : null;
+    while (outbox.prune(before)) await new Promise(setImmediate);
+  }
+}

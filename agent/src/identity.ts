@@ -1,0 +1,53 @@
+/**
+ * Whose database this is, and whether this device had another one before.
+ *
+ * A chain that begins anew must not say that it is the first where it isn't: the log would call it a fork. So a mark beside the database
+ * outlives it: where the mark is and the database was not, the earlier chains are lost, and new ones say so.
+ *
+ * @module
+ */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { EvidenceError } from "@tallystick/evidence";
+import { writeDurable } from "@tallystick/evidence/node";
+import { Meta } from "./meta.ts";
+import type { Storage } from "./storage.ts";
+
+const MARK_FILE = "agent.began";
+const MISSING = "the agent's database was missing";
+
+export type IdentityOptions = {
+  readonly directory: string;
+  readonly iss: string;
+  /** The configuration's word for it, where the whole device was set up anew. */
+  readonly lost: string | undefined;
+};
+
+/**
+ * Binds a new database to the device, or checks that an old one is the device's.
+ *
+ * @returns why chains before those of this database are unknown; undefined where there are none
+ * @throws EvidenceError `storage-exists` where it is another device's
+ */
+export async function bindIdentity(
+  storage: Storage,
+  { directory, iss, lost }: IdentityOptions,
+): Promise<string | undefined> {
+  const meta = new Meta(storage);
+  const owner = meta.text("iss");
+  const mark = join(directory, MARK_FILE);
+  if (owner === undefined) {
+    const reason = lost ?? (existsSync(mark) ? MISSING : undefined);
+    storage.transaction(() => {
+      meta.set("iss", iss);
+      if (reason !== undefined) meta.set("lost", reason);
+    });
+  } else if (owner !== iss) {
+    throw new EvidenceError(
+      "storage-exists",
+      `${directory}: this data is ${owner}'s, not ${iss}'s; give each device a data directory of its own`,
+    );
+  }
+  if (!existsSync(mark)) await writeDurable(mark, `${iss}\n`);
+  return meta.text("lost");
+}

@@ -1,0 +1,64 @@
+/**
+ * `tally-agent run`: puts the stages together and keeps them going until the operator asks to stop, or one of them fails.
+ *
+ * @module
+ */
+import { existsSync } from "node:fs";
+import process from "node:process";
+import { ed25519Key, EvidenceError, parseVkey, type Signer } from "@tallystick/evidence";
+import {
+  createNodeProvider,
+  loadSigner,
+  nodeSha256,
+  runStages,
+  type Arguments,
+} from "@tallystick/evidence/node";
+import { startAgent } from "./agent.ts";
+import { monotonicMs, systemTimer } from "./clock.ts";
+import { configPath, readSettings } from "./config.ts";
+import type { Log } from "./log.ts";
+import { openSource } from "./sources/open.ts";
+import { openStorage } from "./storage.ts";
+import { machineTime } from "./system-time.ts";
+import { connectBroker } from "./uplink.ts";
+import { BUILD_UNIX_MS, VERSION } from "./version.ts";
+
+/** How long a clean stop may take before the process is ended all the same. */
+const GRACE_MS = 8000;
+
+export async function runAgent({ values }: Arguments): Promise<void> {
+  const settings = readSettings(configPath(values["config"], process.env), process.env);
+  const signer = openSigner(settings.key);
+  const { pino } = await import("pino");
+  const log: Log = pino({ base: null }, pino.destination({ dest: 2, sync: true }));
+  const storage = openStorage(settings.data);
+  try {
+    const stages = await startAgent(settings, {
+      storage,
+      signer,
+      logs: settings.log
+        .map(parseVkey)
+        .map(({ name, publicKey }) => ({ origin: name, key: ed25519Key(publicKey) })),
+      provider: createNodeProvider(),
+      hash: nodeSha256,
+      version: VERSION,
+      clock: { monotonicMs, buildUnixMs: BUILD_UNIX_MS, source: machineTime },
+      timer: systemTimer,
+      connect: (onDown, signal) => connectBroker(settings, onDown, signal),
+      openSource,
+      log,
+    });
+    await runStages(stages, GRACE_MS);
+    log.info({}, "stopped");
+  } finally {
+    storage.close();
+  }
+}
+
+function openSigner(path: string): Signer {
+  if (existsSync(path)) return loadSigner(path);
+  throw new EvidenceError(
+    "key-file-unreadable",
+    `${path}: there is no key yet; run: tally-agent key make --key ${path}`,
+  );
+}

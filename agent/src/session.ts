@@ -1,0 +1,124 @@
+/**
+ * One connection's worth of delivery: sends what the window says is due, until the line is lost or the agent has said its last words.
+ *
+ * @module
+ */
+import { concatBytes, upTopic } from "@tallystick/evidence";
+import type { Clock, Timer } from "./clock.ts";
+import { UPLINK_SCOPE, type Counters } from "./counters.ts";
+import type { Connection } from "./uplink.ts";
+import type { Window } from "./window.ts";
+
+export type SessionParts = {
+  readonly iss: string;
+  readonly window: Window;
+  readonly counters: Counters;
+  readonly clock: Pick<Clock, "monotonicMs">;
+  readonly timer: Timer;
+};
+
+/** Messages that the broker hasn't acknowledged yet; beyond, sending waits. */
+const MAX_IN_FLIGHT = 16;
+/** How long the last statements may take to be heard when the agent stops. */
+const LAST_WORDS_MS = 2000;
+
+export class Session {
+  readonly #parts: SessionParts;
+  readonly #connection: Connection;
+  #inFlight = 0;
+  /** Why the session ends, once it does. */
+  #over: string | undefined;
+  #failure: { readonly error: unknown } | undefined;
+  /** True once nothing more will come into the outbox. */
+  #last = false;
+  #cancelLast = (): void => {};
+  #wake = (): void => {};
+
+  constructor(parts: SessionParts, connection: Connection) {
+    this.#parts = parts;
+    this.#connection = connection;
+  }
+
+  /** Sends until the connection is lost, or {@link finish} was called and all is acknowledged. Returns why it ended. */
+  async run(): Promise<string> {
+    void this.#watch();
+    this.#parts.window.connected(this.#parts.clock.monotonicMs());
+    while (this.#over === undefined) {
+      if (this.#inFlight < MAX_IN_FLIGHT && this.#send()) continue;
+      if (this.#last && this.#inFlight === 0) this.#over = "the agent stops";
+      else await this.#idle();
+    }
+    this.#cancelLast();
+    await this.#connection.end();
+    if (this.#failure !== undefined) throw this.#failure.error;
+    return this.#over;
+  }
+
+  /** Something may be due that wasn't before. */
+  wake(): void {
+    this.#wake();
+  }
+
+  /** Nothing more will come: what is there is still sent, if that doesn't take too long. */
+  finish(): void {
+    this.#last = true;
+    this.#cancelLast = this.#parts.timer.after(LAST_WORDS_MS, () => this.#end("the agent stops"));
+    this.#wake();
+  }
+
+  /** Ends the session, and {@link run} throws `error`. */
+  fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.#end("a fault");
+  }
+
+  async #watch(): Promise<void> {
+    this.#end(await this.#connection.closed);
+  }
+
+  #end(reason: string): void {
+    this.#over ??= reason;
+    this.#wake();
+  }
+
+  /** Sends one message, if one is due. */
+  #send(): boolean {
+    const { window, clock, counters } = this.#parts;
+    const message = window.next(clock.monotonicMs());
+    if (message === undefined) return false;
+    counters.add(UPLINK_SCOPE, "messages-sent");
+    counters.add(UPLINK_SCOPE, "statements-sent", message.items.length);
+    void this.#publish(
+      message.items.map(({ id }) => id),
+      concatBytes(...message.items.map(({ bytes }) => bytes)),
+    );
+    return true;
+  }
+
+  async #publish(ids: readonly number[], payload: Uint8Array): Promise<void> {
+    this.#inFlight += 1;
+    try {
+      await this.#connection.publish(upTopic(this.#parts.iss), payload);
+      this.#parts.window.acked(ids);
+    } catch {
+      // The connection is lost, which `closed` tells; the window knows what nobody acknowledged.
+    }
+    this.#inFlight -= 1;
+    this.#wake();
+  }
+
+  /** Waits until something changed or is due. */
+  async #idle(): Promise<void> {
+    const { timer, clock, window } = this.#parts;
+    const nowMs = clock.monotonicMs();
+    const dueMs = this.#inFlight < MAX_IN_FLIGHT ? window.dueMs(nowMs) : Infinity;
+    await new Promise<void>((resolve) => {
+      const cancel = dueMs === Infinity ? undefined : timer.after(dueMs - nowMs, () => this.#wake());
+      this.#wake = () => {
+        cancel?.();
+        this.#wake = () => {};
+        resolve();
+      };
+    });
+  }
+}
