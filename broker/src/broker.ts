@@ -1,0 +1,254 @@
+/**
+ * aedes with our limits: who may connect, write and read, and how much of anything is kept.
+ *
+ * aedes acknowledges a QoS 1 publish before it forwards it, but asks `authorizePublish` before that; so what is refused is
+ * never acknowledged, and only what is cheap is looked at: topic, flags and size. A refused publish ends the connection,
+ * because MQTT 3.1.1 has no other way to say no; a refused subscription is answered with 0x80.
+ *
+ * @module
+ */
+import type { Socket } from "node:net";
+import { Aedes, type Client, type PublishPacket, type Subscription } from "aedes";
+import { EvidenceError, isEvidenceError, type EvidenceCode } from "@tallystick/evidence";
+import { accessOf, isTopicKind, type Access } from "./access.ts";
+import type { Config } from "./config.ts";
+import type { Counters } from "./counters.ts";
+import { PacketGuard } from "./guard.ts";
+import { Inflow, Underway } from "./inflow.ts";
+import { Persistence } from "./persistence.ts";
+import { Retained } from "./retained.ts";
+import { Router } from "./router.ts";
+import { Sessions } from "./sessions.ts";
+
+export interface Broker {
+  /** Takes over a connection. */
+  handle(socket: Socket): void;
+  /** Values for the metrics. */
+  gauges(): Readonly<Record<string, number>>;
+  /** Ends all connections. */
+  close(): Promise<void>;
+}
+
+/** CONNACK return codes (MQTT 3.1.1, 3.2.2.3). */
+const IDENTIFIER_REJECTED = 2;
+const NOT_AUTHORIZED = 5;
+
+/** How often absent sessions are looked through. */
+const SWEEP_MS = 30_000;
+
+/** What aedes says of a connection that it ended, and our code for it; anything else it ends is malformed. */
+const AEDES_SAYS: Readonly<Record<string, EvidenceCode>> = {
+  "connect did not arrive in time": "connect-timeout",
+  "keep alive timeout": "keepalive-timeout",
+  "drain timeout": "reader-stalled",
+  "unacceptable protocol version": "mqtt-version",
+  "Client queue limit reached": "rate-limited",
+};
+
+/** Faults of a connection that simply broke: nobody's refusal. */
+const BROKEN: ReadonlySet<string> = new Set([
+  "ECONNRESET",
+  "EPIPE",
+  "ECONNABORTED",
+  "ERR_STREAM_PREMATURE_CLOSE",
+]);
+
+/** What the broker remembers of a connection. */
+interface Admission {
+  readonly access: Access;
+  readonly filters: Set<string>;
+}
+
+/** Starts a broker that listens nowhere yet; `nowMs` is a monotonic clock. */
+export async function createBroker(config: Config, counters: Counters, nowMs: () => number): Promise<Broker> {
+  const { limits, queues } = config;
+  const services = new Map(config.services.map((service) => [service.id, service]));
+  const admitted = new WeakMap<Client, Admission>();
+  const inflows = new WeakMap<Client, Inflow>();
+  const underway = new Underway(config.queues.maxUnderway);
+  const refusedAtConnect = new WeakMap<Client, EvidenceError>();
+
+  const sessions = new Sessions({
+    max: config.sessions.max,
+    maxBytes: config.sessions.maxBytes,
+    expireMs: config.sessions.expireS * 1000,
+    boundsOf: (clientId) => (services.has(clientId) ? config.sessions.service : config.sessions.device),
+    dropped: (clientId) => counters.refused("session-full", clientId),
+  });
+  const retained = new Retained(limits.maxRetained, () => counters.refused("retained-full", ""));
+  const router = new Router({
+    treatmentOf: (client) => {
+      const access = admitted.get(client)?.access;
+      return { ...queues[access?.kind ?? "device"], waitedFor: access?.waitedFor ?? false };
+    },
+    untilKnown: queues.device,
+    dropped: (clientId) => counters.refused("queue-full", clientId),
+    delivered: () => counters.delivered(),
+  });
+
+  /** Why a client may not connect, or what it may do. */
+  function admit(packet: Connect): Admission {
+    const access = accessOf(packet.clientId, services, limits.maxPayloadBytes);
+    if (access === undefined)
+      throw new EvidenceError("client-unknown", "client id is neither a device's nor a service's");
+    const keepaliveS = packet.keepalive ?? 0;
+    if (keepaliveS < 1 || keepaliveS > limits.maxKeepaliveS) {
+      throw new EvidenceError("keepalive-range", "keep-alive out of range", { maxS: limits.maxKeepaliveS });
+    }
+    if (packet.will !== undefined) {
+      const { topic, qos = 0, retain = false, payload } = packet.will;
+      const answer = access.publish({ topic, qos, retain, bytes: payload.length });
+      if (answer !== "state") {
+        throw new EvidenceError(
+          isTopicKind(answer) ? "topic-owner" : answer,
+          "the will is not for the client's own state",
+        );
+      }
+    }
+    return { access, filters: new Set() };
+  }
+
+  const aedes = await Aedes.createBroker({
+    mq: router,
+    persistence: new Persistence(retained, sessions, (client, filter) => {
+      return admitted.get(client)?.access.subscribe(filter) === undefined;
+    }),
+    connectTimeout: limits.connectTimeoutMs,
+    drainTimeout: limits.drainTimeoutMs,
+    maxTopicLevels: 8,
+    // Packets that may come before CONNACK was sent: a client that does not wait for it subscribes, and publishes little.
+    queueLimit: 32,
+
+    preConnect(client, packet, done) {
+      try {
+        admitted.set(client, admit(packet));
+        // [MQTT-3.2.2-2]: without room for a session CONNACK says that there is none, and the client's session is a clean one.
+        if (packet.clean === false && !sessions.open(packet.clientId)) packet.clean = true;
+      } catch (error) {
+        if (!isEvidenceError(error)) throw error;
+        refusedAtConnect.set(client, error);
+        packet.clean = true;
+        delete packet.will;
+      }
+      done(null, true);
+    },
+
+    authenticate(client, _username, _password, done) {
+      const refusal = refusedAtConnect.get(client);
+      if (refusal === undefined) {
+        counters.connected();
+        if (admitted.get(client)?.access.kind === "service") inflows.get(client)?.isService();
+        done(null, true);
+        return;
+      }
+      counters.refused(refusal.code, client.id);
+      const returnCode = refusal.code === "client-unknown" ? IDENTIFIER_REJECTED : NOT_AUTHORIZED;
+      done(Object.assign(new Error(refusal.message), { returnCode }), false);
+    },
+
+    authorizePublish(client, packet, done) {
+      const access = client === null ? undefined : admitted.get(client)?.access;
+      const answer = access?.publish(asPublish(packet)) ?? "client-unknown";
+      if (isTopicKind(answer)) {
+        counters.published(answer, packet.payload.length);
+        if (client !== null) inflows.get(client)?.began();
+        done(null);
+      } else {
+        done(new EvidenceError(answer, "publish refused", { topic: packet.topic }));
+      }
+    },
+
+    published(_packet, client, done) {
+      // aedes' own messages come from nobody
+      if (client !== null) inflows.get(client)?.ended();
+      done(null);
+    },
+
+    authorizeSubscribe(client, subscription, done) {
+      const admission = admitted.get(client);
+      const code = admission === undefined ? "client-unknown" : subscribeRefusal(admission, subscription);
+      if (code === undefined) {
+        if (subscription.qos > 1) subscription.qos = 1;
+        done(null, subscription);
+      } else {
+        counters.refused(code, client.id);
+        done(null, null);
+      }
+    },
+
+    authorizeForward(client, packet) {
+      router.forwarding(client);
+      return packet;
+    },
+  });
+
+  function subscribeRefusal(
+    { access, filters }: Admission,
+    { topic }: Subscription,
+  ): EvidenceCode | undefined {
+    const code = access.subscribe(topic);
+    if (code !== undefined) return code;
+    if (filters.size >= limits.maxSubscriptions && !filters.has(topic)) return "subscription-limit";
+    filters.add(topic);
+    return undefined;
+  }
+
+  // aedes tells of one connection's end once for everything that was still under way in it
+  const told = new WeakSet<Client>();
+  const ended = (client: Client, error: Error): void => {
+    const code = codeOf(error);
+    if (code === undefined || told.has(client)) return;
+    told.add(client);
+    counters.refused(code, client.id ?? "");
+  };
+  aedes.on("clientError", ended);
+  aedes.on("connectionError", ended);
+  aedes.on("unsubscribe", (filters, client) => {
+    // a client that leaves is said to unsubscribe from everything
+    for (const filter of filters) admitted.get(client)?.filters.delete(filter);
+  });
+  aedes.on("clientDisconnect", (client) => sessions.left(client.id, nowMs()));
+  const sweep = setInterval(() => sessions.expire(nowMs()), SWEEP_MS);
+
+  return {
+    handle(socket) {
+      const inflow = new Inflow(socket, new PacketGuard(limits), underway, (code) =>
+        counters.refused(code, ""),
+      );
+      inflows.set(aedes.handle(socket), inflow);
+    },
+    gauges() {
+      const { messages, bytes } = router.underway();
+      return {
+        connections: aedes.connectedClients,
+        retained_messages: retained.size,
+        sessions: sessions.size,
+        session_bytes: sessions.bytes,
+        underway_messages: underway.count,
+        queued_messages: messages,
+        queued_bytes: bytes,
+      };
+    },
+    async close() {
+      clearInterval(sweep);
+      await new Promise<void>((resolve) => aedes.close(resolve));
+    },
+  };
+}
+
+type Connect = Parameters<NonNullable<ConstructorParameters<typeof Aedes>[0]>["preConnect"] & {}>[1];
+
+const asPublish = (packet: PublishPacket) => ({
+  topic: packet.topic,
+  qos: packet.qos,
+  retain: packet.retain,
+  bytes: packet.payload.length,
+});
+
+/** The code of what ended a connection; undefined where the other side or the network ended it. */
+function codeOf(error: Error & { readonly code?: unknown }): EvidenceCode | undefined {
+  if (isEvidenceError(error)) return error.code;
+  if (typeof error.code === "string" && BROKEN.has(error.code)) return undefined;
+  if (error.message === "connection closed") return undefined;
+  return AEDES_SAYS[error.message] ?? "packet-malformed";
+}

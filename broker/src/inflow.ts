@@ -1,0 +1,153 @@
+/**
+ * What one connection may bring in, and when: slice by slice, each looked at by the guard, and nothing while what it brought
+ * before is still being dealt with.
+ *
+ * aedes means to read on only when it has dealt with all packets of the read before, but each `readable` event makes its count one too
+ * small, so with one packet a read it never waits. Here reading waits while a publish of this client is under way (the router
+ * holds publishes back where the ledger is busy), and while the client does not take its answers.
+ *
+ * @module
+ */
+import type { Socket } from "node:net";
+import type { GuardCode, PacketGuard } from "./guard.ts";
+
+/** Bytes handed on at a time; others get their turn in between. */
+const SLICE_BYTES = 65_536;
+
+/** Packets still taken from a client whose socket is full: acknowledgements, and what a busy ledger has to say. */
+const MAX_UNANSWERED = 1024;
+
+/**
+ * Publishes under way from all devices together. While there are `max` of them no device is read from: one turn of the event
+ * loop takes a slice from every socket that has one, and with hundreds of them that alone would overfill the ledger's queue.
+ */
+export class Underway {
+  readonly #max: number;
+  #count = 0;
+  /** In the order in which they asked. */
+  readonly #waiting = new Set<Inflow>();
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Tells whether there is room; where there is none, `inflow` is woken when there is. */
+  hasRoomFor(inflow: Inflow): boolean {
+    if (this.#count < this.#max) return true;
+    this.#waiting.add(inflow);
+    return false;
+  }
+
+  add(): void {
+    this.#count++;
+  }
+
+  remove(): void {
+    this.#count--;
+    for (const inflow of this.#waiting) {
+      if (this.#count >= this.#max) return;
+      this.#waiting.delete(inflow);
+      inflow.wake();
+    }
+  }
+
+  /** Its connection is gone; publishes of it that are under way still come to an end. */
+  forget(inflow: Inflow): void {
+    this.#waiting.delete(inflow);
+  }
+}
+
+export class Inflow {
+  readonly #all: Underway;
+  readonly #socket: Socket;
+  readonly #guard: PacketGuard;
+  readonly #read: (size?: number) => unknown;
+  readonly #refused: (code: GuardCode) => void;
+  /** Publishes that are not yet with the router's subscribers. */
+  #underway = 0;
+  #isDevice = true;
+  /** Packets when the socket was last seen to have room. */
+  #answered = 0;
+  #turnTaken = false;
+  #wanted = false;
+  #cutOff = false;
+
+  /**
+   * Puts itself in the place of the socket's `read`, which is how aedes pulls: nothing is copied or queued twice that way, and
+   * what is not read lies in the socket's own buffer, which is bounded (64 KiB, then the kernel's).
+   *
+   * @param refused - called before the connection is destroyed
+   */
+  constructor(socket: Socket, guard: PacketGuard, all: Underway, refused: (code: GuardCode) => void) {
+    this.#all = all;
+    this.#socket = socket;
+    this.#guard = guard;
+    this.#refused = refused;
+    this.#read = socket.read.bind(socket);
+    socket.read = (size) => (size === 0 ? this.#read(0) : this.#next());
+    socket.on("drain", () => this.wake());
+    socket.once("close", () => all.forget(this));
+  }
+
+  /** A service is read from whatever the devices do: what it has to say is what they wait for. */
+  isService(): void {
+    this.#isDevice = false;
+  }
+
+  /** A publish of this client goes on its way. */
+  began(): void {
+    this.#underway++;
+    if (this.#isDevice) this.#all.add();
+  }
+
+  /** It has arrived, as far as the broker is concerned. */
+  ended(): void {
+    if (--this.#underway === 0) this.wake();
+    if (this.#isDevice) this.#all.remove();
+  }
+
+  /** Lets aedes read if it wanted to and now may. */
+  wake(): void {
+    if (!this.#wanted || !this.#mayRead()) return;
+    this.#wanted = false;
+    this.#socket.emit("readable");
+  }
+
+  #mayRead(): boolean {
+    if (!this.#socket.writableNeedDrain) this.#answered = this.#guard.packets;
+    if (this.#cutOff || this.#turnTaken || this.#underway > 0) return false;
+    if (this.#guard.packets - this.#answered >= MAX_UNANSWERED) return false;
+    return !this.#isDevice || this.#all.hasRoomFor(this);
+  }
+
+  #next(): unknown {
+    if (!this.#mayRead()) {
+      this.#wanted = true;
+      return null;
+    }
+    const here = this.#socket.readableLength;
+    const chunk: unknown = this.#read(here === 0 ? undefined : Math.min(here, SLICE_BYTES));
+    if (!(chunk instanceof Uint8Array)) return chunk;
+    // aedes may read from within its parser, where a packet was done with at once; but the parser can't be entered twice
+    this.#turnTaken = true;
+    this.#wanted = true;
+    setImmediate(() => {
+      this.#turnTaken = false;
+      this.wake();
+    });
+    const passed = this.#guard.check(chunk);
+    if (passed === chunk.length) return chunk;
+    if (typeof passed === "number") {
+      this.#socket.unshift(chunk.subarray(passed));
+      return chunk.subarray(0, passed);
+    }
+    this.#cutOff = true;
+    this.#refused(passed);
+    this.#socket.destroy();
+    return null;
+  }
+}

@@ -1,0 +1,110 @@
+import { expect, test } from "vitest";
+import { Retained } from "../../../broker/src/retained.ts";
+import { Sessions, type Stored } from "../../../broker/src/sessions.ts";
+
+const BOUNDS = { maxMessages: 10, maxBytes: 100_000 };
+
+let counter = 0;
+const message = (topic: string, text: string): Stored =>
+  ({
+    cmd: "publish",
+    topic,
+    payload: Buffer.from(text),
+    qos: 1,
+    retain: false,
+    dup: false,
+    brokerId: "b",
+    brokerCounter: ++counter,
+  }) as unknown as Stored;
+
+function opened(options: Partial<ConstructorParameters<typeof Sessions>[0]> = {}) {
+  const dropped: string[] = [];
+  const sessions = new Sessions({
+    max: 10,
+    maxBytes: 1 << 20,
+    expireMs: 1000,
+    boundsOf: () => BOUNDS,
+    dropped: (client) => dropped.push(client),
+    ...options,
+  });
+  return { sessions, dropped };
+}
+
+test("a message is kept once for a client whose filters overlap, until it is acknowledged", () => {
+  const { sessions } = opened();
+  sessions.open("a");
+  sessions.subscribe("a", [
+    { topic: "t/+", qos: 1 },
+    { topic: "t/x", qos: 1 },
+    { topic: "t/zero", qos: 0 },
+  ]);
+  expect(sessions.clientsFor("t/x")).toEqual(["a"]);
+  expect(sessions.clientsFor("u/x")).toEqual([]);
+  const kept = message("t/x", "1");
+  sessions.keep("a", kept);
+  sessions.identify("a", kept.brokerCounter, 77);
+  expect(sessions.acknowledge("a", 78)).toBeUndefined();
+  expect(sessions.waiting("a").map(({ dup, messageId }) => [dup, messageId])).toEqual([[true, 77]]);
+  expect(sessions.acknowledge("a", 77)?.payload.toString()).toBe("1");
+  expect(sessions.acknowledge("a", 77)).toBeUndefined();
+  expect(sessions.bytes).toBe(0);
+});
+
+test("the bounds hold for one client, over all, in messages and bytes", () => {
+  const { sessions, dropped } = opened({ maxBytes: 5000 });
+  for (const id of ["a", "b"]) sessions.open(id);
+  for (let n = 0; n < 12; n++) sessions.keep("a", message("t", "x"));
+  expect(dropped).toEqual(["a", "a"]);
+  expect(sessions.waiting("a").map(({ brokerCounter }) => brokerCounter)).toEqual(
+    sessions
+      .waiting("a")
+      .map(({ brokerCounter }) => brokerCounter)
+      .toSorted((x, y) => x - y),
+  );
+  sessions.keep("b", message("t", "y".repeat(4000)));
+  expect(dropped).toEqual(["a", "a", "b"]);
+  sessions.forget("a");
+  sessions.keep("b", message("t", "y".repeat(4000)));
+  expect(dropped.length).toBe(3);
+  sessions.forget("b");
+  expect(sessions.bytes).toBe(0);
+});
+
+test("absent clients are forgotten in time, present ones never", () => {
+  const { sessions } = opened();
+  for (const id of ["away", "here", "empty"]) {
+    sessions.open(id);
+    if (id !== "empty") sessions.subscribe(id, [{ topic: "t/+", qos: 1 }]);
+  }
+  sessions.left("away", 100);
+  sessions.left("empty", 100);
+  sessions.expire(200);
+  expect(sessions.size).toBe(2);
+  sessions.expire(1100);
+  expect(sessions.size).toBe(1);
+  expect(sessions.clientsFor("t/x")).toEqual(["here"]);
+});
+
+test("no more sessions than the bound, but those there are go on", () => {
+  const { sessions } = opened({ max: 1 });
+  expect([sessions.open("a"), sessions.open("b"), sessions.open("a")]).toEqual([true, false, true]);
+  sessions.subscribe("b", [{ topic: "t", qos: 1 }]);
+  expect(sessions.clientsFor("t")).toEqual([]);
+});
+
+test("retained: the newest of each topic, found by filter, taken away by an empty one", () => {
+  let refused = 0;
+  const retained = new Retained(3, () => refused++);
+  const put = (topic: string, text: string): void => retained.store(message(topic, text));
+  for (const topic of ["s/a", "s/b", "c"]) put(topic, "old");
+  put("s/a", "new");
+  put("s/c", "too many");
+  expect(refused).toBe(1);
+  const found = (...filters: string[]): string[] =>
+    [...retained.matching(filters)].map(({ topic, payload }) => `${topic}=${payload.toString()}`);
+  expect(found("s/+")).toEqual(["s/a=new", "s/b=old"]);
+  expect(found("c", "s/x", "+")).toEqual(["c=old", "c=old"]);
+  put("c", "");
+  expect(found("c")).toEqual([]);
+  expect(retained.size).toBe(2);
+});
