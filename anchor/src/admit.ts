@@ -1,0 +1,181 @@
+/**
+ * Admission: what a device sent is read strictly and judged by what costs least first: the topic's owner, the key and its streams, the number.
+ * Only what passes has its signature checked, on other threads. Whatever is said here about keys and numbers is said again when the
+ * statement is sequenced; this is where the rest is kept out.
+ *
+ * @module
+ */
+import {
+  equalBytes,
+  EvidenceError,
+  isEvidenceError,
+  judgeUse,
+  parseStatement,
+  splitUp,
+  toBeSigned,
+  type KeyState,
+  type PublicKey,
+  type Statement,
+  type UpItem,
+} from "@tallystick/evidence";
+import { nodeSha256 } from "@tallystick/evidence/node";
+import type { OwnHistory } from "./own-history.ts";
+import type { Places } from "./place.ts";
+import type { Pool } from "./pool.ts";
+import type { Receipts } from "./receipts.ts";
+import type { Refusals } from "./refusals.ts";
+import type { SignatureThreads } from "./signature-threads.ts";
+import type { Tally } from "./tally.ts";
+
+/** A statement on its way into the log, and what it takes up in the pool. */
+export type Candidate = { readonly statement: Statement; readonly charge: number };
+
+export type AdmissionParts = {
+  readonly keys: KeyState;
+  readonly places: Places;
+  readonly history: OwnHistory;
+  readonly threads: Pick<SignatureThreads, "check">;
+  readonly pool: Pool;
+  readonly receipts: Pick<Receipts, "repeat">;
+  readonly refusals: Refusals;
+  readonly tally: Tally;
+  /** Size of the log, and of what is published of it. */
+  readonly size: () => number;
+  readonly publishedSize: () => number;
+  /** Takes a candidate whose signature is good. */
+  readonly accept: (candidate: Candidate) => void;
+  /** A receipt shows that this log stands elsewhere: the process must end. */
+  readonly onFault: (error: unknown) => void;
+};
+
+type Asked = Candidate & { readonly key: PublicKey };
+
+/** Signatures in one job: large enough to make the hand-over cheap, small enough to share the work. */
+const JOB_SIGNATURES = 64;
+/** Receipts looked at in a second: each costs some signatures on the main thread. */
+const RECEIPTS_PER_S = 5;
+
+export class Admission {
+  readonly #parts: AdmissionParts;
+  /** Wait for their job to fill, or for the end of this turn. */
+  #asked: Asked[] = [];
+  #flushing = false;
+  #receiptsLooked = { second: 0, count: 0 };
+
+  constructor(parts: AdmissionParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Takes one `up` message of the device that owns the topic.
+   *
+   * An item that can't be told from the next ends the message: what follows has no trustworthy beginning, and is refused under the
+   * hash of all of it. An item that is whole and no good is refused under its own.
+   */
+  receive(iss: string, payload: Uint8Array): void {
+    const { items, rest } = splitUp(payload);
+    const passed: { statement: Statement; key: PublicKey }[] = [];
+    for (const { kind, bytes } of items) {
+      if (kind === "receipt") continue;
+      try {
+        const statement = parseStatement(bytes, nodeSha256);
+        const key = this.#look(iss, statement);
+        if (key !== undefined) passed.push({ statement, key });
+      } catch (error) {
+        if (!isEvidenceError(error)) throw error;
+        this.#parts.refusals.send(iss, nodeSha256(bytes), error.code, error.message);
+      }
+    }
+    this.#lookAtReceipts(iss, items);
+    if (rest !== undefined) {
+      this.#parts.refusals.send(iss, nodeSha256(rest.bytes), rest.error.code, rest.error.message);
+    }
+    // The statements are views of the message: together they hold all of it.
+    const charge = Math.ceil(payload.length / Math.max(1, passed.length));
+    for (const { statement, key } of passed) {
+      this.#parts.pool.enter(charge);
+      this.#ask({ statement, key, charge });
+    }
+  }
+
+  /** Hands over what waits for its job to fill. */
+  flush(): void {
+    const asked = this.#asked;
+    if (asked.length === 0) return;
+    this.#asked = [];
+    const checks = asked.map(({ key, statement: { sign1 } }) => ({
+      key,
+      message: toBeSigned(sign1.protectedBytes, sign1.payload ?? new Uint8Array()),
+      signature: sign1.signature,
+    }));
+    this.#parts.threads.check(checks, (verdicts) => {
+      for (const [i, candidate] of asked.entries()) {
+        if (verdicts[i] === 1) this.#parts.accept(candidate);
+        else this.#refuse(candidate);
+      }
+    });
+  }
+
+  /**
+   * The checks that need no signature. Returns the key that the signature must be of, or undefined where the statement was answered already.
+   *
+   * @throws EvidenceError the refusal
+   */
+  #look(iss: string, statement: Statement): PublicKey | undefined {
+    const { claims, content, hash, kid, alg } = statement;
+    if (claims.iss !== iss)
+      throw new EvidenceError("topic-owner", "the statement is of another device than the topic");
+    if (content.type === "registry")
+      throw new EvidenceError("key-stream", "registry items come through the operator's inbox");
+    const record = this.#parts.keys.get(kid);
+    if (record === undefined) throw new EvidenceError("key-unknown", "this key is not enrolled here");
+    if (record.key.alg !== alg) throw new EvidenceError("key-mismatch", "the key is for another algorithm");
+    const { invalid } = judgeUse(record, { ...claims, hash, index: this.#parts.size() }, record.succession);
+    if (invalid !== undefined) throw new EvidenceError(invalid, "the key does not count for this statement");
+    const held = this.#parts.places.holder(statement);
+    if (held === undefined || !equalBytes(held.hash, hash)) return record.key; // a fork counts as one only if it is signed
+    this.#parts.tally.count("duplicate");
+    // Not published yet: the receipt is about to leave.
+    if (held.index < this.#parts.publishedSize()) this.#parts.receipts.repeat(iss, hash, held.index);
+    return undefined;
+  }
+
+  #ask(candidate: Asked): void {
+    this.#asked.push(candidate);
+    if (this.#asked.length >= JOB_SIGNATURES) this.flush();
+    else if (!this.#flushing) {
+      this.#flushing = true;
+      setImmediate(() => {
+        this.#flushing = false;
+        this.flush();
+      });
+    }
+  }
+
+  #refuse({ statement, charge }: Candidate): void {
+    this.#parts.pool.leave(charge);
+    const text = "the signature is not the enrolled key's over these bytes";
+    this.#parts.refusals.send(statement.claims.iss, statement.hash, "signature-invalid", text);
+  }
+
+  #lookAtReceipts(iss: string, items: readonly UpItem[]): void {
+    for (const { kind, bytes } of items) {
+      if (kind !== "receipt") continue;
+      this.#parts.tally.count("receipt-sent-up");
+      if (!this.#mayLook()) continue;
+      const alongside = items.filter((one) => one.kind === "statement").map((one) => nodeSha256(one.bytes));
+      try {
+        this.#parts.history.checkReceipt(bytes, alongside, `a receipt sent by ${iss}`);
+      } catch (error) {
+        this.#parts.onFault(error);
+        return;
+      }
+    }
+  }
+
+  #mayLook(): boolean {
+    const second = Math.floor(performance.now() / 1000);
+    if (second !== this.#receiptsLooked.second) this.#receiptsLooked = { second, count: 0 };
+    return ++this.#receiptsLooked.count <= RECEIPTS_PER_S;
+  }
+}

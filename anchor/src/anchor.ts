@@ -1,0 +1,83 @@
+/**
+ * The anchor as one thing: the log opened and served over HTTP, ready to take statements in.
+ *
+ * @module
+ */
+import type { Logger } from "pino";
+import { listenAddress, placesOf, type Config } from "./config.ts";
+import { Lookups } from "./lookups.ts";
+import { createMetrics } from "./metrics.ts";
+import { openLog, type OpenLog } from "./open-log.ts";
+import { Pool } from "./pool.ts";
+import { KeyStates } from "./registry.ts";
+import { runStages } from "./running.ts";
+import { close, createApp, listen, type Health } from "./serve.ts";
+import { createSodiumProvider } from "./sodium.ts";
+import { Tally } from "./tally.ts";
+
+export type Anchor = {
+  readonly origin: string;
+  /** Where HTTP listens, e.g. `http://127.0.0.1:8080`. */
+  readonly url: string;
+  /** Entries published. */
+  size(): number;
+  /** Runs until `signal` fires, then drains: the last batch is committed, published and answered. */
+  run(signal: AbortSignal): Promise<void>;
+};
+
+/**
+ * Opens the log and serves it; nothing is taken in before `run`.
+ *
+ * @throws EvidenceError as {@link openLog}, and `address-in-use`, `address-not-loopback`
+ */
+export async function openAnchor(config: Config, logger: Logger): Promise<Anchor> {
+  const address = listenAddress(config.http.listen);
+  const provider = createSodiumProvider();
+  const nowUnixS = (): number => Math.floor(Date.now() / 1000);
+  const opened = await openLog({ config, provider, nowUnixS });
+  try {
+    const { log, store, keys, publisher } = opened;
+    const tally = new Tally();
+    const pool = new Pool(config.pool);
+    const connection = { connected: false };
+    const size = (): number => publisher.size;
+    const keyStates = new KeyStates(keys, store.archive, provider);
+    const app = createApp({
+      publicFolder: placesOf(config).public,
+      lookups: new Lookups(store, log, keyStates, size),
+      health: () => healthOf(opened, tally, connection.connected),
+      metrics: createMetrics({ tally, pool, size, brokerConnected: () => connection.connected }),
+    });
+    const { server, url } = await listen(app, address);
+    const run = async (signal: AbortSignal): Promise<void> => {
+      try {
+        await runStages({ config, opened, tally, pool, connection, logger, signal });
+      } finally {
+        await close(server);
+        opened.close();
+      }
+    };
+    return { origin: log.origin, url, size, run };
+  } catch (error) {
+    opened.close();
+    throw error;
+  }
+}
+
+function healthOf({ log, store, publisher, last }: OpenLog, tally: Tally, connected: boolean): Health {
+  let archive: Health["archive"] = "ok";
+  try {
+    store.batches.last();
+  } catch {
+    archive = "failed";
+  }
+  const lastCommitMs = tally.lastCommitUnixMs || last.timeUnixS * 1000;
+  return {
+    status: archive === "ok" && connected ? "ok" : "degraded",
+    origin: log.origin,
+    size: publisher.size,
+    lastCommitAgeS: Math.max(0, Math.round((Date.now() - lastCommitMs) / 1000)),
+    broker: connected ? "connected" : "lost",
+    archive,
+  };
+}

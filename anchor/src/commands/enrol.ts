@@ -1,0 +1,196 @@
+/**
+ * `tally-anchor enrol`: a public key in, a registry statement out. It needs the operator's key and the public registry, and neither the
+ * database nor a running anchor.
+ *
+ * @module
+ */
+import { existsSync, linkSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { basename, join } from "node:path";
+import process from "node:process";
+import { setTimeout as delay } from "node:timers/promises";
+import {
+  encodeItem,
+  EvidenceError,
+  parseIss,
+  sealStatement,
+  toHex,
+  type Statement,
+} from "@tallystick/evidence";
+import {
+  EXIT,
+  loadSigner,
+  nodeSha256,
+  readPublicKeyFile,
+  required,
+  UsageError,
+  writeDurable,
+  type Command,
+} from "@tallystick/evidence/node";
+import { placesOf } from "../config.ts";
+import { ITEM_ENDING, refusedName } from "../inbox.ts";
+import { PublishedRegistry } from "../published-registry.ts";
+import { CONFIG_DETAILS, CONFIG_OPTIONS, CONFIG_USAGE, configOf, nowUnixS, text } from "./config-option.ts";
+
+const DEFAULT_SILENCE = "15m";
+const UNIT_S: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
+/** How often --wait looks. */
+const LOOK_MS = 100;
+/** Attempts to take the next number when others enrol at the same time. */
+const ATTEMPTS = 20;
+
+type Enrolled = {
+  readonly device: string;
+  readonly keyFile: string;
+  readonly operatorFile: string;
+  readonly streams: readonly string[];
+  readonly silenceS: number;
+};
+
+export const enrol: Command = {
+  summary: "Enrol a device: its public key in, a registry statement out",
+  usage: `--device ORG/DEVICE --key PUB.pem [--streams a,b] [--silence 15m] [--operator KEYFILE] [--registry DIR|FILE] [-o FILE] [--wait] ${CONFIG_USAGE}`,
+  details: `  --streams LIST  streams it may write: names, prefixes that end in /*, or * (default *)
+  --silence TIME  longest silence allowed: a number and s, m, h or d (default ${DEFAULT_SILENCE})
+  --operator FILE the operator's key (default: the configuration's)
+  --registry X    the public folder, or the last registry item as a file (default: the data folder's public)
+  -o FILE         write the statement there; without it, it goes to the inbox of the data folder
+  --wait          wait until the anchor has taken it (exit 1 if it refused)
+${CONFIG_DETAILS}`,
+  options: {
+    ...CONFIG_OPTIONS,
+    device: { type: "string" },
+    key: { type: "string" },
+    streams: { type: "string" },
+    silence: { type: "string" },
+    operator: { type: "string" },
+    registry: { type: "string" },
+    out: { type: "string", short: "o" },
+    wait: { type: "boolean" },
+  },
+  async run(given) {
+    const { values } = given;
+    const places = placesOf(configOf(given));
+    const what: Enrolled = {
+      device: required(values, "device"),
+      keyFile: required(values, "key"),
+      operatorFile: text(values, "operator") ?? places.operatorKey,
+      streams: (text(values, "streams") ?? "*").split(",").map((stream) => stream.trim()),
+      silenceS: seconds(text(values, "silence") ?? DEFAULT_SILENCE),
+    };
+    const from = text(values, "registry") ?? places.public;
+    const out = text(values, "out");
+    if (out !== undefined) {
+      const statement = await enrolment(what, await registryWith(from, places.inbox));
+      await writeDurable(out, statement.bytes);
+      process.stdout.write(`${describe(what, statement)}: ${out}\n`);
+      return EXIT.good;
+    }
+    const { file, statement } = await place(what, from, places.inbox);
+    process.stdout.write(`${describe(what, statement)}: ${file}\n`);
+    if (values["wait"] === true) await taken(places.inbox, basename(file), statement);
+    return EXIT.good;
+  },
+};
+
+const describe = ({ device }: Enrolled, { claims, hash }: Statement): string =>
+  `registry item ${claims.seq} ${toHex(hash)} enrols ${device}`;
+
+async function registryWith(from: string, inbox: string): Promise<PublishedRegistry> {
+  const registry = await PublishedRegistry.read(from);
+  await registry.addWaiting(inbox);
+  return registry;
+}
+
+/**
+ * Makes the statement that continues `registry`.
+ *
+ * @throws EvidenceError `key-unknown`, `operator-org`, `key-exists`, a code of key files, of names or of statements
+ */
+async function enrolment(what: Enrolled, registry: PublishedRegistry): Promise<Statement> {
+  const signer = loadSigner(what.operatorFile);
+  const key = readPublicKeyFile(what.keyFile);
+  const operator = registry.operatorOf(signer.key);
+  if (operator === undefined) {
+    throw new EvidenceError("key-unknown", `${what.operatorFile}: no operator of this registry has this key`);
+  }
+  const { org } = parseIss(what.device);
+  if (operator.actsFor !== "*" && operator.actsFor !== org) {
+    throw new EvidenceError(
+      "operator-org",
+      `${operator.iss} may act for ${operator.actsFor} and not for ${org}`,
+    );
+  }
+  if (registry.knows(what.device, key)) {
+    throw new EvidenceError("key-exists", `${what.device}: this device or this key is enrolled already`);
+  }
+  const { device, streams, silenceS } = what;
+  return sealStatement(
+    {
+      iss: operator.iss,
+      sub: "registry",
+      iat: nowUnixS(),
+      seq: registry.count,
+      prev: registry.last,
+      tq: 1,
+      lvl: 1,
+    },
+    { type: "registry", payload: encodeItem({ kind: "enrol", device, key, streams, silenceS }) },
+    signer,
+    nodeSha256,
+  );
+}
+
+/** Puts the statement into the inbox under its number, which no other can have taken by then. */
+async function place(
+  what: Enrolled,
+  from: string,
+  inbox: string,
+): Promise<{ file: string; statement: Statement }> {
+  mkdirSync(inbox, { recursive: true, mode: 0o700 });
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const statement = await enrolment(what, await registryWith(from, inbox));
+    const name = `${String(statement.claims.seq).padStart(9, "0")}${ITEM_ENDING}`;
+    const file = join(inbox, name);
+    const beside = join(inbox, `.${process.pid}-${name}.part`);
+    await writeDurable(beside, statement.bytes);
+    try {
+      if (existsSync(join(inbox, "done", name))) throw new Taken();
+      linkSync(beside, file); // fails where the name is taken
+      return { file, statement };
+    } catch (error) {
+      const lost =
+        error instanceof Taken || (error instanceof Error && "code" in error && error.code === "EEXIST");
+      if (!lost) throw error;
+    } finally {
+      rmSync(beside, { force: true });
+    }
+    await delay(LOOK_MS);
+  }
+  throw new EvidenceError(
+    "registry-order",
+    `${inbox}: the number is taken by an item that does not continue the registry`,
+  );
+}
+
+/** Somebody else's item has this number. */
+class Taken extends Error {}
+
+/** @throws EvidenceError with the code with which the anchor refused the item */
+async function taken(inbox: string, name: string, { hash }: Statement): Promise<void> {
+  for (;;) {
+    if (existsSync(join(inbox, "done", name))) return;
+    const refused = join(inbox, "refused", `${refusedName(name, hash)}.code`);
+    if (existsSync(refused)) {
+      const [code, reason] = readFileSync(refused, "utf8").split("\n");
+      throw new Error(`the anchor refused it: ${reason} [${code}]`);
+    }
+    await delay(LOOK_MS);
+  }
+}
+
+function seconds(given: string): number {
+  const [, number, unit = ""] = /^(\d{1,9})([smhd])$/.exec(given) ?? [];
+  if (number === undefined)
+    throw new UsageError(`--silence: ${given}: give a number and s, m, h or d, e.g. 15m`);
+  return Number(number) * (UNIT_S[unit] ?? 1);
+}

@@ -1,0 +1,32 @@
+/**
+ * `tally-anchor run`: the ledger.
+ *
+ * @module
+ */
+import process from "node:process";
+import { pino } from "pino";
+import { runStages, type Command } from "@tallystick/evidence/node";
+import { openAnchor } from "../anchor.ts";
+import { CONFIG_DETAILS, CONFIG_OPTIONS, CONFIG_USAGE, configOf } from "./config-option.ts";
+
+export const run: Command = {
+  summary: "Run the ledger: take statements in, publish the log, send receipts, serve it over HTTP",
+  usage: `${CONFIG_USAGE} [--json]`,
+  details: `${CONFIG_DETAILS}
+  --json          print the line that says it is ready as JSON
+Prints one line when it serves; logs go to stderr. Stops clean on SIGINT and SIGTERM.`,
+  options: { ...CONFIG_OPTIONS, json: { type: "boolean" } },
+  async run(given) {
+    const config = configOf(given);
+    const logger = pino({ name: "tally-anchor", level: config.log.level }, pino.destination(2));
+    const anchor = await openAnchor(config, logger);
+    const ready = { url: anchor.url, broker: config.broker.url, origin: anchor.origin, size: anchor.size() };
+    process.stdout.write(
+      given.values["json"] === true
+        ? `${JSON.stringify(ready)}\n`
+        : `serving ${ready.url}, broker ${ready.broker}, log ${ready.origin} at size ${ready.size}\n`,
+    );
+    await runStages([(signal) => anchor.run(signal)], config.graceMs);
+    logger.info({ size: anchor.size() }, "stopped");
+  },
+};

@@ -1,0 +1,158 @@
+/**
+ * Everything the anchor can be told. Units are in the names; every default is here, and only here.
+ *
+ * @module
+ */
+import { isAbsolute, join } from "node:path";
+import { LineCounter, parseDocument } from "yaml";
+import { z } from "zod";
+import { EvidenceError } from "@tallystick/evidence";
+import { loadConfig } from "@tallystick/evidence/node";
+
+export const DEFAULT_CONFIG_PATH = "/etc/tallystick/anchor.yaml";
+
+const path = z.string().min(1, "give a path");
+const count = (least: number, most: number) =>
+  z
+    .int(`use a whole number from ${least} to ${most}`)
+    .min(least, `use at least ${least}`)
+    .max(most, `use at most ${most}`);
+
+const ConfigSchema = z.strictObject({
+  version: z.literal(1, { error: "use version: 1" }),
+  /** Folder of the database, the public directory, the inbox, and by default the keys. */
+  data: path.default("/var/lib/tallystick/anchor"),
+  /** The log's name, with the year it began: checked against the data, and used by init. */
+  origin: z.string().min(1).max(200, "use at most 200 characters").optional(),
+  /** Relative paths are relative to `data`. */
+  keys: z
+    .strictObject({ log: path.default("keys/log.pem"), operator: path.default("keys/operator.pem") })
+    .prefault({}),
+  broker: z
+    .strictObject({
+      url: z
+        .url({ protocol: /^mqtts?$/, error: "give the broker as mqtt://host:port or mqtts://host:port" })
+        .default("mqtt://127.0.0.1:1883"),
+      clientId: z
+        .string()
+        .regex(/^[A-Za-z0-9_-]{1,64}$/, "use 1 to 64 of A-Z, a-z, 0-9, _ and -")
+        .default("anchor"),
+      username: z.string().optional(),
+      /** File whose first line is the password. */
+      passwordFile: path.optional(),
+      /** PEM files for mqtts: the broker's authority, and this client's certificate and key. */
+      caFile: path.optional(),
+      certFile: path.optional(),
+      keyFile: path.optional(),
+      /** How long after subscribing a retained checkpoint may still come; nothing is sequenced before. */
+      settleMs: count(0, 60_000).default(300),
+      /** Messages to devices that may wait for PUBACK; more are dropped, and cost one more sending each. */
+      maxUnacknowledged: count(16, 60_000).default(8192),
+    })
+    .prefault({}),
+  http: z
+    .strictObject({
+      listen: z
+        .string()
+        .regex(/^(\[[0-9a-fA-F:]+\]|[^:]+):\d{1,5}$/, "give host:port, e.g. 127.0.0.1:8080")
+        .default("127.0.0.1:8080"),
+    })
+    .prefault({}),
+  /** A batch closes when it is full, or this long after its first statement. */
+  batch: z
+    .strictObject({ maxItems: count(1, 65_536).default(4096), maxWaitMs: count(1, 10_000).default(100) })
+    .prefault({}),
+  /** Between intake and commit. When full, PUBACK waits. */
+  pool: z
+    .strictObject({
+      maxItems: count(1, 1_000_000).default(16_384),
+      maxBytes: count(65_536, 2 ** 31).default(64 * 2 ** 20),
+    })
+    .prefault({}),
+  /** Threads that check signatures. */
+  workers: z.strictObject({ signatures: count(1, 64).default(2) }).prefault({}),
+  receipts: z
+    .strictObject({
+      /** Statements that came again and wait for their receipt; more are dropped, and come again. */
+      maxRepeats: count(1, 1_000_000).default(16_384),
+    })
+    .prefault({}),
+  refusals: z
+    .strictObject({
+      perDevicePerMinute: count(0, 100_000).default(120),
+      maxForks: count(0, 10_000_000).default(10_000),
+    })
+    .prefault({}),
+  /** Time for the last batch, its receipts and their PUBACKs after a stop was asked for. */
+  graceMs: count(1000, 600_000).default(15_000),
+  log: z.strictObject({ level: z.enum(["debug", "info", "warn", "error"]).default("info") }).prefault({}),
+});
+
+export type Config = z.output<typeof ConfigSchema>;
+
+/** Environment variables that override a setting. */
+const OVERRIDES = {
+  TALLYSTICK_ANCHOR_DATA: ["data"],
+  TALLYSTICK_ANCHOR_ORIGIN: ["origin"],
+  TALLYSTICK_ANCHOR_LISTEN: ["http", "listen"],
+  TALLYSTICK_BROKER_URL: ["broker", "url"],
+} as const;
+
+/** @throws ConfigError that lists every fault with its line */
+export function readConfig(file: string, env: Readonly<Record<string, string | undefined>>): Config {
+  const lineCounter = new LineCounter();
+  return loadConfig({
+    path: file,
+    schema: ConfigSchema,
+    parseDocument,
+    lineCounter,
+    overrides: OVERRIDES,
+    env,
+  });
+}
+
+/** The configuration of a data folder when there is no file: all defaults. */
+export const defaultConfig = (data: string): Config => ConfigSchema.parse({ version: 1, data });
+
+/** Where things are. */
+export type Places = {
+  readonly database: string;
+  readonly lock: string;
+  readonly public: string;
+  readonly inbox: string;
+  readonly logKey: string;
+  readonly operatorKey: string;
+};
+
+export function placesOf({ data, keys }: Pick<Config, "data" | "keys">): Places {
+  const within = (name: string): string => (isAbsolute(name) ? name : join(data, name));
+  return {
+    database: join(data, "anchor.db"),
+    lock: join(data, "anchor.lock"),
+    public: join(data, "public"),
+    inbox: join(data, "inbox"),
+    logKey: within(keys.log),
+    operatorKey: within(keys.operator),
+  };
+}
+
+export type ListenAddress = { readonly host: string; readonly port: number };
+
+/**
+ * Where HTTP listens: on this machine only. A web server in front brings TLS and says who may read the archive.
+ *
+ * @throws EvidenceError `address-not-loopback`
+ */
+export function listenAddress(listen: string): ListenAddress {
+  const at = listen.lastIndexOf(":");
+  const host = listen.slice(0, at).replace(/^\[|\]$/g, "");
+  const port = Number(listen.slice(at + 1));
+  const loopback = host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+  if (!loopback || port > 65_535) {
+    throw new EvidenceError(
+      "address-not-loopback",
+      `http.listen: ${listen} is not an address of this machine's loopback`,
+    );
+  }
+  return { host, port };
+}

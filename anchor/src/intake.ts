@@ -1,0 +1,159 @@
+/**
+ * MQTT, and the only file that knows it: messages from devices in, receipts and checkpoints out.
+ *
+ * PUBACK means "heard" and nothing more. `handleMessage` holds it back only while the pool is full, which stops the broker from sending more; a message
+ * that was heard and not committed comes again, because its sender has no receipt.
+ *
+ * @module
+ */
+import { connect, type IClientOptions, type IPublishPacket, type MqttClient } from "mqtt";
+import { CHECKPOINT_TOPIC, parseTopic } from "@tallystick/evidence";
+import type { Downlink } from "./downlink.ts";
+
+/** Who connects where, and how. */
+export type Connection = Pick<IClientOptions, "username" | "password" | "ca" | "cert" | "key"> & {
+  readonly url: string;
+  readonly clientId: string;
+  /** Messages to devices that may wait for their PUBACK; more are dropped. */
+  readonly maxUnacknowledged: number;
+  /** How long after a subscription a retained checkpoint may still come. */
+  readonly settleMs: number;
+};
+
+export type IntakeEvents = {
+  /** A message of a device. `payload` is the receiver's own. */
+  message(iss: string, payload: Uint8Array): void;
+  /** Calls back as soon as another message may come. */
+  whenRoom(resume: () => void): void;
+  /** A checkpoint on the topic, this log's own or a stranger's. */
+  checkpoint(note: Uint8Array): void;
+  /** Subscribed, and whatever checkpoint the broker retains was seen. After each connection. */
+  settled(): void;
+  /** Something on a topic that is none of ours, or on the wrong one. */
+  stray(): void;
+  connection(state: "connected" | "lost", reason?: string): void;
+};
+
+const UP_TOPICS = "tally/v1/+/+/up";
+const RECONNECT_MS = 1000;
+/** Longest wait at the end for the PUBACK of what was sent. */
+const FAREWELL_MS = 3000;
+
+export class Intake implements Downlink {
+  readonly #client: MqttClient;
+  readonly #connection: Connection;
+  readonly #events: IntakeEvents;
+  readonly #settled = Promise.withResolvers<void>();
+  #unacknowledged = 0;
+  #stopping = false;
+  #up = false;
+  #lastFault = "";
+
+  /** Connects, and goes on trying for as long as it takes. */
+  constructor(connection: Connection, events: IntakeEvents) {
+    this.#connection = connection;
+    this.#events = events;
+    const { url, clientId, maxUnacknowledged: _max, settleMs: _settle, ...credentials } = connection;
+    this.#client = connect(url, {
+      ...credentials,
+      clientId,
+      clean: false, // a session: what devices send while the anchor is away waits at the broker
+      reconnectPeriod: RECONNECT_MS,
+      reconnectOnConnackError: true,
+      resubscribe: false, // done below on each connection
+    });
+    this.#client.handleMessage = (packet, done) => this.#handle(packet, done);
+    this.#client.on("connect", () => this.#subscribe());
+    this.#client.on("error", (error) => this.#fault(error.message || String(error)));
+    this.#client.on("close", () => {
+      if (this.#up && !this.#stopping) this.#fault("the connection was closed");
+      this.#up = false;
+    });
+  }
+
+  get connected(): boolean {
+    return this.#client.connected;
+  }
+
+  /** Resolves when a checkpoint that the broker retains would have been seen, for the first time. */
+  get settled(): Promise<void> {
+    return this.#settled.promise;
+  }
+
+  send(topic: string, payload: Uint8Array): boolean {
+    // Offline, MQTT.js would queue without a bound.
+    if (!this.#client.connected || this.#unacknowledged >= this.#connection.maxUnacknowledged) return false;
+    this.#unacknowledged++;
+    this.#client.publish(
+      topic,
+      Buffer.from(payload.buffer, payload.byteOffset, payload.length),
+      { qos: 1 },
+      () => {
+        this.#unacknowledged--;
+      },
+    );
+    return true;
+  }
+
+  /** Leaves the newest note at the broker, for whoever watches. Lost while offline: the next connection or batch brings it again. */
+  publishCheckpoint(note: string): void {
+    if (this.#client.connected) this.#client.publish(CHECKPOINT_TOPIC, note, { qos: 1, retain: true });
+  }
+
+  /** Takes no further message; those that come stay unacknowledged at the broker. */
+  stop(): void {
+    this.#stopping = true;
+  }
+
+  /** Ends the connection, once what was sent is acknowledged or the farewell takes too long. */
+  async end({ force = false }: { readonly force?: boolean } = {}): Promise<void> {
+    this.#stopping = true;
+    if (this.#client.connected && !force) {
+      const overdue = setTimeout(() => this.#client.end(true), FAREWELL_MS);
+      await this.#client.endAsync(false).finally(() => clearTimeout(overdue));
+    } else {
+      await this.#client.endAsync(true);
+    }
+  }
+
+  #subscribe(): void {
+    this.#up = true;
+    this.#lastFault = "";
+    this.#events.connection("connected");
+    this.#client.subscribe([UP_TOPICS, CHECKPOINT_TOPIC], { qos: 1 }, (error, granted) => {
+      const refused = granted?.some(({ qos }) => qos >= 0x80) === true;
+      if (error || refused) this.#fault(error?.message ?? "the broker refuses the subscription");
+      else {
+        setTimeout(() => {
+          this.#settled.resolve();
+          this.#events.settled();
+        }, this.#connection.settleMs);
+      }
+    });
+  }
+
+  #handle(packet: IPublishPacket, done: (error?: Error) => void): void {
+    if (this.#stopping) {
+      done(new Error("stopping")); // no PUBACK: it comes again
+      return;
+    }
+    const topic = parseTopic(packet.topic);
+    const payload = typeof packet.payload === "string" ? Buffer.from(packet.payload) : packet.payload;
+    if (topic?.kind === "up") {
+      // A copy: the buffer belongs to the socket and may hold many other messages.
+      this.#events.message(topic.iss, new Uint8Array(payload));
+      this.#events.whenRoom(() => done());
+      return;
+    }
+    if (topic?.kind === "checkpoint") this.#events.checkpoint(new Uint8Array(payload));
+    else this.#events.stray();
+    done();
+  }
+
+  /** Tells of a fault once, not at every attempt. */
+  #fault(reason: string): void {
+    if (reason === this.#lastFault) return;
+    this.#lastFault = reason;
+    this.#events.connection("lost", reason);
+  }
+}

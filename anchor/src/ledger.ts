@@ -1,0 +1,109 @@
+/**
+ * The heart: batch after batch is sequenced, published, and answered, in this order and one at a time. While one is on its way to the disk, the
+ * next one fills.
+ *
+ * @module
+ */
+import type { Candidate } from "./admit.ts";
+import type { Inbox } from "./inbox.ts";
+import type { Pool } from "./pool.ts";
+import type { Publisher } from "./publish.ts";
+import type { Ready } from "./ready.ts";
+import type { Receipts } from "./receipts.ts";
+import type { Refusals } from "./refusals.ts";
+import type { Sequenced, Sequencer } from "./sequence.ts";
+import { signedBatch, type LogIdentity } from "./sign.ts";
+import type { Tally } from "./tally.ts";
+
+/** Something to sequence: a device's statement, or a registry item with the file that it came in. */
+export type Work = Candidate & { readonly file?: string };
+
+export type LedgerParts = {
+  readonly log: LogIdentity;
+  readonly ready: Pick<Ready<Work>, "next">;
+  readonly sequencer: Sequencer;
+  readonly publisher: Publisher;
+  readonly receipts: Receipts;
+  readonly refusals: Refusals;
+  readonly inbox: Pick<Inbox, "done" | "refuse">;
+  readonly pool: Pool;
+  readonly tally: Tally;
+  /** Called with each published note. */
+  readonly onPublished: (note: string, size: number) => void;
+  readonly nowMs: () => number;
+  /** True once the process must end: nothing is signed any more. */
+  readonly halted: () => boolean;
+};
+
+/**
+ * Runs until `ready` is closed and empty, so that every statement that was accepted gets an index or a reason.
+ *
+ * @throws EvidenceError `storage-failed`: the process must end
+ */
+export async function runLedger(parts: LedgerParts): Promise<void> {
+  for (let work = await parts.ready.next(); work !== undefined; work = await parts.ready.next()) {
+    if (parts.halted()) return;
+    await handleBatch(work, parts);
+  }
+  await parts.receipts.idle();
+}
+
+/** Steps 8 to 10 of a reading's life, for one batch. */
+export async function handleBatch(work: readonly Work[], parts: LedgerParts): Promise<void> {
+  const done = commit(work, parts);
+  if (parts.halted()) return;
+  if (done.batch !== undefined) {
+    const { growth, ...row } = done.batch;
+    const signed = await signedBatch(parts.log, { ...row, signature: null });
+    const started = parts.nowMs();
+    const note = await parts.publisher.publish({ ...row, signature: null });
+    parts.tally.publishMs += parts.nowMs() - started;
+    parts.sequencer.keepSignature(row.size, signed.signature);
+    parts.receipts.issue(signed, growth, done.admitted);
+    parts.onPublished(note, row.size);
+  }
+  answer(done, parts);
+  await settleFiles(work, done, parts);
+  for (const { charge } of work) if (charge > 0) parts.pool.leave(charge);
+  await parts.publisher.tidy();
+}
+
+function commit(work: readonly Work[], { sequencer, tally, nowMs }: LedgerParts): Sequenced {
+  const items = work.flatMap(({ file, statement }) => (file === undefined ? [] : [statement]));
+  const statements = work.flatMap(({ file, statement }) => (file === undefined ? [statement] : []));
+  const started = nowMs();
+  const done = sequencer.sequence(items, statements);
+  tally.commitMs += nowMs() - started;
+  tally.commits++;
+  tally.lastCommitUnixMs = Date.now();
+  tally.count("admitted", done.admitted.length);
+  tally.count("registry-item", done.items.length);
+  tally.count("duplicate", done.duplicates.length);
+  return done;
+}
+
+/** Answers whatever did not enter the log. */
+function answer({ batch, duplicates, refused }: Sequenced, { receipts, refusals }: LedgerParts): void {
+  const from = batch?.growth.from ?? Infinity;
+  for (const { statement, index } of duplicates) {
+    // One that came twice within this batch has its receipt already.
+    if (index < from) receipts.repeat(statement.claims.iss, statement.hash, index);
+  }
+  for (const { statement, code, text } of refused) {
+    if (statement.content.type !== "registry")
+      refusals.send(statement.claims.iss, statement.hash, code, text);
+  }
+}
+
+async function settleFiles(
+  work: readonly Work[],
+  { refused }: Sequenced,
+  { inbox }: LedgerParts,
+): Promise<void> {
+  for (const { file, statement } of work) {
+    if (file === undefined) continue;
+    const refusal = refused.find((one) => one.statement === statement);
+    if (refusal === undefined) await inbox.done(file);
+    else await inbox.refuse(file, refusal.code, refusal.text, statement.hash);
+  }
+}

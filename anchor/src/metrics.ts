@@ -1,0 +1,63 @@
+/**
+ * Figures for Prometheus. Labels are codes and outcomes from closed lists, never names.
+ *
+ * @module
+ */
+import { collectDefaultMetrics, Counter, Gauge, Registry } from "prom-client";
+import type { Pool } from "./pool.ts";
+import type { Tally } from "./tally.ts";
+
+export type Measured = {
+  readonly tally: Tally;
+  readonly pool: Pool;
+  readonly size: () => number;
+  readonly brokerConnected: () => boolean;
+};
+
+/** The text of `/metrics`, from counts that are read when it is asked for. */
+export function createMetrics({ tally, pool, size, brokerConnected }: Measured): () => Promise<string> {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers: Registry[] = [];
+  const gauge = (name: string, help: string, read: () => number): void => {
+    const metric = new Gauge({
+      name: `tally_anchor_${name}`,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+    registry.registerMetric(metric);
+  };
+  const total = (name: string, help: string, read: () => number): void => {
+    const metric = new Counter({
+      name: `tally_anchor_${name}`,
+      help,
+      registers,
+      collect() {
+        this.reset();
+        this.inc(read());
+      },
+    });
+    registry.registerMetric(metric);
+  };
+  const outcomes = new Counter({
+    name: "tally_anchor_outcomes_total",
+    help: "What became of statements, receipts and messages, by outcome or code",
+    labelNames: ["outcome"],
+    registers,
+    collect() {
+      this.reset();
+      for (const [outcome, count] of tally.entries()) this.inc({ outcome }, count);
+    },
+  });
+  registry.registerMetric(outcomes);
+  gauge("log_size", "Entries published", size);
+  gauge("pool_items", "Statements between intake and commit", () => pool.items);
+  gauge("broker_connected", "1 while connected to the broker", () => (brokerConnected() ? 1 : 0));
+  total("commits_total", "Batches committed", () => tally.commits);
+  total("commit_seconds_total", "Time in commits", () => tally.commitMs / 1000);
+  total("publish_seconds_total", "Time in publishing", () => tally.publishMs / 1000);
+  return () => registry.metrics();
+}

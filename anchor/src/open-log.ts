@@ -1,0 +1,131 @@
+/**
+ * Opening a log that exists: the database, the key that signs, the registry; and the view in the public folder, brought up to what is
+ * committed by the code that runs after each batch. Nothing of this depends on how large the log is.
+ *
+ * @module
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { DatabaseSync } from "node:sqlite";
+import {
+  equalBytes,
+  EvidenceError,
+  formatVkey,
+  parseVkey,
+  openCheckpoint,
+  type KeyState,
+  type SignatureProvider,
+} from "@tallystick/evidence";
+import { loadSigner } from "@tallystick/evidence/node";
+import { placesOf, type Config } from "./config.ts";
+import { OwnHistory } from "./own-history.ts";
+import { CHECKPOINT_FILE, Publisher, type Published } from "./publish.ts";
+import { keyStateAt } from "./registry.ts";
+import { openStore, Sequencer, type Store } from "./sequence.ts";
+import type { LogIdentity } from "./sign.ts";
+import type { BatchRow } from "./storage/batches.ts";
+import { openDatabase, storageFailed } from "./storage/database.ts";
+import { takeLock } from "./storage/lock.ts";
+
+export type OpenLog = {
+  readonly log: LogIdentity;
+  readonly store: Store;
+  readonly keys: KeyState;
+  readonly history: OwnHistory;
+  readonly sequencer: Sequencer;
+  readonly publisher: Publisher;
+  /** The newest committed batch; `note` is its published note. */
+  readonly last: BatchRow;
+  readonly note: string;
+  close(): void;
+};
+
+export type OpenOptions = {
+  readonly config: Config;
+  readonly provider: SignatureProvider;
+  readonly nowUnixS: () => number;
+};
+
+/**
+ * Opens the log and publishes what was committed and not published yet.
+ *
+ * @throws EvidenceError `storage-in-use`, `storage-missing`, `storage-newer`, `storage-failed`, `key-file-unreadable`, `key-file-mode`, `key-mismatch` (another key than the
+ *   log's), `checkpoint-origin`, `checkpoint-ahead`, `log-equivocation`; nothing was signed then
+ */
+export async function openLog({ config, provider, nowUnixS }: OpenOptions): Promise<OpenLog> {
+  const places = placesOf(config);
+  if (!existsSync(places.database)) openDatabase(places.database); // says what is missing, before a lock file is made
+  const lock = takeLock(places.lock);
+  let db: DatabaseSync | undefined;
+  try {
+    db = openDatabase(places.database);
+    const store = openStore(db);
+    const log = readIdentity(db, config);
+    const last = store.batches.last();
+    if (last === undefined) throw storageFailed(`${places.database}: no entry 0`);
+    const keys = keyStateAt(store.archive, last, provider);
+    const sequencer = new Sequencer({ store, keys, nowUnixS, maxForks: config.refusals.maxForks });
+    const vkey = parseVkey(formatVkey(log.origin, log.signer.key));
+    const history = new OwnHistory({ origin: log.origin, key: log.signer.key, vkey, provider }, store);
+    const file = join(places.public, CHECKPOINT_FILE);
+    const found = existsSync(file) ? readFileSync(file) : undefined;
+    const published =
+      found === undefined ? NOTHING : publishedTree(file, found, history, store, vkey, provider);
+    const publisher = new Publisher(places.public, store, log, published);
+    const note =
+      found !== undefined && published.size === last.size ? found.toString() : await publisher.publish(last);
+    const opened = db;
+    const close = (): void => {
+      opened.close();
+      lock.release();
+    };
+    return { log, store, keys, history, sequencer, publisher, last, note, close };
+  } catch (error) {
+    db?.close();
+    lock.release();
+    throw error;
+  }
+}
+
+const NOTHING: Published = { size: 0, items: 0 };
+
+/** What the public folder shows already. It is this log's or nobody's: another one's is not overwritten. */
+function publishedTree(
+  file: string,
+  note: Uint8Array,
+  history: OwnHistory,
+  store: Store,
+  vkey: ReturnType<typeof parseVkey>,
+  provider: SignatureProvider,
+): Published {
+  if (history.checkNote(note, file) === "foreign") {
+    throw new EvidenceError(
+      "checkpoint-origin",
+      `${file}: not a checkpoint of this log under its key: move the folder away, and it is written anew`,
+    );
+  }
+  const { size } = openCheckpoint(note, vkey, provider);
+  // A size at which no batch ended was never signed by this database: its files may be anything.
+  const row = store.batches.at(size);
+  return row === undefined ? NOTHING : { size, items: row.registry.count };
+}
+
+function readIdentity(db: DatabaseSync, config: Config): LogIdentity {
+  const row = db.prepare("SELECT origin, kid FROM log").get();
+  const origin = row?.["origin"];
+  const kid = row?.["kid"];
+  if (typeof origin !== "string" || !(kid instanceof Uint8Array))
+    throw storageFailed("the database names no log");
+  if (config.origin !== undefined && config.origin !== origin) {
+    throw new EvidenceError(
+      "checkpoint-origin",
+      `origin: the configuration says ${config.origin}, the data is of ${origin}`,
+    );
+  }
+  const path = placesOf(config).logKey;
+  const signer = loadSigner(path);
+  if (!equalBytes(signer.key.kid, kid)) {
+    throw new EvidenceError("key-mismatch", `${path}: not the key of ${origin}`);
+  }
+  return { origin, signer };
+}

@@ -1,0 +1,122 @@
+/**
+ * Places in chains: whether a statement may take the number it claims. Decided one statement after the other inside the transaction of
+ * their batch, so that the first one admitted wins.
+ *
+ * The rules are those of docs/formats.md section 6: a number is spent once; a statement and its neighbours agree on `prev`; of a stream's
+ * openings only the first says `none`, a later one names the last head or `lost`; a head has one successor.
+ *
+ * @module
+ */
+import { equalBytes, parseStatement, type EvidenceCode, type Statement } from "@tallystick/evidence";
+import { nodeSha256 } from "@tallystick/evidence/node";
+import type { Archive, Held } from "./storage/archive.ts";
+import type { Chain, ChainStore } from "./storage/chains.ts";
+
+/** What became of a statement's claim to its number. */
+export type Placement =
+  | { readonly kind: "placed" }
+  /** The very same bytes are at this log index already. */
+  | { readonly kind: "duplicate"; readonly index: number }
+  | { readonly kind: "refused"; readonly code: EvidenceCode };
+
+const PLACED: Placement = { kind: "placed" };
+const FORK: Placement = { kind: "refused", code: "fork" };
+
+export class Places {
+  readonly #archive: Archive;
+  readonly #chains: ChainStore;
+
+  constructor(archive: Archive, chains: ChainStore) {
+    this.#archive = archive;
+    this.#chains = chains;
+  }
+
+  /** The statement that holds this number, where one does. */
+  holder({ claims }: Statement): Held | undefined {
+    const chain = claims.ch && this.#chains.find(claims.iss, claims.sub, claims.ch);
+    // Above the highest number held there is nothing to look for.
+    if (chain === undefined || claims.seq > chain.last) return undefined;
+    return this.#archive.byPlace(chain.id, claims.seq);
+  }
+
+  /** Gives the statement its number and stores it under `index`, or says why not. Only within a transaction. */
+  take(statement: Statement, index: number): Placement {
+    const { iss, sub, ch, seq } = statement.claims;
+    if (ch === undefined) return { kind: "refused", code: "statement-claims" };
+    let chain = this.#chains.find(iss, sub, ch);
+    const refusal = chain === undefined ? undefined : this.#refusal(chain, statement);
+    if (refusal !== undefined) return refusal;
+    const before = seq === 0 ? this.#predecessor(statement, ch) : undefined;
+    if (before?.refused !== undefined) return before.refused;
+    const opened = seq === 0 ? index : null;
+    if (chain === undefined) {
+      chain = this.#chains.begin({ iss, sub, ch, seq, lastHash: statement.hash, opened });
+    } else {
+      extend(chain, statement, opened);
+      // Written now where the next opening of this stream will look for it.
+      if (opened === null) this.#chains.changed(chain);
+      else this.#chains.saveOne(chain);
+    }
+    if (before?.chain !== undefined) {
+      before.chain.successor = chain.id;
+      this.#chains.changed(before.chain);
+    }
+    this.#archive.append(index, statement.hash, chain.id, seq, statement.bytes);
+    return PLACED;
+  }
+
+  /** Writes what the placements of a batch changed in chains; to be called before its commit. */
+  save(): void {
+    this.#chains.save();
+  }
+
+  /** Why a chain of which something is held has no room for this statement. */
+  #refusal(chain: Chain, { claims, hash }: Statement): Placement | undefined {
+    const { seq, prev } = claims;
+    if (seq > chain.last && chain.successor !== null) return FORK; // its head has a successor already
+    if (seq === chain.last + 1) return agrees(prev, chain.lastHash) ? undefined : FORK;
+    if (seq > chain.last) return undefined;
+    const held = this.#archive.byPlace(chain.id, seq);
+    if (held !== undefined) {
+      return equalBytes(held.hash, hash) ? { kind: "duplicate", index: held.index } : FORK;
+    }
+    const below = seq === 0 ? undefined : this.#archive.byPlace(chain.id, seq - 1);
+    if (below !== undefined && !agrees(prev, below.hash)) return FORK;
+    const above = this.#archive.byPlace(chain.id, seq + 1)?.bytes;
+    if (above && !agrees(parseStatement(above, nodeSha256).claims.prev, hash)) return FORK;
+    return undefined;
+  }
+
+  /** The chain that an opening continues, where it names one. */
+  #predecessor(
+    { claims, event }: Statement,
+    ch: Uint8Array,
+  ): { readonly refused?: Placement; readonly chain?: Chain } {
+    if (event?.kind !== "stream-opened") return { refused: FORK };
+    const { before } = event;
+    const newest = this.#chains.newest(claims.iss, claims.sub);
+    if (before === "none") return newest === undefined ? {} : { refused: FORK };
+    if ("lost" in before) return {};
+    if (equalBytes(before.ch, ch)) return { refused: FORK }; // its own predecessor
+    const named = this.#chains.find(claims.iss, claims.sub, before.ch);
+    const head = named && this.#archive.byPlace(named.id, before.seq);
+    // It may be on its way: nothing contradicts it yet.
+    if (named === undefined || head === undefined) return { refused: { kind: "refused", code: "hole" } };
+    const isLast = named.last === before.seq && (named.opened === null || newest?.id === named.id);
+    if (!isLast || named.successor !== null || !equalBytes(head.hash, before.hash)) return { refused: FORK };
+    return { chain: named };
+  }
+}
+
+const agrees = (prev: Uint8Array | undefined, hash: Uint8Array): boolean =>
+  prev !== undefined && equalBytes(prev, hash);
+
+function extend(chain: Chain, { claims, hash }: Statement, opened: number | null): void {
+  chain.count++;
+  chain.opened ??= opened;
+  chain.first = Math.min(chain.first, claims.seq);
+  if (claims.seq > chain.last) {
+    chain.last = claims.seq;
+    chain.lastHash = hash;
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * The registry as files: what an operator's command can know of it without the database. Taken from the public folder, and from the inbox
+ * what waits there.
+ *
+ * @module
+ */
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  decodeEntries,
+  decodeItem,
+  EvidenceError,
+  equalBytes,
+  parseStatement,
+  registryPath,
+  TILE_WIDTH,
+  type Operator,
+  type PublicKey,
+  type RegistryItem,
+  type Statement,
+} from "@tallystick/evidence";
+import { nodeSha256 } from "@tallystick/evidence/node";
+import { ITEM_ENDING, readItem } from "./inbox.ts";
+
+/** One item as read. */
+type Read = { readonly statement: Statement; readonly item: RegistryItem };
+
+/** The registry up to its last known item. Signatures are not checked: the anchor does. */
+export class PublishedRegistry {
+  readonly #items: Read[] = [];
+  /** False where only the last item is known. */
+  readonly #whole: boolean;
+
+  private constructor(whole: boolean) {
+    this.#whole = whole;
+  }
+
+  /**
+   * Reads a public folder (or its `registry` folder), or a file that holds the last item.
+   *
+   * @throws EvidenceError `registry-missing`, `registry-malformed`, `registry-order`
+   */
+  static async read(place: string): Promise<PublishedRegistry> {
+    if (!existsSync(place)) throw new EvidenceError("registry-missing", `${place}: no registry here`);
+    if (statSync(place).isFile()) {
+      const registry = new PublishedRegistry(false);
+      registry.add(await readItem(place));
+      return registry;
+    }
+    const folder = existsSync(join(place, "registry")) ? place : join(place, "..");
+    const registry = new PublishedRegistry(true);
+    for (let number = 0; ; number++) {
+      const width = widthOf(folder, number);
+      if (width === 0) break;
+      const bytes = new Uint8Array(await readFile(join(folder, registryPath(number, width))));
+      for (const one of decodeEntries(bytes, width)) registry.add(parseStatement(one, nodeSha256));
+    }
+    if (registry.count === 0) throw new EvidenceError("registry-missing", `${place}: no registry here`);
+    return registry;
+  }
+
+  /** Adds what waits in an inbox, as far as it continues the registry. */
+  async addWaiting(inbox: string): Promise<void> {
+    const names = existsSync(inbox)
+      ? readdirSync(inbox).filter((name) => name.endsWith(ITEM_ENDING) && !name.startsWith("."))
+      : [];
+    const waiting: Statement[] = [];
+    for (const name of names) {
+      try {
+        waiting.push(await readItem(join(inbox, name)));
+      } catch {
+        // The anchor refuses it, or has taken it meanwhile.
+      }
+    }
+    for (const statement of waiting.toSorted((a, b) => a.claims.seq - b.claims.seq)) {
+      if (statement.claims.seq === this.count && equalBytes(statement.claims.prev ?? EMPTY, this.last)) {
+        this.add(statement);
+      }
+    }
+  }
+
+  /** @throws EvidenceError `registry-malformed`, `registry-order` */
+  add(statement: Statement): void {
+    if (statement.content.type !== "registry")
+      throw new EvidenceError("registry-malformed", "not a registry item");
+    if (this.#whole && statement.claims.seq !== this.count) {
+      throw new EvidenceError("registry-order", "the registry's items are not in order", {
+        seq: statement.claims.seq,
+      });
+    }
+    this.#items.push({ statement, item: decodeItem(statement.content.payload) });
+  }
+
+  /** Number of the next item. */
+  get count(): number {
+    const last = this.#items.at(-1);
+    return last === undefined ? 0 : last.statement.claims.seq + 1;
+  }
+
+  /** Hash of the last item. */
+  get last(): Uint8Array {
+    return this.#items.at(-1)?.statement.hash ?? EMPTY;
+  }
+
+  /** The operator whose key this is, as far as it is known. */
+  operatorOf(key: PublicKey): Operator | undefined {
+    const operators = this.#items.flatMap(({ item }) => {
+      if (item.kind === "policy") return [...item.operators];
+      return item.kind === "operator-added" ? [item.operator] : [];
+    });
+    return operators.find((operator) => equalBytes(operator.key.kid, key.kid));
+  }
+
+  /** True where the device has a key, or the key a device. */
+  knows(device: string, key: PublicKey): boolean {
+    return this.#items.some(({ item }) => {
+      if (item.kind !== "enrol" && item.kind !== "re-enrol") return false;
+      return item.device === device || equalBytes(item.key.kid, key.kid);
+    });
+  }
+}
+
+const EMPTY = new Uint8Array();
+
+/** Items in the widest file of a bundle; 0 where there is none. */
+function widthOf(folder: string, number: number): number {
+  const full = join(folder, registryPath(number, TILE_WIDTH));
+  if (existsSync(full)) return TILE_WIDTH;
+  const partial = `${full}.p`;
+  if (!existsSync(partial)) return 0;
+  return Math.max(0, ...readdirSync(partial).map(Number).filter(Number.isInteger));
+}

@@ -1,0 +1,149 @@
+/**
+ * HTTP, read only, on loopback (docs/formats.md section 13): the public directory, the archive, health and metrics.
+ *
+ * @module
+ */
+import { serve, type ServerType } from "@hono/node-server";
+import { Hono, type Context } from "hono";
+import { EvidenceError, fromHex, isEvidenceError, type EvidenceCode } from "@tallystick/evidence";
+import type { ListenAddress } from "./config.ts";
+import type { Lookups } from "./lookups.ts";
+import { serveCheckpoint, serveTile } from "./public-files.ts";
+
+export type Health = {
+  readonly status: "ok" | "degraded";
+  readonly origin: string;
+  /** Entries that are published. */
+  readonly size: number;
+  readonly lastCommitAgeS: number;
+  readonly broker: "connected" | "lost";
+  readonly archive: "ok" | "failed";
+};
+
+export type Served = {
+  readonly publicFolder: string;
+  readonly lookups: Lookups;
+  readonly health: () => Health;
+  readonly metrics: () => Promise<string>;
+};
+
+const COSE = "application/cose";
+const CBOR = "application/cbor";
+/** Statements in one answer about a chain. */
+const MAX_LINES = 1000;
+const MAX_CONNECTIONS = 256;
+const CLOSE_MS = 1000;
+
+export function createApp({ publicFolder, lookups, health, metrics }: Served): Hono {
+  const app = new Hono();
+  app.get("/checkpoint", (c) => serveCheckpoint(c, publicFolder));
+  app.get("/tile/*", (c) => serveTile(c, publicFolder));
+  app.get("/registry/*", (c) => serveTile(c, publicFolder));
+  app.get("/statements/:hash", async (c) => {
+    const found = await lookups.statement(hashParam(c, "hash", 32), optionalUint(c, "size"));
+    return found === undefined ? missing(c) : binary(c, found, COSE);
+  });
+  app.get("/keys/:kid", (c) => {
+    const found = lookups.key(hashParam(c, "kid", 32), optionalUint(c, "size"));
+    return found === undefined ? missing(c) : binary(c, found, CBOR);
+  });
+  app.get("/streams", (c) => c.json(lookups.streams(c.req.query("iss"))));
+  app.get("/chains/:ch", (c) => {
+    const named = { iss: textQuery(c, "iss"), sub: textQuery(c, "sub"), ch: hashParam(c, "ch", 8) };
+    const found = lookups.chain(named, {
+      from: optionalUint(c, "from") ?? 0,
+      to: optionalUint(c, "to") ?? Number.MAX_SAFE_INTEGER,
+      limit: Math.min(optionalUint(c, "limit") ?? MAX_LINES, MAX_LINES),
+    });
+    return found === undefined ? missing(c) : c.json(found);
+  });
+  app.get("/healthz", (c) => {
+    const now = health();
+    return c.json(now, now.archive === "ok" ? 200 : 503);
+  });
+  app.get("/metrics", async (c) =>
+    c.text(await metrics(), 200, { "Content-Type": "text/plain; version=0.0.4" }),
+  );
+  app.notFound((c) => missing(c));
+  app.onError((error, c) => {
+    if (isEvidenceError(error) && error.disposition === "refuse")
+      return fault(c, 400, error.code, error.message);
+    return fault(c, 500, "storage-failed", "the archive can't be read");
+  });
+  return app;
+}
+
+/**
+ * Listens, and resolves with the server and its address once it does.
+ *
+ * @throws EvidenceError `address-in-use`; the system's error otherwise
+ */
+export function listen(
+  app: Hono,
+  { host, port }: ListenAddress,
+): Promise<{ server: ServerType; url: string }> {
+  return new Promise((resolve, reject) => {
+    const server = serve({ fetch: app.fetch, hostname: host, port }, (info) => {
+      const shown = info.family === "IPv6" ? `[${info.address}]` : info.address;
+      resolve({ server, url: `http://${shown}:${info.port}` });
+    });
+    if ("maxConnections" in server) server.maxConnections = MAX_CONNECTIONS;
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      reject(
+        error.code === "EADDRINUSE"
+          ? new EvidenceError(
+              "address-in-use",
+              `http.listen: ${host}:${port} is taken: end the other program or choose another port`,
+              {},
+              error,
+            )
+          : error,
+      );
+    });
+  });
+}
+
+/** Ends the server: open requests get a moment. */
+export function close(server: ServerType): Promise<void> {
+  return new Promise((resolve) => {
+    const overdue = setTimeout(() => {
+      if ("closeAllConnections" in server) server.closeAllConnections();
+    }, CLOSE_MS);
+    server.close(() => {
+      clearTimeout(overdue);
+      resolve();
+    });
+    if ("closeIdleConnections" in server) server.closeIdleConnections();
+  });
+}
+
+function hashParam(c: Context, name: string, bytes: number): Uint8Array {
+  const text = c.req.param(name) ?? "";
+  if (text.length !== 2 * bytes) {
+    throw new EvidenceError("text-malformed", `${name}: expected ${2 * bytes} hexadecimal digits`);
+  }
+  return fromHex(text);
+}
+
+function optionalUint(c: Context, name: string): number | undefined {
+  const text = c.req.query(name);
+  if (text === undefined) return undefined;
+  const value = /^(0|[1-9]\d{0,15})$/.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isSafeInteger(value))
+    throw new EvidenceError("text-malformed", `${name}: expected a whole number`);
+  return value;
+}
+
+function textQuery(c: Context, name: string): string {
+  const text = c.req.query(name);
+  if (text === undefined || text === "") throw new EvidenceError("member-missing", `${name} is missing`);
+  return text;
+}
+
+const binary = (c: Context, bytes: Uint8Array, type: string): Response =>
+  c.body(new Uint8Array(bytes), 200, { "Content-Type": type });
+
+const missing = (c: Context): Response => c.json({ error: "not found" }, 404);
+
+const fault = (c: Context, status: 400 | 500, code: EvidenceCode, error: string): Response =>
+  c.json({ code, error }, status);

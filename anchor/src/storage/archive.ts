@@ -1,0 +1,121 @@
+/**
+ * The archive: every admitted statement under its log index, found again by hash, by its place in a chain, or as a registry
+ * item by number; and the forks, which were refused and are kept as evidence.
+ *
+ * @module
+ */
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { HASH_BYTES } from "@tallystick/evidence";
+import { storageFailed } from "./database.ts";
+
+/** A statement as held. `chain` is null for a registry item, `bytes` where the statement was erased. */
+export type Held = {
+  readonly index: number;
+  readonly hash: Uint8Array;
+  readonly chain: number | null;
+  readonly seq: number;
+  readonly bytes: Uint8Array | null;
+};
+
+/** A refused statement that contradicts an admitted one. */
+export type Fork = {
+  readonly hash: Uint8Array;
+  readonly timeUnixS: number;
+  readonly iss: string;
+  readonly sub: string;
+  readonly bytes: Uint8Array;
+};
+
+/** Reads and writes of the tables `statements`, `registry` and `forks`. */
+export class Archive {
+  readonly #append: StatementSync;
+  readonly #byHash: StatementSync;
+  readonly #byPlace: StatementSync;
+  readonly #page: StatementSync;
+  readonly #entries: StatementSync;
+  readonly #appendItem: StatementSync;
+  readonly #items: StatementSync;
+  readonly #addFork: StatementSync;
+  readonly #forks: StatementSync;
+  readonly #countForks: StatementSync;
+
+  constructor(db: DatabaseSync) {
+    const columns = 'idx AS "index", hash, chain, seq, bytes';
+    this.#append = db.prepare("INSERT INTO statements(idx, hash, chain, seq, bytes) VALUES (?, ?, ?, ?, ?)");
+    this.#byHash = db.prepare(
+      `SELECT ${columns} FROM statements WHERE substr(hash, 1, 6) = substr(?1, 1, 6) AND hash = ?1`,
+    );
+    this.#byPlace = db.prepare(`SELECT ${columns} FROM statements WHERE chain = ? AND seq = ?`);
+    this.#page = db.prepare(
+      `SELECT ${columns} FROM statements WHERE chain = ? AND seq BETWEEN ? AND ? ORDER BY seq LIMIT ?`,
+    );
+    this.#entries = db.prepare("SELECT hash FROM statements WHERE idx >= ? AND idx < ? ORDER BY idx");
+    this.#appendItem = db.prepare("INSERT INTO registry(number, idx) VALUES (?, ?)");
+    this.#items = db.prepare(
+      `SELECT ${columns} FROM registry JOIN statements USING (idx) WHERE number >= ? AND number < ? ORDER BY number`,
+    );
+    this.#addFork = db.prepare(
+      "INSERT INTO forks(hash, time, iss, sub, bytes) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+    );
+    this.#forks = db.prepare(
+      'SELECT hash, time AS "timeUnixS", iss, sub, bytes FROM forks ORDER BY time, hash LIMIT ?',
+    );
+    this.#countForks = db.prepare("SELECT count(*) AS count FROM forks");
+  }
+
+  append(index: number, hash: Uint8Array, chain: number | null, seq: number, bytes: Uint8Array): void {
+    this.#append.run(index, hash, chain, seq, bytes);
+  }
+
+  appendItem(number: number, index: number): void {
+    this.#appendItem.run(number, index);
+  }
+
+  byHash(hash: Uint8Array): Held | undefined {
+    return this.#byHash.get(hash) as Held | undefined;
+  }
+
+  byPlace(chain: number, seq: number): Held | undefined {
+    return this.#byPlace.get(chain, seq) as Held | undefined;
+  }
+
+  /** Statements of a chain with `from` <= seq <= `to`, at most `limit`, by seq. */
+  page(chain: number, from: number, to: number, limit: number): Held[] {
+    return this.#page.all(chain, from, to, limit) as Held[];
+  }
+
+  /**
+   * Ledger entries of the log indexes `from` up to, not including, `to`.
+   *
+   * @throws EvidenceError `storage-failed` where one is not there: the database is damaged
+   */
+  entries(from: number, to: number): Uint8Array[] {
+    const hashes = this.#entries.all(from, to).map((row) => row["hash"] as Uint8Array);
+    if (hashes.length !== to - from || hashes.some((hash) => hash.length !== HASH_BYTES)) {
+      throw storageFailed(`entries ${from} to ${to} are not all stored`);
+    }
+    return hashes;
+  }
+
+  /** Registry items by number, `from` up to, not including, `to`. */
+  *items(from: number, to: number): Generator<Held & { readonly bytes: Uint8Array }, void, undefined> {
+    for (const row of this.#items.iterate(from, to)) {
+      const held = row as Held;
+      if (held.bytes === null) throw storageFailed(`registry item ${held.seq} has no bytes`);
+      yield { ...held, bytes: held.bytes };
+    }
+  }
+
+  countForks(): number {
+    return Number(this.#countForks.get()?.["count"]);
+  }
+
+  /** False where it is kept already. */
+  addFork(fork: Fork): boolean {
+    return this.#addFork.run(fork.hash, fork.timeUnixS, fork.iss, fork.sub, fork.bytes).changes === 1;
+  }
+
+  forks(limit: number): Fork[] {
+    return this.#forks.all(limit) as Fork[];
+  }
+}

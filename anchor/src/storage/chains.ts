@@ -1,0 +1,136 @@
+/**
+ * Chains and how far each is held. A bounded number of them is kept in memory, so that a statement that follows its
+ * predecessor needs no look into the database.
+ *
+ * @module
+ */
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { toHex } from "@tallystick/evidence";
+
+/** One chain. The object in memory is the truth while a transaction is open; `save` writes it back before the commit. */
+export type Chain = {
+  readonly id: number;
+  readonly iss: string;
+  readonly sub: string;
+  readonly ch: Uint8Array;
+  /** Lowest and highest seq held, and how many. */
+  first: number;
+  last: number;
+  count: number;
+  /** Hash of the statement at `last`. */
+  lastHash: Uint8Array;
+  /** Log index of its stream-opened; null while that is missing. */
+  opened: number | null;
+  /** The chain whose stream-opened names this one's head: nothing may follow that head here. */
+  successor: number | null;
+};
+
+/** What is listed of a chain. */
+export type ChainSummary = Pick<Chain, "iss" | "sub" | "ch" | "first" | "last" | "count">;
+
+/** Chains kept in memory: about 300 bytes each. */
+const MAX_CACHED = 50_000;
+
+/** Reads and writes of the table `chains`. */
+export class ChainStore {
+  readonly #find: StatementSync;
+  readonly #insert: StatementSync;
+  readonly #update: StatementSync;
+  readonly #newest: StatementSync;
+  readonly #list: StatementSync;
+  /** Least recently used first. */
+  readonly #cached = new Map<string, Chain>();
+  /** Changed since the last `save`; never evicted. */
+  readonly #changed = new Set<Chain>();
+
+  constructor(db: DatabaseSync) {
+    const columns = `id, iss, sub, ch, first, last, count, opened, successor,
+      (SELECT hash FROM statements WHERE chain = chains.id AND seq = chains.last) AS "lastHash"`;
+    this.#find = db.prepare(`SELECT ${columns} FROM chains WHERE iss = ? AND sub = ? AND ch = ?`);
+    this.#insert = db.prepare(
+      "INSERT INTO chains(iss, sub, ch, first, last, count, opened) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    );
+    this.#update = db.prepare(
+      "UPDATE chains SET first = ?, last = ?, count = ?, opened = ?, successor = ? WHERE id = ?",
+    );
+    this.#newest = db.prepare(
+      "SELECT iss, sub, ch FROM chains WHERE iss = ? AND sub = ? AND opened IS NOT NULL ORDER BY opened DESC LIMIT 1",
+    );
+    this.#list = db.prepare(
+      "SELECT iss, sub, ch, first, last, count FROM chains WHERE ?1 IS NULL OR iss = ?1 ORDER BY iss, sub, id LIMIT ?2",
+    );
+  }
+
+  find(iss: string, sub: string, ch: Uint8Array): Chain | undefined {
+    const name = `${iss} ${sub} ${toHex(ch)}`;
+    let chain = this.#cached.get(name);
+    if (chain !== undefined) this.#cached.delete(name);
+    else {
+      const row = this.#find.get(iss, sub, ch);
+      if (row === undefined) return undefined;
+      chain = { ...row } as Chain;
+    }
+    this.#remember(name, chain);
+    return chain;
+  }
+
+  /** Begins a chain with the first of its statements to arrive. Written at once, so that others can refer to it. */
+  begin(given: Pick<Chain, "iss" | "sub" | "ch" | "lastHash" | "opened"> & { readonly seq: number }): Chain {
+    const { iss, sub, ch, lastHash, opened, seq } = given;
+    const { lastInsertRowid } = this.#insert.run(iss, sub, ch, seq, seq, 1, opened);
+    const chain: Chain = {
+      id: Number(lastInsertRowid),
+      iss: ownCopy(iss),
+      sub: ownCopy(sub),
+      ch: ch.slice(),
+      first: seq,
+      last: seq,
+      count: 1,
+      lastHash,
+      opened,
+      successor: null,
+    };
+    this.#remember(`${iss} ${sub} ${toHex(ch)}`, chain);
+    return chain;
+  }
+
+  /** To be called after a change, before the commit. */
+  changed(chain: Chain): void {
+    this.#changed.add(chain);
+  }
+
+  /** Writes what changed. */
+  save(): void {
+    for (const chain of this.#changed) this.saveOne(chain);
+    this.#changed.clear();
+  }
+
+  /** Writes one chain now, for the queries that follow in the same transaction. */
+  saveOne({ id, first, last, count, opened, successor }: Chain): void {
+    this.#update.run(first, last, count, opened, successor, id);
+  }
+
+  /** The chain of a stream that was opened last, by log index. */
+  newest(iss: string, sub: string): Chain | undefined {
+    const row = this.#newest.get(iss, sub);
+    return row === undefined ? undefined : this.find(iss, sub, row["ch"] as Uint8Array);
+  }
+
+  /** Chains of one issuer, or of all, at most `limit`. */
+  list(iss: string | undefined, limit: number): ChainSummary[] {
+    return this.#list.all(iss ?? null, limit) as ChainSummary[];
+  }
+
+  #remember(name: string, chain: Chain): void {
+    this.#cached.set(name, chain);
+    if (this.#cached.size <= MAX_CACHED) return;
+    for (const [oldest, candidate] of this.#cached) {
+      if (this.#changed.has(candidate)) continue;
+      this.#cached.delete(oldest);
+      break;
+    }
+  }
+}
+
+/** A decoded text may be a slice that keeps its whole message in memory; names are ASCII. */
+const ownCopy = (name: string): string => Buffer.from(name, "latin1").toString("latin1");

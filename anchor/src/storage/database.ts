@@ -1,0 +1,110 @@
+/**
+ * The anchor's one database: statements (the archive), their places in chains, the tree, the batches, the registry.
+ * One file, SQLite in WAL mode with synchronous=FULL: a commit that returned survives a power cut.
+ *
+ * @module
+ */
+import { existsSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+import { EvidenceError } from "@tallystick/evidence";
+
+/** Raised with each change of the schema; a database of a newer version is refused. */
+export const SCHEMA_VERSION = 1;
+
+/**
+ * Statements carry everything they said in `bytes`; the columns beside it are what the anchor searches by. An erased
+ * statement keeps its row without its bytes. Registry items have no chain; their `seq` is their number.
+ */
+const SCHEMA = `
+CREATE TABLE log(id INTEGER PRIMARY KEY CHECK (id = 1), origin TEXT NOT NULL, kid BLOB NOT NULL) STRICT;
+CREATE TABLE batches(size INTEGER PRIMARY KEY, root BLOB NOT NULL, time INTEGER NOT NULL,
+  registry_count INTEGER NOT NULL, registry_last BLOB NOT NULL, keys_root BLOB NOT NULL, signature BLOB) STRICT;
+CREATE TABLE statements(idx INTEGER PRIMARY KEY, hash BLOB NOT NULL, chain INTEGER, seq INTEGER NOT NULL, bytes BLOB) STRICT;
+CREATE UNIQUE INDEX statements_place ON statements(chain, seq);
+CREATE INDEX statements_hash ON statements(substr(hash, 1, 6));
+CREATE TABLE chains(id INTEGER PRIMARY KEY, iss TEXT NOT NULL, sub TEXT NOT NULL, ch BLOB NOT NULL,
+  first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL, opened INTEGER, successor INTEGER,
+  UNIQUE (iss, sub, ch)) STRICT;
+CREATE TABLE registry(number INTEGER PRIMARY KEY, idx INTEGER NOT NULL) STRICT;
+CREATE TABLE tiles(level INTEGER NOT NULL, number INTEGER NOT NULL, hashes BLOB NOT NULL, UNIQUE (level, number)) STRICT;
+CREATE TABLE forks(hash BLOB PRIMARY KEY, time INTEGER NOT NULL, iss TEXT NOT NULL, sub TEXT NOT NULL, bytes BLOB NOT NULL) STRICT;
+`;
+
+/** Pages of the write-ahead log between checkpoints: 16 MiB, so that a checkpoint stays well below a batch's time. */
+const CHECKPOINT_PAGES = 4096;
+const CACHE_KIB = 65_536;
+const BUSY_MS = 5000;
+
+/**
+ * Makes an empty database with its schema.
+ *
+ * @throws EvidenceError `storage-exists` where the file is there already, `storage-failed`
+ */
+export function createDatabase(path: string): DatabaseSync {
+  if (existsSync(path)) {
+    throw new EvidenceError("storage-exists", `${path}: there is a ledger already; a log begins only once`);
+  }
+  return opened(path, (db) => {
+    db.exec(`BEGIN; ${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`);
+  });
+}
+
+/**
+ * Opens the database of an existing log.
+ *
+ * @throws EvidenceError `storage-missing`, `storage-newer` (written by a newer version), `storage-failed`
+ */
+export function openDatabase(path: string): DatabaseSync {
+  if (!existsSync(path)) {
+    throw new EvidenceError("storage-missing", `${path}: no ledger here; run tally-anchor init first`);
+  }
+  return opened(path, (db) => {
+    const version = Number(db.prepare("PRAGMA user_version").get()?.["user_version"]);
+    if (version > SCHEMA_VERSION) {
+      throw new EvidenceError("storage-newer", `${path}: written by a newer version; upgrade tally-anchor`, {
+        version,
+        known: SCHEMA_VERSION,
+      });
+    }
+    if (version !== SCHEMA_VERSION) throw storageFailed(`${path}: not a ledger of this program`);
+  });
+}
+
+function opened(path: string, prepare: (db: DatabaseSync) => void): DatabaseSync {
+  let db: DatabaseSync | undefined;
+  try {
+    db = new DatabaseSync(path, { timeout: BUSY_MS });
+    db.exec(
+      `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -${CACHE_KIB};
+       PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`,
+    );
+    prepare(db);
+    return db;
+  } catch (error) {
+    db?.close();
+    throw error instanceof EvidenceError ? error : storageFailed(`${path}: can't use the database`, error);
+  }
+}
+
+/** What SQLite or the disk refused. The process ends: what it holds in memory may no longer be what is stored. */
+export function storageFailed(message: string, cause?: unknown): EvidenceError {
+  const reason = cause instanceof Error ? `: ${cause.message}` : "";
+  return new EvidenceError("storage-failed", message + reason, {}, cause);
+}
+
+/**
+ * Runs `work` in one transaction and returns what it returned.
+ *
+ * @throws EvidenceError `storage-failed` if it could not be committed; whatever an EvidenceError `work` threw, rolled back
+ */
+export function inTransaction<T>(db: DatabaseSync, work: () => T): T {
+  try {
+    db.exec("BEGIN IMMEDIATE");
+    const result = work();
+    db.exec("COMMIT");
+    return result;
+  } catch (error) {
+    if (db.isTransaction) db.exec("ROLLBACK");
+    throw error instanceof EvidenceError ? error : storageFailed("the batch was not committed", error);
+  }
+}

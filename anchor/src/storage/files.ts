@@ -1,0 +1,55 @@
+/**
+ * Many durable files at once: each written beside its place, synced and renamed, and every folder that changed synced once.
+ *
+ * @module
+ */
+import { existsSync, mkdirSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { syncDirectory, writeDurable } from "@tallystick/evidence/node";
+import { storageFailed } from "./database.ts";
+
+export type File = { readonly path: string; readonly bytes: Uint8Array };
+
+/** Files in flight: enough to keep libuv's threads busy while the disk syncs. */
+const CONCURRENT = 8;
+
+/**
+ * Writes files below `root` (paths with `/`, relative to it). When it returns, all of them survive a power cut.
+ *
+ * @throws EvidenceError `storage-failed`; some files may be there then, which does no harm: they are written again
+ */
+export async function writeFiles(root: string, files: readonly File[]): Promise<void> {
+  const folders = new Set<string>();
+  for (const { path } of files) makeFolder(root, dirname(path), folders);
+  try {
+    await inTurns(files, ({ path, bytes }) => writeDurable(join(root, path), bytes, { syncFolder: false }));
+    await inTurns([...folders], syncDirectory);
+  } catch (error) {
+    throw storageFailed(`${root}: can't write the log's files`, error);
+  }
+}
+
+/** Notes the folder for syncing; a new one is itself a new name in the folder above. */
+function makeFolder(root: string, folder: string, changed: Set<string>): void {
+  const path = join(root, folder);
+  if (changed.has(path)) return;
+  if (!existsSync(path)) {
+    if (folder !== ".") makeFolder(root, dirname(folder), changed);
+    mkdirSync(path, { recursive: true });
+  }
+  changed.add(path);
+}
+
+/** Removes folders below `root`; what can't be removed stays, and harms nobody. */
+export async function removeFolders(root: string, folders: readonly string[]): Promise<void> {
+  await inTurns(folders, (folder) => rm(join(root, folder), { recursive: true, force: true }));
+}
+
+async function inTurns<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const queue = items.values();
+  const runners = Array.from({ length: Math.min(CONCURRENT, items.length) }, async () => {
+    for (const item of queue) await work(item);
+  });
+  await Promise.all(runners);
+}

@@ -1,0 +1,126 @@
+/**
+ * Re-derives a whole published log from its files, with nothing but the evidence package: every tile from the entries, the root, the note's signature,
+ * the registry and its key state. Anchor tests call it after each step.
+ *
+ * @module
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import {
+  decodeEntries,
+  decodeUtf8,
+  entriesPath,
+  equalBytes,
+  hashLeaf,
+  KeyState,
+  openCheckpoint,
+  parsePolicy,
+  parseStatement,
+  registryPath,
+  TILE_WIDTH,
+  tileHashReader,
+  tilePath,
+  tilesOfSize,
+  toHex,
+  treeRoot,
+  type SignatureProvider,
+} from "@tallystick/evidence";
+import { createNodeProvider, nodeSha256 } from "@tallystick/evidence/node";
+
+export type CheckedLog = {
+  readonly origin: string;
+  readonly size: number;
+  readonly root: Uint8Array;
+  /** Hashes of statements, by log index. */
+  readonly entries: readonly Uint8Array[];
+  /** After the last registry item. */
+  readonly keys: KeyState;
+};
+
+const provider: SignatureProvider = createNodeProvider();
+
+/**
+ * @param folder - the public directory
+ * @param policy - a trust policy with one log
+ * @throws Error or EvidenceError that says which file is wrong
+ */
+export function checkLog(folder: string, policy: string): CheckedLog {
+  const [log] = parsePolicy(policy).logs;
+  if (log === undefined) throw new Error("the policy names no log");
+  const file = (path: string): Uint8Array => {
+    const full = join(folder, path);
+    if (!existsSync(full)) throw new Error(`${path} is missing`);
+    return new Uint8Array(readFileSync(full));
+  };
+  const { origin, size, root } = openCheckpoint(decodeUtf8(file("checkpoint")), log.vkey, provider);
+
+  const entries: Uint8Array[] = [];
+  for (const { level, index, width } of tilesOfSize(size)) {
+    if (level > 0) continue;
+    const bundle = decodeEntries(file(entriesPath(index, width)), width);
+    if (bundle.some((entry) => entry.length !== 32))
+      throw new Error(`entries ${index}: an entry is not a hash`);
+    entries.push(...bundle);
+  }
+  if (entries.length !== size) throw new Error(`${entries.length} entries for a size of ${size}`);
+
+  // Each level from the one below, so that no tile vouches for itself.
+  const derived = new Map<string, Uint8Array>();
+  let hashes = entries.map((entry) => hashLeaf(entry, nodeSha256));
+  for (let level = 0; hashes.length > 0; level++) {
+    const above: Uint8Array[] = [];
+    for (let index = 0; index * TILE_WIDTH < hashes.length; index++) {
+      const part = hashes.slice(index * TILE_WIDTH, (index + 1) * TILE_WIDTH);
+      const tile = new Uint8Array(Buffer.concat(part));
+      const path = tilePath(level, index, part.length);
+      if (!equalBytes(file(path), tile)) throw new Error(`${path} does not follow from the entries`);
+      derived.set(`${level} ${index}`, tile);
+      if (part.length === TILE_WIDTH)
+        above.push(
+          treeRoot(
+            TILE_WIDTH,
+            tileHashReader(() => tile, TILE_WIDTH, nodeSha256),
+            nodeSha256,
+          ),
+        );
+    }
+    hashes = above;
+  }
+  const read = tileHashReader(
+    (level, index) => derived.get(`${level} ${index}`) ?? new Uint8Array(),
+    size,
+    nodeSha256,
+  );
+  if (!equalBytes(treeRoot(size, read, nodeSha256), root))
+    throw new Error("the entries do not lead to the signed root");
+  return { origin, size, root, entries, keys: checkRegistry(file, folder, entries) };
+}
+
+/** The registry, item by item: each is an entry, and counts. */
+function checkRegistry(
+  file: (path: string) => Uint8Array,
+  folder: string,
+  entries: readonly Uint8Array[],
+): KeyState {
+  const places = new Map(entries.map((entry, index) => [toHex(entry), index]));
+  const keys = new KeyState({ provider, hash: nodeSha256 });
+  for (let number = 0; ; number++) {
+    const width = widest(folder, number);
+    if (width === 0) break;
+    for (const bytes of decodeEntries(file(registryPath(number, width)), width)) {
+      const item = parseStatement(bytes, nodeSha256);
+      const index = places.get(toHex(item.hash));
+      if (index === undefined) throw new Error(`registry item ${item.claims.seq} is not an entry`);
+      keys.apply(item, index);
+    }
+  }
+  if (keys.count === 0) throw new Error("no registry");
+  return keys;
+}
+
+function widest(folder: string, number: number): number {
+  for (let width = TILE_WIDTH; width > 0; width--) {
+    if (existsSync(join(folder, registryPath(number, width)))) return width;
+  }
+  return 0;
+}
