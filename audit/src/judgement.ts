@@ -138,3 +138,6 @@ export function exitCode({ verdict }: Judgement, strict: boolean): 0 | 1 | 3 {
 export function worst(codes: readonly (0 | 1 | 3)[]): 0 | 1 | 3 {
   return codes.includes(1) ? 1 : codes.includes(3) ? 3 : 0;
 }
+
+/** `1 tile`, `2 tiles`. */
+export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;

@@ -1,1 +1,15 @@
 #!/usr/bin/env node
+/**
+ * `tally-audit`: verifies evidence, collects it, and re-derives whole logs, without any code of the ledger's operator.
+ *
+ * @module
+ */
+import process from "node:process";
+import { runCommand } from "@tallystick/evidence/node";
+import manifest from "../package.json" with { type: "json" };
+import { log } from "./commands/log.ts";
+import { verifyFiles } from "./commands/verify.ts";
+
+const COMMANDS = { verify: verifyFiles, log };
+
+process.exitCode = await runCommand("tally-audit", manifest.version, COMMANDS, process.argv.slice(2));

@@ -19,7 +19,7 @@ import {
   type Statement,
 } from "@tallystick/evidence";
 import type { Given } from "./given.ts";
-import type { LogCheck, LogFindings } from "../judgement.ts";
+import { counted, type LogCheck, type LogFindings } from "../judgement.ts";
 import type { LogFacts } from "./facts.ts";
 
 /** A tree that somebody names, and who. */
@@ -60,13 +60,14 @@ export class GivenCheck {
 
   /** Says how much passed, or that there was nothing to check. */
   end(): void {
-    if (this.#receipts > 0) this.#findings.passed("receipts", `${this.#receipts} receipts and checkpoints`);
+    if (this.#receipts > 0)
+      this.#findings.passed("receipts", `receipts and checkpoints of others that fit: ${this.#receipts}`);
     else
       this.#findings.notDone(
         "receipts",
         "no receipt was given: what the log promised to others was not compared",
       );
-    if (this.#seen > 0) this.#findings.passed("seen", `${this.#seen} trees that devices saw`);
+    if (this.#seen > 0) this.#findings.passed("seen", `${counted(this.#seen, "tree")} that devices saw`);
     else this.#findings.notDone("seen", "no statement was given that names a tree it saw");
   }
 

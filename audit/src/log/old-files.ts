@@ -12,7 +12,7 @@ import {
   tileWidth,
   type TilePath,
 } from "@tallystick/evidence";
-import type { LogFindings } from "../judgement.ts";
+import { counted, type LogFindings } from "../judgement.ts";
 import type { Place } from "../place/place.ts";
 
 /** Most bytes of a bundle of 256 registry items; the other files are far smaller. */
@@ -62,10 +62,13 @@ export async function checkOldFiles(
     }
   }
   if (beyond > 0)
-    findings.notDone("old-files", `${beyond} files beyond the checkpoint: it does not cover them (yet)`);
+    findings.notDone(
+      "old-files",
+      `${counted(beyond, "file")} beyond the checkpoint: not covered by it (yet)`,
+    );
   if (strange > 0)
-    findings.notDone("old-files", `${strange} files under tile/ and registry/ are none of a log`);
-  if (old > 0) findings.passed("old-files", `${old} partial files of earlier sizes`);
+    findings.notDone("old-files", `${counted(strange, "file")} under tile/ and registry/ that no log has`);
+  if (old > 0) findings.passed("old-files", `${counted(old, "partial file")} of earlier sizes`);
 }
 
 const widthOf = (part: TilePath, size: number): number =>

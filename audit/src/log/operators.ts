@@ -4,7 +4,7 @@
  * @module
  */
 import { equalBytes, parseIss, type KeyState, type TrustPolicy } from "@tallystick/evidence";
-import type { LogFindings } from "../judgement.ts";
+import { counted, type LogFindings } from "../judgement.ts";
 
 /**
  * Goes up from the operator that enrolled each device to the founding ones; the pinned key of the device's org (or else of `*`) must be
@@ -43,5 +43,6 @@ export function checkOperators(state: KeyState, policy: TrustPolicy, findings: L
     const shown = orgs.slice(0, 10).join(", ") + (orgs.length > 10 ? ` and ${orgs.length - 10} more` : "");
     findings.restricted("operators", "operator-unpinned", `the trust policy pins no operator of ${shown}`);
   }
-  if (good > 0) findings.passed("operators", `${good} device keys enrolled under pinned operators`);
+  if (good > 0)
+    findings.passed("operators", `${counted(good, "device key")} enrolled under pinned operators`);
 }

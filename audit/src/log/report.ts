@@ -4,7 +4,7 @@
  * @module
  */
 import { equalBytes } from "@tallystick/evidence";
-import type { LogCheck, LogFindings } from "../judgement.ts";
+import { counted, type LogCheck, type LogFindings } from "../judgement.ts";
 import type { LogIdentity } from "./facts.ts";
 import type { OlderNote } from "./note.ts";
 import type { Chain } from "./registry-chain.ts";
@@ -17,11 +17,11 @@ export function reportWalk(walked: Walked, log: LogIdentity, findings: LogFindin
   for (const { code, path, reason } of walked.findings) findings.failed(checkOf(path), code, reason);
   const unlisted = findingCount - walked.findings.length;
   if (unlisted > 0) findings.notDone("tiles", `${unlisted} more files are missing or altered and not listed`);
-  findings.passed("entries", `${log.size} entries in ${entryBundles} bundles`);
-  findings.passed("tiles", `${tiles} tiles`);
+  findings.passed("entries", `${log.size} entries in ${counted(entryBundles, "bundle")}`);
+  findings.passed("tiles", counted(tiles, "tile"));
   if (root === undefined) findings.notDone("root", "too much is missing to derive the root");
   else if (equalBytes(root, log.root))
-    findings.passed("root", `derived from the entries, as the checkpoint signs it`);
+    findings.passed("root", "derived from the entries, as the checkpoint signs it");
 }
 
 const checkOf = (path: string): LogCheck =>
@@ -74,8 +74,8 @@ export function reportRegistry(
 ): void {
   if (chain.finding !== undefined) findings.failed("registry", chain.finding.code, chain.finding.reason);
   if (placed < chain.count) reportUnplaced(chain.count - placed, placed, { walked, grown }, findings);
-  findings.passed("registry", `${placed} items, each at its place in the log`);
-  findings.passed("key-state", `follows from ${replay.state.count} items`);
+  findings.passed("registry", `${counted(placed, "item")}, each at its place in the log`);
+  findings.passed("key-state", `follows from ${counted(replay.state.count, "item")}`);
   if (replay.fault !== undefined) findings.failed("key-state", replay.fault.code, replay.fault.reason);
 }
 

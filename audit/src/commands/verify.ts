@@ -1,0 +1,102 @@
+/**
+ * `tally-audit verify FILE…`: the verdict on each statement, transparent statement or bundle.
+ *
+ * @module
+ */
+import process from "node:process";
+import {
+  EvidenceError,
+  isBundle,
+  isEvidenceError,
+  verify,
+  type RegistryCopy,
+  type TrustPolicy,
+} from "@tallystick/evidence";
+import { createNodeProvider, nodeSha256, UsageError, type Command } from "@tallystick/evidence/node";
+import { exitCode, worst, type Judgement } from "../judgement.ts";
+import { readEvidence } from "../log/given.ts";
+import { openPlace } from "../place/place.ts";
+import { terminalProgress } from "../progress.ts";
+import { jsonLine, textReport } from "../report.ts";
+import { loadRegistry } from "../verify/registry-copy.ts";
+import { summarize } from "../verify/summary.ts";
+import { readPolicy } from "./policy.ts";
+
+export const verifyFiles: Command = {
+  summary: "the verdict on each statement, transparent statement or bundle",
+  usage: "FILE… --policy FILE [--log DIR|URL] [--strict] [--json]",
+  details: [
+    "--policy FILE   whom you trust: the log's key, witnesses, operators",
+    "--log DIR|URL   the log's public directory: brings the registry for statements outside a bundle",
+    "--strict        exit 3 where there are restrictions",
+    "--json          one JSON object a file, each on its line",
+    "",
+    "Exit: 0 verified (restrictions included), 1 invalid, 2 usage, 3 not verifiable; of several files the worst: 1, then 3, then 0.",
+  ].join("\n"),
+  options: {
+    policy: { type: "string" },
+    log: { type: "string" },
+    strict: { type: "boolean" },
+    json: { type: "boolean" },
+  },
+  async run({ values, positionals: files }) {
+    if (files.length === 0) throw new UsageError("name at least one file");
+    const policy = await readPolicy(values);
+    const place = values["log"];
+    let copy: Promise<RegistryCopy> | undefined;
+    // Read when the first file needs it: a bundle brings its own.
+    const registry = (): Promise<RegistryCopy> | undefined =>
+      typeof place === "string" ? (copy ??= copyOf(place)) : undefined;
+    const codes: (0 | 1 | 3)[] = [];
+    for (const file of files) {
+      const { judgement, says } = await judge(file, policy, registry);
+      process.stdout.write(
+        values["json"] === true ? jsonLine(file, judgement) : textReport(file, judgement, says),
+      );
+      codes.push(exitCode(judgement, values["strict"] === true));
+    }
+    return worst(codes);
+  },
+};
+
+async function judge(
+  file: string,
+  policy: TrustPolicy,
+  registryOf: () => Promise<RegistryCopy> | undefined,
+): Promise<{ judgement: Judgement; says: readonly string[] }> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readEvidence(file);
+  } catch (error) {
+    if (!isEvidenceError(error)) throw error;
+    const { code, message } = error;
+    const checks = [{ name: "file", result: "failed", code, reason: message } as const];
+    return { judgement: { verdict: "invalid", code, restrictions: [], checks }, says: [] };
+  }
+  const registry = isBundle(bytes) ? undefined : await registryOf();
+  const options = { policy, provider: PROVIDER, hash: nodeSha256 };
+  const judgement = verify(bytes, registry === undefined ? options : { ...options, registry });
+  return { judgement, says: judgement.verdict === "invalid" ? [] : summarize(bytes) };
+}
+
+const PROVIDER = createNodeProvider();
+
+/**
+ * The registry of `--log`. A place that gives none does not spoil the verdict on evidence that needs none: whatever asks for it is told.
+ */
+async function copyOf(text: string): Promise<RegistryCopy> {
+  const progress = terminalProgress("registry");
+  try {
+    return await loadRegistry(openPlace(text), { provider: PROVIDER, hash: nodeSha256, progress });
+  } catch (error) {
+    if (!isEvidenceError(error)) throw error;
+    const { message } = error;
+    return {
+      at() {
+        throw new EvidenceError("registry-missing", `the registry of ${text} could not be read: ${message}`);
+      },
+    };
+  } finally {
+    progress.done();
+  }
+}

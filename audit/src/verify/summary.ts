@@ -1,0 +1,189 @@
+/**
+ * What a piece of evidence is about, in lines for people: streams, sequence numbers, readings, claim levels, and three kinds of time that
+ * are never mixed: when the device says it measured, when it says it sealed, when the log's operator says it was committed.
+ *
+ * @module
+ */
+import {
+  compareDecimal,
+  decodeBundle,
+  decodePack,
+  decimalToNumber,
+  isBundle,
+  isEvidenceError,
+  isForeignReceipt,
+  parseCheckpoint,
+  parseNote,
+  parseReceipt,
+  parseStatement,
+  parseTransparent,
+  toHex,
+  type Decimal,
+  type Level,
+  type Statement,
+} from "@tallystick/evidence";
+import { counted } from "../judgement.ts";
+
+/** What each claim level says about where readings come from (docs/formats.md, `lvl`). */
+const LEVELS: Record<Level, string> = {
+  0: "imported: somebody handed them to the signer",
+  1: "observed by the gateway, which signed",
+  2: "signed by the device itself, its record embedded",
+};
+
+/** Streams that are listed; the rest are counted. */
+const MAX_STREAMS = 50;
+
+type Range<T> = { first: T; last: T };
+type Stream = {
+  readonly name: string;
+  statements: number;
+  readings: number;
+  readonly byLevel: Map<Level, { statements: number; readings: number }>;
+  seq: Range<number> | undefined;
+  measured: Range<Decimal> | undefined;
+  sealed: Range<number> | undefined;
+  committed: Range<number> | undefined;
+  /** Statements sealed without a synchronised clock. */
+  unsynchronised: number;
+};
+
+/** Lines about bytes that were judged; none where they don't parse. */
+export function summarize(bytes: Uint8Array): string[] {
+  try {
+    return isBundle(bytes) ? ofBundle(bytes) : ofTransparent(bytes);
+  } catch (error) {
+    if (isEvidenceError(error)) return [];
+    throw error;
+  }
+}
+
+function ofBundle(bytes: Uint8Array): string[] {
+  const { logs, statements, scope } = decodeBundle(bytes);
+  const streams = new Map<string, Stream>();
+  for (const one of statements) add(streams, parseTransparent(one));
+  return [
+    `bundle of ${counted(statements.length, "statement")}`,
+    ...logs.map(({ checkpoint }) => {
+      const { origin, size } = parseCheckpoint(parseNote(checkpoint).text);
+      return `log ${origin} at size ${size}`;
+    }),
+    ...scope.map(
+      ({ iss, sub, ch, from, to }) => `scope: ${iss} ${sub}, chain ${toHex(ch)}, seq ${from} to ${to}`,
+    ),
+    ...lines(streams),
+  ];
+}
+
+function ofTransparent(bytes: Uint8Array): string[] {
+  const transparent = withReceipts(bytes);
+  const { statement, receipts } = transparent;
+  const streams = new Map<string, Stream>();
+  add(streams, transparent);
+  const kind = statement.event === undefined ? statement.content.type : `event ${statement.event.kind}`;
+  return [
+    `statement ${toHex(statement.hash)}, ${kind}, with ${counted(receipts.length, "receipt")}`,
+    ...lines(streams),
+  ];
+}
+
+/** A statement without receipts is one of its own form. */
+function withReceipts(bytes: Uint8Array): { statement: Statement; receipts: readonly Uint8Array[] } {
+  try {
+    return parseTransparent(bytes);
+  } catch (error) {
+    if (isEvidenceError(error) && error.code === "cose-unprotected") {
+      return { statement: parseStatement(bytes), receipts: [] };
+    }
+    throw error;
+  }
+}
+
+function add(
+  streams: Map<string, Stream>,
+  { statement, receipts }: { readonly statement: Statement; readonly receipts: readonly Uint8Array[] },
+): void {
+  const { iss, sub, ch, seq, iat, tq, lvl } = statement.claims;
+  const name = `${iss} ${sub}${ch === undefined ? "" : `, chain ${toHex(ch)}`}`;
+  const stream = streams.get(name) ?? newStream(name);
+  streams.set(name, stream);
+  stream.statements++;
+  stream.seq = widened(stream.seq, seq, byNumber);
+  if (iat !== undefined) stream.sealed = widened(stream.sealed, iat, byNumber);
+  if (tq < 2) stream.unsynchronised++;
+  const committed = commitTime(receipts);
+  if (committed !== undefined) stream.committed = widened(stream.committed, committed, byNumber);
+  const level = stream.byLevel.get(lvl) ?? { statements: 0, readings: 0 };
+  stream.byLevel.set(lvl, level);
+  level.statements++;
+  if (statement.content.type !== "senml") return;
+  for (const { time, name: record } of decodePack(statement.content.payload, `${iss}/${sub}/`)) {
+    if (time !== null) stream.measured = widened(stream.measured, time, compareDecimal);
+    if (record === "raw") continue; // the frame itself, not a reading
+    stream.readings++;
+    level.readings++;
+  }
+}
+
+const newStream = (name: string): Stream => ({
+  name,
+  statements: 0,
+  readings: 0,
+  byLevel: new Map(),
+  seq: undefined,
+  measured: undefined,
+  sealed: undefined,
+  committed: undefined,
+  unsynchronised: 0,
+});
+
+/** The commit time of the first receipt: the original one, in a bundle. */
+function commitTime([original]: readonly Uint8Array[]): number | undefined {
+  return original === undefined || isForeignReceipt(original) ? undefined : parseReceipt(original).timeUnixS;
+}
+
+const byNumber = (a: number, b: number): number => a - b;
+
+function widened<T>(range: Range<T> | undefined, value: T, compare: (a: T, b: T) => number): Range<T> {
+  if (range === undefined) return { first: value, last: value };
+  return {
+    first: compare(value, range.first) < 0 ? value : range.first,
+    last: compare(value, range.last) > 0 ? value : range.last,
+  };
+}
+
+function lines(streams: ReadonlyMap<string, Stream>): string[] {
+  const all = [...streams.values()];
+  const shown = all.slice(0, MAX_STREAMS).flatMap(streamLines);
+  return all.length > MAX_STREAMS ? [...shown, `and ${all.length - MAX_STREAMS} more streams`] : shown;
+}
+
+function streamLines(stream: Stream): string[] {
+  const { name, statements, readings, byLevel, seq, measured, sealed, committed, unsynchronised } = stream;
+  const times = (range: Range<number> | undefined): string =>
+    range === undefined ? "not stated" : `${utc(range.first)} to ${utc(range.last)}`;
+  const seconds = measured && {
+    first: decimalToNumber(measured.first),
+    last: decimalToNumber(measured.last),
+  };
+  const clock =
+    unsynchronised > 0 ? `; ${unsynchronised} of ${statements} sealed without a synchronised clock` : "";
+  return [
+    `${name}: seq ${seq?.first} to ${seq?.last}, ${counted(statements, "statement")}, ${counted(readings, "reading")}`,
+    ...[...byLevel]
+      .toSorted(([a], [b]) => a - b)
+      .map(
+        ([level, count]) =>
+          `  claim level ${level}, ${LEVELS[level]}: ${counted(count.statements, "statement")}, ${counted(count.readings, "reading")}`,
+      ),
+    ...(seconds === undefined ? [] : [`  measured, as the device claims: ${times(seconds)}`]),
+    `  sealed, by the device's own clock: ${times(sealed)}${clock}`,
+    `  committed, by the clock of the log's operator: ${times(committed)}`,
+  ];
+}
+
+/** RFC 3339, UTC; as plain seconds where no calendar reaches. */
+function utc(unixS: number): string {
+  const date = new Date(unixS * 1000);
+  return Number.isNaN(date.getTime()) ? `${unixS} s` : date.toISOString().replace(".000Z", "Z");
+}
