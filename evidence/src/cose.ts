@@ -82,7 +82,7 @@ const SIGNATURE1 = Uint8Array.of(0x84, 0x6a, 0x53, 0x69, 0x67, 0x6e, 0x61, 0x74,
 export function toBeSigned(
   protectedBytes: Uint8Array,
   payload: Uint8Array,
-  externalAad = new Uint8Array(),
+  externalAad: Uint8Array = new Uint8Array(),
 ): Uint8Array {
   return concatBytes(
     SIGNATURE1,

@@ -1,6 +1,36 @@
 /**
- * Statements: what a device signs. A COSE_Sign1 (RFC 9052) with its protected header in the one deterministic form, and nothing in the
- * unprotected one.
+ * Statements: what a device signs. A COSE_Sign1 (RFC 9052) with its protected header in the one deterministic form (RFC 8949 section
+ * 4.2.1) and nothing in the unprotected one; the labels are those of RFC 9943 (SCITT), `docs/formats.md` section 3 has all of it in CDDL.
+ *
+ * One reading, 1.50 kWh, signed with the key of RFC 8032 section 7.1 TEST 1; statement 1 of a chain whose statement 0 hashes to
+ * e3b0c442…; its own hash is c3c7c1a6494f1faef89e6bd54086202e1c1694f8b9b5a4c29ca04ea26b91f4d0:
+ *
+ *     d2 84                                    tag 18, four parts
+ *     588d a5                                  protected: five labels
+ *       01 32                                  alg: -19, Ed25519
+ *       03 1870                                content type: 112, SenML
+ *       04 5820 866eefbd6718c8846cd7ddfe43fc74ab1daac4538ff8514ea2ec2d410a415743   kid
+ *       0f a9                                  claims
+ *         01 69 636974792f67772d31             iss: city/gw-1
+ *         02 67 6d657465722f61                 sub: meter/a
+ *         06 1a6ab13bbc                        iat: 1790000060
+ *         61 76 01                             v: 1
+ *         62 6368 48 0102030405060708          ch
+ *         62 7471 02                           tq: 2, NTP
+ *         63 6c766c 01                         lvl: 1, observed
+ *         63 736571 01                         seq: 1
+ *         64 70726576 5820 e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855   prev
+ *       10 190115                              typ: 277
+ *     a0                                       unprotected: nothing
+ *     5835 81 a6                               payload: one record
+ *       00 69 312d303a312e382e30               n: 1-0:1.8.0
+ *       01 63 6b5768                           u: kWh
+ *       02 c4 82 21 1896                       v: 150 x 10^-2
+ *       20 181a                                bver: 26
+ *       21 72 636974792f67772d312f6d657465722f612f   bn: city/gw-1/meter/a/
+ *       22 1a6ab13b80                          bt: 1790000000
+ *     5840 92c26d551d15b7dc458da1420f35ad0b305a49183fc5f7123170b9f9f8033530
+ *          9102aa1173e62415c8ea4014d0d4d5484b84eb03eefeb2df30b02887ed9e5000      signature
  *
  * @module
  */
