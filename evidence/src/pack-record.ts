@@ -57,7 +57,8 @@ export class PackRecords {
   start = 0;
   end = 0;
   readonly #cursor: CborCursor;
-  readonly #at: number[] = Array.from({ length: SLOTS }, () => 0);
+  /** Where each field stands; a pack is short enough for 16 bits. */
+  readonly #at = new Uint16Array(SLOTS);
   #next: number;
 
   /** @throws EvidenceError `senml-malformed`, `too-large`, or a CBOR code */
@@ -193,6 +194,9 @@ const FLOATS = { tags: [], floats: true } as const;
  * look for duplicates in any order.
  */
 function scanPack(bytes: Uint8Array): void {
+  if (bytes.length > LIMITS.maxStatementBytes) {
+    throw new EvidenceError("too-large", `a pack has at most ${LIMITS.maxStatementBytes} bytes`);
+  }
   let end: number;
   try {
     end = scanItem(bytes, 0, { ...FLOATS, deterministic: true });

@@ -194,6 +194,13 @@ describe("reading", () => {
     expect(refusal(many(4097))).toBe("too-large");
   });
 
+  test("as large as a statement, and not larger", () => {
+    const frame = (length: number): Uint8Array => oneRecord([0, "raw"], [8, new Uint8Array(length)]);
+    const room = 32_768 - frame(30_000).length;
+    expect(decodePack(frame(30_000 + room), BASE)).toHaveLength(1);
+    expect(refusal(frame(30_001 + room))).toBe("too-large");
+  });
+
   test("a time far below one second after the base is still absolute", () => {
     expect(decodePack(oneRecord([2, 1], [6, decimal(1, -28)]), BASE)[0]?.time).toEqual(
       new Decimal(BigInt(NOW) * 10n ** 28n + 1n, -28),
