@@ -97,6 +97,8 @@ function judgeKey(
   findings: Findings,
 ): void {
   if (receipt === undefined) {
+    // A foreign receipt restricts only, and so must not stand alone: nobody has checked who signed.
+    findings.missing("keys", "registry-missing", "no receipt here names the registry that knows the key");
     findings.notDone("signatures", "without a receipt that holds nothing says whose key this is");
     return;
   }

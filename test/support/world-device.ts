@@ -19,7 +19,7 @@ import {
   type Signer,
   type Statement,
 } from "@tallystick/evidence";
-import type { World } from "./world.ts";
+import type { World, WorldOperator } from "./world.ts";
 
 /** What a test may want other than it would be. */
 type Otherwise = {
@@ -72,12 +72,13 @@ export class Device {
    */
   async rotate(
     name = `${this.iss} key ${this.chains.length + 2}`,
+    by: WorldOperator = this.world.operator,
   ): Promise<{ rotated: Statement; item: Statement }> {
     const next = nobleSigner(sha256(encodeUtf8(`world ${name}`)));
     const sys = await this.sys();
     const heads = this.chains.filter(({ statements }) => statements.length > 0).map((chain) => chain.head());
     const rotated = await sys.event({ kind: "key-rotated", key: next.key, heads });
-    const item = await this.world.register({ kind: "rotate", statement: rotated.bytes });
+    const item = await this.world.register({ kind: "rotate", statement: rotated.bytes }, by);
     this.signer = next;
     return { rotated, item };
   }

@@ -53,8 +53,9 @@ export const signerOf = (name: string): Signer => nobleSigner(sha256(encodeUtf8(
 /** An operator with its key. */
 export type WorldOperator = Operator & { readonly signer: Signer };
 
-export const operatorOf = (iss: string, actsFor: string): WorldOperator => {
-  const signer = signerOf(iss);
+/** @param keyName - another one gives another key under the same name */
+export const operatorOf = (iss: string, actsFor: string, keyName = iss): WorldOperator => {
+  const signer = signerOf(keyName);
   return { iss, actsFor, key: signer.key, signer };
 };
 
@@ -68,12 +69,22 @@ export type Batch = Checkpoint & {
 /** A part of a chain for a bundle's scope; both ends included, the whole chain where they are left out. */
 export type Part = { readonly chain: Chain; readonly from?: number; readonly to?: number };
 
+export type WorldOptions = {
+  readonly origin?: string;
+  /** The founding operator. */
+  readonly operator?: WorldOperator;
+  /** What item 0 says other than the truth. */
+  readonly says?: Partial<Extract<RegistryItem, { kind: "policy" }>>;
+  /** What comes before item 0, in a log that is not as it must be. */
+  readonly before?: (world: World) => void;
+};
+
 export class World {
   readonly origin: string;
   readonly log: Signer;
   readonly vkey: string;
   /** The founding operator: acts for every org. */
-  readonly operator = operatorOf("city/operator", "*");
+  readonly operator: WorldOperator;
   /** Hashes of statements, in the order of the log. */
   readonly entries: Uint8Array[] = [];
   readonly items: Statement[] = [];
@@ -84,8 +95,9 @@ export class World {
   readonly #range: CompactRange;
   readonly #indexes = new Map<string, number>();
 
-  private constructor(origin: string) {
+  private constructor(origin: string, operator: WorldOperator) {
     this.origin = origin;
+    this.operator = operator;
     this.log = signerOf(origin);
     this.vkey = formatVkey(origin, this.log.key);
     const onNode = (level: number, index: number, hash: Uint8Array): void => {
@@ -97,10 +109,15 @@ export class World {
   /** A log of one entry, its registration policy. Nothing is committed yet: there is no receipt at size 1. */
   static async create({
     origin = "log.city.example/2026",
-  }: { readonly origin?: string } = {}): Promise<World> {
-    const world = new World(origin);
-    const { iss, actsFor, key } = world.operator;
-    await world.register({ kind: "policy", origin, log: world.log.key, operators: [{ iss, actsFor, key }] });
+    operator = operatorOf("city/operator", "*"),
+    says = {},
+    before = () => {},
+  }: WorldOptions = {}): Promise<World> {
+    const world = new World(origin, operator);
+    before(world);
+    const { iss, actsFor, key } = operator;
+    const operators = [{ iss, actsFor, key }];
+    await world.register({ kind: "policy", origin, log: world.log.key, operators, ...says });
     return world;
   }
 
@@ -281,16 +298,21 @@ export class World {
     const statements = [...inScope, ...support];
     const state = this.keyState(at.size);
     const kids = distinct(statements.map(({ kid }) => kid));
-    const operators = kids.flatMap((kid) => state.operatorsOf(kid).map((operator) => operator.kid));
-    const numbers = new Set(kids.flatMap((kid) => state.itemsFor(kid)));
+    // Where the key of some statement has no state, an item did not count: all of them are there, to see which.
+    const puzzling = kids.some((kid) => state.get(kid) === undefined);
+    const items = this.itemsAt(at.size);
+    const numbers = new Set(puzzling ? items.keys() : kids.flatMap((kid) => state.itemsFor(kid)));
+    const known = puzzling
+      ? [...state.records()].map(({ kid }) => kid)
+      : kids.flatMap((kid) => [kid, ...state.operatorsOf(kid).map((operator) => operator.kid)]);
     const seen = statements.flatMap(({ claims }) => (claims.seen === undefined ? [] : [claims.seen.size]));
     const withReceipts = (one: Statement): Uint8Array => this.transparent(one, this.firstOf(one), at);
     return {
       scope,
       logs: [{ vkey: this.vkey, checkpoint: at.note }],
       statements: statements.map(withReceipts),
-      registry: this.items.filter(({ claims }) => numbers.has(claims.seq)).map(withReceipts),
-      keys: distinct([...kids, ...operators]).map((kid) => ({ log: 0, ...state.proof(kid) })),
+      registry: items.filter(({ claims }) => numbers.has(claims.seq)).map(withReceipts),
+      keys: distinct(known).map((kid) => ({ log: 0, ...state.proof(kid) })),
       consistency: [...new Set(seen)]
         .filter((from) => from < at.size)
         .map((from) => ({ log: 0, from, path: this.consistency(from, at.size) })),

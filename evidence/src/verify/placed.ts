@@ -5,6 +5,7 @@
  */
 import { equalBytes, toHex } from "../bytes.ts";
 import { EvidenceError, isEvidenceError } from "../errors.ts";
+import { isForeignReceipt } from "../foreign-receipt.ts";
 import type { Statement } from "../statement.ts";
 import type { Findings } from "./findings.ts";
 import type { GoodReceipt, ReceiptCheck } from "./receipts.ts";
@@ -24,7 +25,7 @@ export type Placed = {
 
 /**
  * Places each transparent statement of a bundle by its two receipts: the original one, and one at the checkpoint.
- * Reports what {@link ReceiptCheck} does, and `receipt-missing`, `receipt-index`, `receipt-size`, `log-equivocation`.
+ * Reports what {@link ReceiptCheck} does, and `receipt-missing`, `receipt-malformed` (a foreign one), `receipt-index`, `receipt-size`, `log-equivocation`.
  */
 export function placeAll(
   transparents: readonly Transparent[],
@@ -54,6 +55,10 @@ function place(
       "receipt-missing",
       "in a bundle each statement has two receipts: the original, and one at the checkpoint",
     );
+  }
+  // A foreign receipt proves no place: its statement would drop out of every later check, its signature unseen.
+  if (both.some(isForeignReceipt)) {
+    throw new EvidenceError("receipt-malformed", "a receipt in a bundle signs its size");
   }
   const [original, newest] = both.map((bytes) => receipts.check(bytes, statement.hash));
   if (original === undefined || newest === undefined) return undefined; // reported already

@@ -1,0 +1,67 @@
+/**
+ * The attack table: who attacks, with which keys, what they do, and the verdict that the design demands. Each row is made in a town that is
+ * honest but for that one thing, and judged by `verify` as a stranger would.
+ *
+ * @module
+ */
+import { describe, expect, test } from "vitest";
+import { encodeBundle, nobleProvider, parsePolicy, verify } from "@tallystick/evidence";
+import { createNodeProvider } from "@tallystick/evidence/node";
+import { BUNDLER } from "../support/attacks/bundler.ts";
+import { DEVICE } from "../support/attacks/device.ts";
+import { FORMS } from "../support/attacks/forms.ts";
+import { LOG } from "../support/attacks/log.ts";
+import { OPERATOR } from "../support/attacks/operator.ts";
+import { createTown, evidenceOf, honest, policyOf } from "../support/attacks/town.ts";
+
+const provider = createNodeProvider();
+
+describe.each([
+  ["bundlers", BUNDLER],
+  ["devices", DEVICE],
+  ["logs", LOG],
+  ["operators and witnesses", OPERATOR],
+  ["forms", FORMS],
+])("%s", (_, rows) => {
+  test.for(rows)("$name ($attacker): $demands.verdict $demands.code $demands.restrictions", async (row) => {
+    const town = await createTown();
+    const { bytes, policy } = await evidenceOf(town, await row.make(town));
+    const found = verify(bytes, { policy: parsePolicy(policy), provider });
+    const { verdict, code, restrictions, notDone } = row.demands;
+    expect({ verdict: found.verdict, code: found.code }, JSON.stringify(found.checks, undefined, 1)).toEqual({
+      verdict,
+      code,
+    });
+    // Beside what is wrong or missing, restrictions are no longer what matters.
+    if (restrictions !== undefined || code === undefined)
+      expect(found.restrictions.toSorted()).toEqual([...(restrictions ?? [])].sort());
+    if (notDone !== undefined)
+      expect(found.checks.find(({ name }) => name === notDone)).toMatchObject({ result: "not-done" });
+  });
+});
+
+test("no row is named twice", () => {
+  const names = [...BUNDLER, ...DEVICE, ...LOG, ...OPERATOR, ...FORMS].map(({ name }) => name);
+  expect(new Set(names).size).toBe(names.length);
+});
+
+// Every prefix of a good bundle: cut anywhere, it is invalid, and nobody is blamed for it.
+test("a bundle cut anywhere is invalid", async () => {
+  const town = await createTown();
+  const bytes = encodeBundle(honest(town));
+  const policy = parsePolicy(policyOf(town));
+  for (let length = 0; length < bytes.length; length++) {
+    const found = verify(bytes.subarray(0, length), { policy, provider });
+    expect(found.verdict).toBe("invalid");
+    expect(["cbor-malformed", "bundle-malformed", "cose-malformed"]).toContain(found.code);
+  }
+});
+
+test("noble comes to the same verdict", async () => {
+  const town = await createTown();
+  const { bytes, policy } = await evidenceOf(town, honest(town));
+  const options = { policy: parsePolicy(policy) };
+  expect(verify(bytes, { ...options, provider: nobleProvider })).toEqual(
+    verify(bytes, { ...options, provider }),
+  );
+});
