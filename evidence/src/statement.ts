@@ -49,8 +49,6 @@ import { sha256, type Hash } from "./sha256.ts";
 import { readHeader, writeHeader, type Claims, type Content, type Header } from "./statement-header.ts";
 import { LIMITS } from "./topics.ts";
 
-export type { Claims, Content } from "./statement-header.ts";
-
 /** A statement whose form was checked, payload included; whether its signature is good is asked of {@link verifyStatement}. */
 export type Statement = {
   /** All of it, tag included, unprotected header `a0`. Byte strings below are views on the bytes that were parsed. */

@@ -26,22 +26,22 @@ const letters = (alphabet: string, minLength: number, maxLength: number): Arbitr
 
 const LOWER = "abcdefghijklmnopqrstuvwxyz0123456789";
 
-export const issuers = fc
+const issuers = fc
   .tuple(letters(`${LOWER}-`, 1, 32), letters(`${LOWER}-`, 1, 64))
   .map(([org, device]) => `${org}/${device}`)
   .filter((iss) => !iss.endsWith("/operator"));
 
-export const streams = fc
+const streams = fc
   .array(fc.tuple(letters(LOWER, 1, 1), letters(`${LOWER}._-`, 0, 20)), { minLength: 1, maxLength: 4 })
   .map((segments) => segments.map(([first, rest]) => first + rest).join("/"))
   .filter((sub) => sub !== "registry");
 
-export const bytesOf = (length: number): Arbitrary<Uint8Array> =>
+const bytesOf = (length: number): Arbitrary<Uint8Array> =>
   fc.uint8Array({ minLength: length, maxLength: length });
-export const hashes = bytesOf(32);
+const hashes = bytesOf(32);
 
 /** Any decimal there can be, small ones more often. */
-export const decimals = fc
+const decimals = fc
   .oneof(
     fc.tuple(fc.bigInt(-(10n ** 12n), 10n ** 12n), fc.integer({ min: -6, max: 3 })),
     fc.tuple(fc.bigInt(-(2n ** 128n - 1n), 2n ** 128n - 1n), fc.integer({ min: -32, max: 32 })),
@@ -53,7 +53,7 @@ const floats = fc
   .filter((value) => !Number.isInteger(value))
   .map((value) => new Float(value));
 
-export const texts = fc.string({ unit: "grapheme", maxLength: 60 });
+const texts = fc.string({ unit: "grapheme", maxLength: 60 });
 /** A reason: 1 to 200 bytes. */
 const reasons = fc
   .string({ unit: "grapheme", minLength: 1, maxLength: 20 })

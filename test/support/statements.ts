@@ -5,6 +5,7 @@
  */
 import {
   ALG_ED25519,
+  concatBytes,
   decimal,
   encodeCbor,
   encodeEvent,
@@ -12,9 +13,11 @@ import {
   encodePack,
   encodeSign1,
   esp256Key,
+  fromHex,
   nobleSigner,
   sealStatement,
   toBeSigned,
+  toHex,
   type CborKey,
   type CborMap,
   type CborValue,
@@ -23,26 +26,49 @@ import {
   type Signer,
   type Statement,
 } from "@tallystick/evidence";
-import { p256 } from "@noble/curves/nist.js";
+import { createPrivateKey, sign } from "node:crypto";
 
-export const ISS = "city-energy/gw-17";
-export const SUB = "meter/m-0417";
-export const BASE_NAME = `${ISS}/${SUB}/`;
+const ISS = "city-energy/gw-17";
+const SUB = "meter/m-0417";
+const BASE_NAME = `${ISS}/${SUB}/`;
 export const HASH = new Uint8Array(32).fill(7);
 export const CHAIN = new Uint8Array(8).fill(1);
 export const NOW = 1_790_000_000;
 
 export const signer = nobleSigner(new Uint8Array(32).fill(3));
 
-/** A P-256 key as hardware would hold it; s is low. */
-export function esp256Signer(secret = new Uint8Array(32).fill(5)): Signer {
-  const point = p256.getPublicKey(secret, false);
+/** The published test key of the COSE working group's examples, used as hardware would: s is low. */
+const P256 = {
+  kty: "EC",
+  crv: "P-256",
+  x: "usWxHK2PmfnHKwXPS54m0kTcGJ90UiglWiGahtagnv8",
+  y: "IBOL-C3BttVivg-lSreASjpkttcsz-1rb7btKLv8EX4",
+  d: "V8kgd2ZBRuh2dgyVINBUqpPDr7BOMGcF22CQMIUHtNM",
+} as const;
+/** Order of the group of P-256. */
+const P256_ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
+
+export function esp256Signer(): Signer {
+  const coordinate = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "base64url"));
+  const key = createPrivateKey({ key: P256, format: "jwk" });
   return {
-    key: esp256Key(point.slice(1, 33), point.slice(33)),
-    sign: (message) =>
-      Promise.resolve(p256.sign(message, secret, { lowS: true, prehash: true, format: "compact" })),
+    key: esp256Key(coordinate(P256.x), coordinate(P256.y)),
+    sign: (message) => {
+      const signature = new Uint8Array(sign("sha256", message, { key, dsaEncoding: "ieee-p1363" }));
+      return Promise.resolve(isLow(signature) ? signature : otherS(signature));
+    },
   };
 }
+
+const sOf = (signature: Uint8Array): bigint => BigInt(`0x${toHex(signature.subarray(32))}`);
+const isLow = (signature: Uint8Array): boolean => sOf(signature) <= P256_ORDER >> 1n;
+
+/** The other signature that anybody can make of one: s becomes the order less s. */
+export const otherS = (signature: Uint8Array): Uint8Array =>
+  concatBytes(
+    signature.subarray(0, 32),
+    fromHex((P256_ORDER - sOf(signature)).toString(16).padStart(64, "0")),
+  );
 
 export const readingsPayload = encodePack(BASE_NAME, [
   { name: "1-0:1.8.1", unit: "kWh", value: { v: decimal(1581123, -3) }, time: decimal(NOW), quality: [] },
