@@ -7,9 +7,10 @@
 import process from "node:process";
 import { runCommand } from "@tallystick/evidence/node";
 import manifest from "../package.json" with { type: "json" };
+import { bundle } from "./commands/bundle.ts";
 import { log } from "./commands/log.ts";
 import { verifyFiles } from "./commands/verify.ts";
 
-const COMMANDS = { verify: verifyFiles, log };
+const COMMANDS = { verify: verifyFiles, bundle, log };
 
 process.exitCode = await runCommand("tally-audit", manifest.version, COMMANDS, process.argv.slice(2));

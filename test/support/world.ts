@@ -89,6 +89,7 @@ export class World {
   readonly entries: Uint8Array[] = [];
   readonly items: Statement[] = [];
   readonly batches: Batch[] = [];
+  readonly devices: Device[] = [];
   /** The log's clock, and the devices'. A minute passes with each statement and each batch. */
   timeUnixS = 1_790_000_000;
   readonly #nodes = new Map<string, Uint8Array>();
@@ -194,7 +195,9 @@ export class World {
   ): Promise<Device> {
     const signer = signerOf(key);
     await this.register({ kind: "enrol", device: iss, key: signer.key, streams, silenceS }, by);
-    return new Device(this, iss, signer);
+    const device = new Device(this, iss, signer);
+    this.devices.push(device);
+    return device;
   }
 
   /** Registry items within the first `size` entries. */

@@ -30,8 +30,9 @@ export type ChainInfo = {
 /** A statement of a chain, as the anchor lists it. */
 export type ChainRow = {
   readonly seq: number;
+  /** Place in the log. */
+  readonly index: number;
   readonly hash: Uint8Array;
-  readonly kid: Uint8Array;
   /** Commit time, seconds. */
   readonly timeUnixS: number;
   /** The event's kind; null for readings and the rest. */
@@ -79,15 +80,7 @@ export class ReadApi {
   /** The statements of a chain from seq `from` to `to`, rising, asked for page by page. */
   async *rows(chain: ChainInfo, from: number, to: number): AsyncGenerator<ChainRow> {
     for (let next = from; next <= to;) {
-      const query = new URLSearchParams({
-        iss: chain.iss,
-        sub: chain.sub,
-        from: String(next),
-        to: String(to),
-        limit: String(PAGE),
-      });
-      const path = `chains/${toHex(chain.ch)}?${query.toString()}`;
-      const rows = list(await this.#json(path), path);
+      const { path, rows } = await this.#page(chain, next, to, PAGE);
       if (rows.length === 0) return;
       for (const row of rows) {
         const read = chainRow(record(row, path), path);
@@ -99,23 +92,34 @@ export class ReadApi {
     }
   }
 
+  /** The first statement of a chain from number `seq` on. */
+  async rowAt(chain: ChainInfo, seq: number): Promise<ChainRow | undefined> {
+    const { path, rows } = await this.#page(chain, seq, chain.last, 1);
+    return rows[0] === undefined ? undefined : chainRow(record(rows[0], path), path);
+  }
+
+  async #page(
+    { ch, iss, sub }: ChainInfo,
+    from: number,
+    to: number,
+    limit: number,
+  ): Promise<{ path: string; rows: readonly unknown[] }> {
+    const numbers = { from: String(from), to: String(to), limit: String(limit) };
+    const query = new URLSearchParams({ iss, sub, ...numbers });
+    const path = `chains/${toHex(ch)}?${query.toString()}`;
+    return { path, rows: list(await this.#json(path), path) };
+  }
+
   /**
-   * The transparent statement of that hash with its receipt at `size`.
+   * The transparent statement of that hash with its receipt at `size`; undefined where the anchor has none (any more).
    *
-   * @throws EvidenceError `receipt-missing` where the anchor has none, `http-answer` where it sends another statement
+   * @throws EvidenceError `http-answer` where it sends another statement
    */
-  async statement(hash: Uint8Array, size: number): Promise<Uint8Array> {
+  async statement(hash: Uint8Array, size: number): Promise<Uint8Array | undefined> {
     const path = `statements/${toHex(hash)}?size=${size}`;
     const bytes = await this.#place.read(path, MAX_STATEMENT_BYTES);
-    if (bytes === undefined) {
-      throw new EvidenceError(
-        "receipt-missing",
-        `the anchor has no statement ${toHex(hash)} at size ${size}`,
-        { size },
-      );
-    }
-    if (!equalBytes(parseTransparent(bytes).statement.hash, hash)) throw fault(path, "another statement");
-    return bytes;
+    if (bytes === undefined || equalBytes(parseTransparent(bytes).statement.hash, hash)) return bytes;
+    throw fault(path, "another statement");
   }
 
   /** @throws EvidenceError `key-unknown` where the key state at `size` has no such key */
@@ -155,8 +159,8 @@ function chainRow(row: Readonly<Record<string, unknown>>, path: string): ChainRo
   if (kind !== null && typeof kind !== "string") throw fault(path, "kind");
   return {
     seq: count(row, "seq", path),
+    index: count(row, "index", path),
     hash: hex(row, "hash", 32, path),
-    kid: hex(row, "kid", 32, path),
     timeUnixS: count(row, "time", path),
     kind,
   };

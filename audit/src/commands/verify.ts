@@ -18,6 +18,7 @@ import { readEvidence } from "../log/given.ts";
 import { openPlace } from "../place/place.ts";
 import { terminalProgress } from "../progress.ts";
 import { jsonLine, textReport } from "../report.ts";
+import { hint } from "../verify/hint.ts";
 import { loadRegistry } from "../verify/registry-copy.ts";
 import { summarize } from "../verify/summary.ts";
 import { readPolicy } from "./policy.ts";
@@ -75,8 +76,20 @@ async function judge(
   }
   const registry = isBundle(bytes) ? undefined : await registryOf();
   const options = { policy, provider: PROVIDER, hash: nodeSha256 };
-  const judgement = verify(bytes, registry === undefined ? options : { ...options, registry });
+  const judgement = hinted(verify(bytes, registry === undefined ? options : { ...options, registry }), bytes);
   return { judgement, says: judgement.verdict === "invalid" ? [] : summarize(bytes) };
+}
+
+/** Adds to a fault of form what the file seems to be. */
+function hinted(judgement: Judgement, bytes: Uint8Array): Judgement {
+  const what = hint(bytes);
+  if (what === undefined) return judgement;
+  const checks = judgement.checks.map((row) =>
+    row.name === "format" && row.result === "failed"
+      ? { ...row, reason: `${what} (${row.reason ?? ""})` }
+      : row,
+  );
+  return { ...judgement, checks };
 }
 
 const PROVIDER = createNodeProvider();

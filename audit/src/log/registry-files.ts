@@ -38,6 +38,18 @@ export async function* registryItems(place: Place, count: number): AsyncGenerato
   }
 }
 
+/** Item `n` of the `count` that are published. Errors as {@link registryItems}; `registry-missing` beyond the last. */
+export async function registryItem(place: Place, n: number, count: number): Promise<PublishedItem> {
+  const index = Math.floor(n / WIDTH);
+  if (n >= count)
+    throw new EvidenceError("registry-missing", `there is no item ${n} among ${count}`, { item: n });
+  const { bytes, path, width } = await readBundle(place, index, Math.min(WIDTH, count - index * WIDTH));
+  const item = decodeBundle(bytes, width, path)[n - index * WIDTH];
+  if (item === undefined)
+    throw new EvidenceError("registry-missing", `${path} has no item ${n}`, { item: n });
+  return { n, bytes: item, path };
+}
+
 type RegistryBundle = { readonly bytes: Uint8Array; readonly path: string; readonly width: number };
 
 /** A full bundle stands for any of its beginnings, for its log may have removed those. */

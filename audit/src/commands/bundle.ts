@@ -1,0 +1,134 @@
+/**
+ * `tally-audit bundle URL`: collects evidence into one file for a stranger, and verifies it before it is written.
+ *
+ * @module
+ */
+import process from "node:process";
+import { encodeBundle, isEvidenceError, verify, type EvidenceError } from "@tallystick/evidence";
+import {
+  createNodeProvider,
+  nodeSha256,
+  required,
+  UsageError,
+  writeDurable,
+  type Arguments,
+  type Command,
+} from "@tallystick/evidence/node";
+import { buildBundle } from "../bundle/build.ts";
+import { parseInstant, parseSeqs, parseStream, type Period, type StreamName } from "../bundle/period.ts";
+import { exitCode, type Judgement } from "../judgement.ts";
+import { openLog } from "../log/note.ts";
+import { isUrl, openPlace } from "../place/place.ts";
+import { terminalProgress } from "../progress.ts";
+import { jsonLine, textReport } from "../report.ts";
+import { summarize } from "../verify/summary.ts";
+import { readPolicy } from "./policy.ts";
+
+export const bundle: Command = {
+  summary: "collects the evidence of streams and a period into one file, verified before it is written",
+  usage:
+    "URL --policy FILE --stream ORG/DEVICE/STREAM… [--from TIME] [--to TIME] [--seq A..B] -o FILE [--strict] [--json]",
+  details: [
+    "URL                the anchor's address, e.g. http://127.0.0.1:8080/",
+    "--policy FILE      whom you trust: the log's key, witnesses, operators",
+    "--stream S…        one or more streams, e.g. water/gw-1/meter/m-0417",
+    "--from, --to TIME  RFC 3339, e.g. 2026-11-01T00:00:00+01:00: from the first on and before the second, by the",
+    "                   time at which the log committed the statements (by the clock of its operator)",
+    "--seq A..B         by sequence number instead, both ends included",
+    "-o FILE            the bundle; at most 64 MiB",
+    "--strict           exit 3 where there are restrictions",
+    "--json             the verdict as one JSON object",
+    "",
+    "The end is moved on to the next statement that the device confirmed as its last, so that nothing can be cut off there.",
+    "Exit: 0 written, 1 invalid and not written, or failed, 2 usage, 3 written but not verifiable under this policy, or no answer.",
+  ].join("\n"),
+  options: {
+    policy: { type: "string" },
+    stream: { type: "string", multiple: true },
+    from: { type: "string" },
+    to: { type: "string" },
+    seq: { type: "string" },
+    output: { type: "string", short: "o" },
+    strict: { type: "boolean" },
+    json: { type: "boolean" },
+  },
+  async run({ values, positionals: [address, ...more] }) {
+    if (address === undefined || !isUrl(address))
+      throw new UsageError("give the anchor's address, http://… or https://…");
+    const output = required(values, "output");
+    const streams = readStreams(values, more);
+    const period = readPeriod(values);
+    const policy = await readPolicy(values);
+    const provider = createNodeProvider();
+    const progress = terminalProgress("bundle");
+    try {
+      const place = openPlace(address);
+      const log = await openLog(place, policy, provider);
+      const made = await buildBundle({ place, log, streams, period, provider, hash: nodeSha256, progress });
+      const bytes = encodeBundle(made);
+      progress.done();
+      const judgement = verify(bytes, { policy, provider, hash: nodeSha256 });
+      if (judgement.verdict !== "invalid") await writeDurable(output, bytes);
+      report(values, output, judgement, bytes);
+      return exitCode(judgement, values["strict"] === true);
+    } catch (error) {
+      if (isEvidenceError(error) && cannotTell(error)) {
+        process.stderr.write(`tally-audit bundle: ${error.message} [${error.code}]; nothing was written\n`);
+        return 3;
+      }
+      throw error;
+    } finally {
+      progress.done();
+    }
+  },
+};
+
+/** No answer, or a log that the policy says nothing about. */
+const cannotTell = (error: EvidenceError): boolean =>
+  error.disposition === "retry" || error.code === "log-unknown";
+
+function report(values: Arguments["values"], output: string, judgement: Judgement, bytes: Uint8Array): void {
+  const refused = judgement.verdict === "invalid";
+  const says = refused ? [] : summarize(bytes);
+  process.stdout.write(
+    values["json"] === true ? jsonLine(output, judgement) : textReport(output, judgement, says),
+  );
+  const done = refused ? "not written: what the anchor gave is invalid" : `written, ${bytes.length} bytes`;
+  process.stderr.write(`tally-audit bundle: ${output}: ${done}\n`);
+}
+
+function readStreams(values: Arguments["values"], more: readonly string[]): StreamName[] {
+  const given = values["stream"];
+  const texts = [...(Array.isArray(given) ? given : []).map(String), ...more];
+  if (texts.length === 0) throw new UsageError("--stream is missing: give ORG/DEVICE/STREAM");
+  return [...new Set(texts)].map((text) => {
+    try {
+      return parseStream(text);
+    } catch (error) {
+      if (!isEvidenceError(error)) throw error;
+      throw new UsageError(`--stream ${text}: ${error.message}: give ORG/DEVICE/STREAM`);
+    }
+  });
+}
+
+function readPeriod(values: Arguments["values"]): Period {
+  const { from, to, seq } = values;
+  if (typeof seq === "string") {
+    if (from !== undefined || to !== undefined)
+      throw new UsageError("give --seq, or --from and --to, not both");
+    const period = parseSeqs(seq);
+    if (period === undefined) throw new UsageError(`--seq ${seq}: give two numbers, A..B`);
+    return period;
+  }
+  const instant = (name: "from" | "to", otherwise: number): number => {
+    const text = values[name];
+    if (typeof text !== "string") return otherwise;
+    const seconds = parseInstant(text);
+    if (seconds === undefined)
+      throw new UsageError(`--${name} ${text}: give a time as 2026-11-01T00:00:00+01:00`);
+    return seconds;
+  };
+  const [fromS, toS] = [instant("from", 0), instant("to", Infinity)];
+  if (fromS >= toS) throw new UsageError("--from must be before --to");
+  return { by: "time", fromS, toS };
+}
