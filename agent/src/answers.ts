@@ -92,9 +92,9 @@ export class Answers {
 
   #verified({ hashes, receipt }: Extract<DownMessage, { kind: "receipt" }>): readonly Good[] {
     const { outbox, trees } = this.#parts;
+    const items = hashes.map((hash) => outbox.find(hash));
     try {
-      // hostile: a receipt for others' statements would be good, and none of our business
-      const items = hashes.map((hash) => outbox.find(hash));
+      // hostile: a receipt for others' statements may be good, and is none of our business
       if (items.every((item) => item === undefined)) {
         throw new EvidenceError("receipt-entry", "a receipt for statements that aren't in the outbox");
       }
@@ -177,10 +177,11 @@ export class Answers {
     return hashes.flatMap((hash) => this.#parts.outbox.find(hash)?.id ?? []);
   }
 
+  /** hostile: whatever a message makes our own code throw, the message is at fault; it must not end the agent, least of all each time anew. */
   #fault(error: unknown, what: string): void {
-    if (!isEvidenceError(error) || error.disposition !== "refuse") throw error;
-    this.#parts.counters.add(UPLINK_SCOPE, `refused-${error.code}`);
-    this.#logged(error.code, `${what}: ${error.message}`);
+    const code = isEvidenceError(error) ? error.code : "unexpected";
+    this.#parts.counters.add(UPLINK_SCOPE, `refused-${code}`);
+    this.#logged(code, `${what}: ${error instanceof Error ? error.message : String(error)}`);
   }
 
   #logged(code: string, message: string): void {

@@ -37,6 +37,8 @@ export class Delivery {
   readonly #parts: DeliveryParts;
   readonly #window: Window;
   #session: Session | undefined;
+  /** A fault while there was no session to end with it. */
+  #failure: { readonly error: unknown } | undefined;
   #drained = false;
 
   constructor(parts: DeliveryParts) {
@@ -80,6 +82,7 @@ export class Delivery {
       const connection = await connect((payload) => this.#take(payload), signal);
       log.info({ broker }, reminder.isAway ? "the broker is there again" : "connected to the broker");
       reminder.back();
+      if (this.#failure !== undefined) throw this.#failure.error;
       this.#session = new Session({ iss, window: this.#window, counters, clock, timer }, connection);
       if (this.#drained) this.#session.finish();
       const reason = await this.#session.run();
@@ -106,7 +109,8 @@ export class Delivery {
       this.#window.want(wanted);
       this.#session?.wake();
     } catch (error) {
-      this.#session?.fail(error); // the disk failed: the session ends, and with it the process
+      this.#failure = { error }; // the disk failed: the session ends, and with it the process
+      this.#session?.fail(error);
     }
   }
 }
