@@ -105,7 +105,7 @@ export function decodeEntries(bytes: Uint8Array, width: number): Uint8Array[] {
     const start = at + LENGTH_BYTES;
     // hostile: the length is read from the input
     const end = start + (((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0));
-    if (start > bytes.length || end > bytes.length) {
+    if (end > bytes.length) {
       throw new EvidenceError("tile-malformed", "a bundle ends early", { entry: entries.length, at });
     }
     entries.push(bytes.subarray(start, end));

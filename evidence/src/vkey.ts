@@ -76,7 +76,7 @@ export function parseVkey(text: string): VerifierKey {
 /**
  * Writes the verifier key of an Ed25519 key.
  *
- * @throws EvidenceError `vkey-malformed` for another kind of key, or a name with spaces or a plus
+ * @throws EvidenceError `vkey-malformed` for another kind of key, or a name with spaces, a plus, or nearly 1,000 characters
  */
 export function formatVkey(name: string, key: PublicKey, type: VkeyType = NOTE_ED25519): string {
   if (key.alg !== ALG_ED25519) throw new EvidenceError("vkey-malformed", "only an Ed25519 key signs notes");
@@ -84,7 +84,11 @@ export function formatVkey(name: string, key: PublicKey, type: VkeyType = NOTE_E
     throw new EvidenceError("vkey-malformed", "a key name is not empty and has no spaces and no plus");
   }
   const id = keyIdOf(name, type, key.x);
-  return `${name}+${toHex(id)}+${toBase64(concatBytes(Uint8Array.of(type), key.x))}`;
+  const text = `${name}+${toHex(id)}+${toBase64(concatBytes(Uint8Array.of(type), key.x))}`;
+  if (text.length > MAX_VKEY_CHARACTERS) {
+    throw new EvidenceError("vkey-malformed", "a key name is too long", { length: name.length });
+  }
+  return text;
 }
 
 /** First four bytes of SHA-256(name || 0A || type || public key). */

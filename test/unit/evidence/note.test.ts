@@ -134,6 +134,7 @@ describe("the form", () => {
     ["no signature lines", `${TEXT}\n`],
     ["no empty line", `${TEXT}${line}`],
     ["no last newline", `${TEXT}\n${line.slice(0, -1)}`],
+    ["another character for the last newline", `${TEXT}\n${line.slice(0, -1)}X`],
     ["one newline too many", `${TEXT}\n${line}\n`],
     ["a line that is no signature", `${TEXT}\n${line}hello\n`],
     ["a hyphen for the dash", `${TEXT}\n${line.replace("—", "-")}`],
@@ -196,6 +197,7 @@ describe("the form", () => {
     expect(await sign(TEXT, "")).toBe("note-malformed");
     expect(await sign(TEXT, "a b")).toBe("note-malformed");
     expect(await sign(TEXT, "a AAAAAAAA\n— b")).toBe("note-malformed"); // would be two signature lines
+    expect(await sign(TEXT, "a AAAAAAAA\n\n— b")).toBe("note-malformed"); // would be another text
     expect(codeOf(() => formatNote({ text: TEXT, signatures: [] }))).toBe("note-malformed");
     const hardware = { ...alice, key: { ...ed25519Key(alice.key.x), alg: -9 as const } };
     await expect(signNote(TEXT, "a", hardware)).rejects.toMatchObject({ code: "cose-algorithm" });

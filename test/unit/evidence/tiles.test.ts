@@ -194,6 +194,7 @@ describe("which tiles a tree has", () => {
   test("no tile beyond the tree", () => {
     expect(tileWidth(0, 0, 0)).toBe(0);
     expect(tileWidth(0, 1, 256)).toBe(0);
+    expect(tileWidth(0, 5, 256)).toBe(0);
     expect(tileWidth(63, 0, Number.MAX_SAFE_INTEGER)).toBe(0);
     for (const [level, index, size] of [
       [-1, 0, 1],

@@ -1,6 +1,8 @@
 import {
+  concatBytes,
   COSIGNATURE_ED25519,
   ed25519Key,
+  encodeUtf8,
   esp256Key,
   formatVkey,
   fromHex,
@@ -9,6 +11,7 @@ import {
   nobleSigner,
   NOTE_ED25519,
   parseVkey,
+  sha256,
   toBase64,
   toHex,
 } from "@tallystick/evidence";
@@ -76,6 +79,25 @@ describe("verifier keys", () => {
     ["very long", `${"a".repeat(2000)}+${id}+${encoded}`],
   ] as const)("%s: vkey-malformed", ([, text]) => {
     expect(good.replace(/[+].*/, "")).toBe(name);
+    expect(codeOf(() => parseVkey(text))).toBe("vkey-malformed");
+  });
+
+  test("a key of another length, though its id follows from it", () => {
+    for (const bytes of [31, 33, 1312]) {
+      const material = new Uint8Array(1 + bytes).fill(1);
+      const keyId = sha256(concatBytes(encodeUtf8("a\n"), material)).slice(0, 4);
+      expect(codeOf(() => parseVkey(`a+${toHex(keyId)}+${toBase64(material)}`))).toBe("vkey-malformed");
+    }
+  });
+
+  test("a name of the longest that is read is also the longest that is written", () => {
+    const spare = 1024 - formatVkey("a", key).length + 1;
+    expect(parseVkey(formatVkey("a".repeat(spare), key)).name).toHaveLength(spare);
+    expect(codeOf(() => formatVkey("a".repeat(spare + 1), key))).toBe("vkey-malformed");
+    const longer = sha256(
+      concatBytes(encodeUtf8(`${"a".repeat(spare + 1)}\n`), Uint8Array.of(1), key.x),
+    ).slice(0, 4);
+    const text = `${"a".repeat(spare + 1)}+${toHex(longer)}+${encoded}`;
     expect(codeOf(() => parseVkey(text))).toBe("vkey-malformed");
   });
 
