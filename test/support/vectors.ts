@@ -15,12 +15,12 @@ import {
   type CborValue,
 } from "@tallystick/evidence";
 
+/** What every file of vectors says besides its vectors. */
+export type Vectors<T> = T & { readonly source: string; readonly made: string };
+
 /** One file of vectors; the caller states the shape that `make_vectors.py` gives it. */
-export const vectors = <T>(name: string): T & { source: string; made: string } =>
-  JSON.parse(readFileSync(join(import.meta.dirname, "..", "vectors", `${name}.json`), "utf8")) as T & {
-    source: string;
-    made: string;
-  };
+export const vectors = (name: string): unknown =>
+  JSON.parse(readFileSync(join(import.meta.dirname, "..", "vectors", `${name}.json`), "utf8"));
 
 /** A CBOR value as the files show it: each kind under its own name, integers as text. */
 export type Shown =

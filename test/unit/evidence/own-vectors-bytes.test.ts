@@ -23,14 +23,14 @@ import {
   toHex,
   type PublicKey,
 } from "@tallystick/evidence";
-import { codeOf, fromShown, vectors, type Shown } from "../../support/vectors.ts";
+import { codeOf, fromShown, vectors, type Shown, type Vectors } from "../../support/vectors.ts";
 
 type Rules = { tags: number[]; floats: boolean; deterministic: boolean; maxBytes?: number };
 type Bytes = { hex: string } | { repeat: string; times: number; then: string };
-const cbor = vectors<{
+const cbor = vectors("cbor") as Vectors<{
   accepted: ({ name: string; hex: string; value: Shown } & Rules)[];
   refused: ({ name: string; code: string } & Bytes & Rules)[];
-}>("cbor");
+}>;
 
 const bytesOf = (v: Bytes): Uint8Array => fromHex("hex" in v ? v.hex : v.repeat.repeat(v.times) + v.then);
 const rules = ({ tags, floats, deterministic, maxBytes = 1 << 20 }: Rules) => ({
@@ -67,13 +67,13 @@ describe(`CBOR: ${cbor.source}`, () => {
 });
 
 type Parts = [string, number];
-const decimals = vectors<{
+const decimals = vectors("decimals") as Vectors<{
   parsed: { text: string; mantissa: string; exponent: number; plain: string }[];
   refused: { text: string; code: string }[];
   formatted: { mantissa: string; exponent: number; text: string }[];
   sums: { a: Parts; b: Parts; sum: string; difference: string; order: number }[];
   encoded: { mantissa: string; exponent: number; hex: string }[];
-}>("decimals");
+}>;
 const of = ([mantissa, exponent]: Parts): Decimal => new Decimal(BigInt(mantissa), exponent);
 
 describe(`decimals: ${decimals.source}`, () => {
@@ -102,12 +102,12 @@ describe(`decimals: ${decimals.source}`, () => {
 });
 
 type Key = { name: string; alg: number; seed: string; x: string; y?: string; coseKey: string; kid: string };
-const keys = vectors<{
+const keys = vectors("keys") as Vectors<{
   keys: Key[];
   signatures: { key: string; message: string; signature: string; valid: boolean }[];
   refused: { name: string; hex: string }[];
   noPoint: { name: string; hex: string }[];
-}>("keys");
+}>;
 const publicKey = (v: Key): PublicKey =>
   v.y === undefined ? ed25519Key(fromHex(v.x)) : esp256Key(fromHex(v.x), fromHex(v.y));
 

@@ -33,7 +33,7 @@ import {
   type PublicKey,
   type Receipt,
 } from "@tallystick/evidence";
-import { codeOf, vectors } from "../../support/vectors.ts";
+import { codeOf, vectors, type Vectors } from "../../support/vectors.ts";
 
 type Key = { name: string; seed: string; x: string };
 const keyIn = (keys: readonly Key[], name: string): PublicKey => {
@@ -42,7 +42,7 @@ const keyIn = (keys: readonly Key[], name: string): PublicKey => {
   return ed25519Key(fromHex(found.x));
 };
 
-const receipts = vectors<{
+const receipts = vectors("receipts") as Vectors<{
   keys: Key[];
   good: {
     name: string;
@@ -60,7 +60,7 @@ const receipts = vectors<{
   equivocation: { name: string; hex: [string, string]; hashes: [string, string] }[];
   noEquivocation: { name: string; hex: [string, string]; hashes: [string, string] }[];
   foreign: { name: string; hex: string; hash: string };
-}>("receipts");
+}>;
 const logKey = keyIn(receipts.keys, "receipt log");
 
 describe(`receipts: ${receipts.source}`, () => {
@@ -116,7 +116,7 @@ describe(`receipts: ${receipts.source}`, () => {
   });
 });
 
-const registry = vectors<{
+const registry = vectors("registry") as Vectors<{
   origin: string;
   keys: Key[];
   items: {
@@ -132,7 +132,7 @@ const registry = vectors<{
   refused: { name: string; code: string; index: number; hex: string }[];
   refusedAfter: number;
   proofs: { kid: string; leaf: string; size: number; index: number; path: string[] }[];
-}>("registry");
+}>;
 
 /** The state after the first `count` items. */
 const stateAfter = (count: number): KeyState => {
@@ -171,11 +171,11 @@ describe(`registry: ${registry.source}`, () => {
   });
 });
 
-const policies = vectors<{
+const policies = vectors("policies") as Vectors<{
   good: { name: string; text: string; logs: number; witnesses: number; operators: string[] }[];
   quorums: { name: string; text: string; met: string[][]; unmet: string[][] }[];
   refused: { name: string; text: string }[];
-}>("policies");
+}>;
 
 describe(`trust policies: ${policies.source}`, () => {
   test.for(policies.good)("$name", ({ text, logs, witnesses, operators }) => {
@@ -199,10 +199,10 @@ describe(`trust policies: ${policies.source}`, () => {
 type Row = { name: string; policy: string; verdict: string; code: string | null; restrictions: string[] } & (
   { hex: string } | { same: string }
 );
-const bundles = vectors<{
+const bundles = vectors("bundle") as Vectors<{
   bundles: Row[];
   transparent: { name: string; hex: string; items: string[]; itemIndexes: number[]; code?: string }[];
-}>("bundle");
+}>;
 const hexOf = (row: Row): string => {
   const named = "hex" in row ? row : bundles.bundles.find(({ name }) => name === row.same);
   if (named === undefined || !("hex" in named)) throw new Error(`no bytes for ${row.name}`);

@@ -14,7 +14,7 @@ import {
   encodePack,
   encodeTransparent,
   esp256Key,
-  Float,
+  type Float,
   formatDecimal,
   fromHex,
   nobleProvider,
@@ -30,7 +30,7 @@ import {
   type Reading,
   type Statement,
 } from "@tallystick/evidence";
-import { codeOf, fromShown, vectors, type Shown } from "../../support/vectors.ts";
+import { codeOf, fromShown, vectors, type Shown, type Vectors } from "../../support/vectors.ts";
 
 type Key = { name: string; seed: string; x: string; y?: string; kid: string };
 type ShownClaims = {
@@ -65,13 +65,13 @@ type Good = {
   event?: Shown;
   envelope?: { digest: string; contentType?: string | number; location?: string };
 };
-const file = vectors<{
+const file = vectors("statements") as Vectors<{
   keys: Key[];
   good: Good[];
   bad: { name: string; code: string; hex: string; at?: "verify"; key?: string }[];
   transparent: { name: string; hex: string; statement: string; hash: string; receipts: string[] }[];
   chain: { iss: string; sub: string; ch: string; key: string; statements: string[]; hashes: string[] };
-}>("statements");
+}>;
 
 const keyOf = (name: string | undefined): Key => {
   const key = file.keys.find((one) => one.name === name);

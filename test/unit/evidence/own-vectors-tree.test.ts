@@ -43,11 +43,11 @@ import {
   verifyNote,
   type HashReader,
 } from "@tallystick/evidence";
-import { codeOf, vectors } from "../../support/vectors.ts";
+import { codeOf, vectors, type Vectors } from "../../support/vectors.ts";
 
 type Inclusion = { index: number; size: number; path: string[] };
 type Growth = { from: number; to: number; path: string[] };
-const merkle = vectors<{
+const merkle = vectors("merkle") as Vectors<{
   emptyRoot: string;
   leafHashes: string[];
   roots: string[];
@@ -55,7 +55,7 @@ const merkle = vectors<{
   consistency: Growth[];
   refusedInclusion: (Inclusion & { name: string; code: string; leafHash: string; root: string })[];
   refusedConsistency: (Growth & { name: string; code: string; root1: string; root2: string })[];
-}>("merkle");
+}>;
 
 /** The rule of the file: SHA-256 of the text "tallystick entry " and the number in decimal. */
 const entry = (i: number): Uint8Array => sha256(new TextEncoder().encode(`tallystick entry ${i}`));
@@ -106,7 +106,7 @@ describe(`tree: ${merkle.source}`, () => {
 });
 
 type Coordinates = [level: number, index: number, width: number];
-const tiles = vectors<{
+const tiles = vectors("tiles") as Vectors<{
   paths: { kind: string; level?: number; index: number; width: number; path: string }[];
   refusedPaths: string[];
   ofSize: { size: number; tiles: Coordinates[] }[];
@@ -116,7 +116,7 @@ const tiles = vectors<{
   entries: { first: number; width: number; hex: string }[];
   anyEntries: { entries: string[]; hex: string };
   refusedEntries: { name: string; width: number; hex: string }[];
-}>("tiles");
+}>;
 
 describe(`tiles: ${tiles.source}`, () => {
   test.for(tiles.paths)("$path", ({ kind, level, index, width, path }) => {
@@ -178,7 +178,7 @@ describe(`tiles: ${tiles.source}`, () => {
 });
 
 type Signature = { name: string; keyId: string; blob: string };
-const notes = vectors<{
+const notes = vectors("notes") as Vectors<{
   keys: { name: string; seed: string }[];
   vkeys: { name: string; type: number; keyId: string; publicKey: string; text: string }[];
   refusedVkeys: { name: string; text: string }[];
@@ -189,7 +189,7 @@ const notes = vectors<{
   refusedOpen: { name: string; code: string; vkey: string; note: string }[];
   cosigned: { note: string; witnesses: { vkey: string; time: number }[] };
   notCosigned: { name: string; note: string; vkey: string; code?: string }[];
-}>("notes");
+}>;
 
 describe(`notes: ${notes.source}`, () => {
   test.for(notes.vkeys)("vkey of $name", (v) => {

@@ -14,12 +14,12 @@ import {
   fromHex,
   nobleProvider,
   nobleSigner,
+  sha256,
   toHex,
   type PublicKey,
   type SignatureProvider,
 } from "@tallystick/evidence";
 import { createNodeProvider, nodeSha256 } from "@tallystick/evidence/node";
-import { sha256 } from "@tallystick/evidence";
 import { createSodiumProvider } from "../../../anchor/src/sodium.ts";
 import { need } from "../../support/require.ts";
 import { sharedJson } from "../../support/shared.ts";
@@ -50,8 +50,7 @@ describe.skipIf(!have)("C2SP/CCTV, 914 edge cases of Ed25519", () => {
 
 /** Group order of Ed25519, RFC 8032 section 5.1. */
 const L = 2n ** 252n + 27742317777372353535851937790883648493n;
-const littleEndian = (n: bigint): Uint8Array =>
-  fromHex(n.toString(16).padStart(64, "0")).toReversed() as Uint8Array;
+const littleEndian = (n: bigint): Uint8Array => fromHex(n.toString(16).padStart(64, "0")).toReversed();
 const scalar = (bytes: Uint8Array): bigint => BigInt(`0x${toHex(bytes.toReversed())}`);
 
 const message = encodeUtf8("a message");
