@@ -105,11 +105,15 @@ export function parseConfig<T, L extends LineCounter>(text: string, source: Conf
       });
     }
     return [
-      `${path}:${lineOf(issue.path)}: ${issue.path.map(String).join(".") || "(top level)"}: ${issue.message}`,
+      `${path}:${lineOf(issue.path)}: ${issue.path.map(String).join(".") || "(top level)"}: ${inWords(issue)}`,
     ];
   });
   throw new ConfigError(faults);
 }
+
+/** The schema's own words, but for what is simply not there. */
+const inWords = ({ message }: Issue): string =>
+  message.replace(/^Invalid input: expected (\w+), received undefined$/, "is missing; give a $1");
 
 function overridden(
   value: unknown,

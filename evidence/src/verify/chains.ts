@@ -6,7 +6,7 @@
 import type { Scope } from "../bundle.ts";
 import { equalBytes, toHex } from "../bytes.ts";
 import { examineStreams, missingNumbers, type Range, type Stream } from "../chain.ts";
-import type { Head } from "../event-kinds.ts";
+import { HeadIndex } from "../heads.ts";
 import type { Statement } from "../statement.ts";
 import type { Findings } from "./findings.ts";
 import type { UsedKey } from "./keys.ts";
@@ -44,12 +44,14 @@ export function checkChains(placed: readonly Placed[], used: readonly UsedKey[],
       }
     }
   }
-  for (const { iss, head, named } of contradictedHeads(statements)) {
-    findings.failed(
-      "chains",
-      "fork",
-      `${iss}/${head.sub} at ${head.seq}: the device's heads name ${toHex(head.hash)}, here is ${toHex(named.hash)}`,
-    );
+  const heads = new HeadIndex(statements);
+  for (const { claims, hash } of statements) {
+    const { iss, sub, ch, seq } = claims;
+    if (ch === undefined) continue;
+    const other = heads.contradicts(iss, { sub, ch, seq, hash });
+    if (other === undefined) continue;
+    const reason = `the device's heads name ${toHex(other.head.hash)}, here is ${toHex(hash)}`;
+    findings.failed("chains", "fork", `${iss}/${sub} at ${seq}: ${reason}`);
   }
   findings.passed("chains");
 }
@@ -62,7 +64,7 @@ export function checkCompleteness(
 ): void {
   const statements = inLogOrder(placed);
   const streams = examineStreams(statements);
-  const heads = statements.flatMap(headsOf);
+  const heads = new HeadIndex(statements);
   for (const claim of scope) {
     const { iss, sub, ch, from, to } = claim;
     const name = `${iss}/${sub} ${from}..${to}`;
@@ -72,18 +74,12 @@ export function checkCompleteness(
       findings.missing("completeness", "bundle-scope", `${name}: none of it is in the bundle`);
       continue;
     }
-    if (missing.length > 0)
+    if (missing.length > 0) {
       findings.restricted("completeness", "hole", `${name}: not here: ${missing.map(rangeText).join(", ")}`);
+    }
     const last = chain.statements.find(({ claims }) => claims.seq === to);
-    const attested = heads.some(
-      ({ iss: device, head }) =>
-        device === iss &&
-        head.sub === sub &&
-        head.seq === to &&
-        equalBytes(head.ch, ch) &&
-        last !== undefined &&
-        equalBytes(head.hash, last.hash),
-    );
+    const attested =
+      last !== undefined && heads.attests(iss, { sub, ch, seq: to, hash: last.hash }) !== undefined;
     if (!attested)
       findings.restricted(
         "completeness",
@@ -97,32 +93,11 @@ export function checkCompleteness(
 const inLogOrder = (placed: readonly Placed[]): Statement[] =>
   placed.toSorted((a, b) => a.index - b.index).map(({ statement }) => statement);
 
-const headsOf = ({ claims, event }: Statement): { readonly iss: string; readonly head: Head }[] =>
-  event?.kind === "heads" ? event.heads.map((head) => ({ iss: claims.iss, head })) : [];
-
 const chainOf = (
   streams: readonly Stream<Statement>[],
   { iss, sub, ch }: Scope,
 ): Stream<Statement>["chains"][number] | undefined =>
   streams.find((one) => one.iss === iss && one.sub === sub)?.chains.find((one) => equalBytes(one.ch, ch));
-
-/** Heads that name another statement than the one held at that place. */
-function contradictedHeads(
-  statements: readonly Statement[],
-): { iss: string; head: Head; named: Statement }[] {
-  const place = (iss: string, sub: string, ch: Uint8Array, seq: number): string =>
-    `${iss}/${sub} ${toHex(ch)} ${seq}`;
-  const held = new Map(
-    statements.flatMap((one) => {
-      const { iss, sub, ch, seq } = one.claims;
-      return ch === undefined ? [] : [[place(iss, sub, ch, seq), one] as const];
-    }),
-  );
-  return statements.flatMap(headsOf).flatMap(({ iss, head }) => {
-    const named = held.get(place(iss, head.sub, head.ch, head.seq));
-    return named === undefined || equalBytes(named.hash, head.hash) ? [] : [{ iss, head, named }];
-  });
-}
 
 const rangeText = ({ from, to }: Range): string => (from === to ? `${from}` : `${from}..${to}`);
 
