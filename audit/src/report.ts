@@ -21,7 +21,7 @@ const NEVER_SHOWN =
   "conformity with any metering law.";
 
 /** Text from files and networks on its way to a terminal: no control characters. */
-export const printable = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, "\ufffd");
+const printable = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, "\ufffd");
 
 /** One JSON object on a line: file, verdict, code, restrictions, checks. */
 export const jsonLine = (file: string, { verdict, code, restrictions, checks }: Judgement): string =>

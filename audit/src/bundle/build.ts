@@ -42,10 +42,11 @@ const PARALLEL = 8;
 
 /** @throws EvidenceError `bundle-scope` where the period holds nothing, `too-large`, and what the interface throws */
 export async function buildBundle(request: BundleRequest): Promise<Bundle> {
-  const { place, log, streams, period, provider, hash } = request;
+  const { place, log, streams, period, provider, hash, progress } = request;
   const api = new ReadApi(place);
   const selected: Selected[] = [];
-  for (const stream of streams) selected.push(...(await selectStream(api, stream, period, log.size)));
+  for (const stream of streams)
+    selected.push(...(await selectStream(api, stream, period, log.size, progress)));
   const statements = await collectStatements(api, selected, request);
 
   const parsed = statements.map((bytes) => parseTransparent(bytes));

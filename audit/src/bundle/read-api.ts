@@ -50,6 +50,8 @@ export type KeyAnswer = {
 
 /** Rows asked for at once. */
 const PAGE = 1000;
+/** Pages of one chain: twenty million statements, and an end for a server that gives them one by one. */
+const MAX_PAGES = 20_000;
 const MAX_JSON_BYTES = 4 << 20;
 const MAX_STATEMENT_BYTES = 32_768 + 2 * 65_536;
 const MAX_KEY_BYTES = 1 << 20;
@@ -79,7 +81,14 @@ export class ReadApi {
 
   /** The statements of a chain from seq `from` to `to`, rising, asked for page by page. */
   async *rows(chain: ChainInfo, from: number, to: number): AsyncGenerator<ChainRow> {
-    for (let next = from; next <= to;) {
+    let next = from;
+    for (let pages = 0; next <= to; pages++) {
+      if (pages === MAX_PAGES) {
+        throw new EvidenceError(
+          "too-large",
+          "the chain is listed in too many pages: choose a part of it with --seq",
+        );
+      }
       const { path, rows } = await this.#page(chain, next, to, PAGE);
       if (rows.length === 0) return;
       for (const row of rows) {

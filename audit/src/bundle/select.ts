@@ -5,6 +5,7 @@
  * @module
  */
 import { equalBytes, EvidenceError, parseTransparent, SYSTEM_STREAM, type Scope } from "@tallystick/evidence";
+import type { Progress } from "../progress.ts";
 import type { Period, StreamName } from "./period.ts";
 import type { ChainInfo, ChainRow, ReadApi } from "./read-api.ts";
 
@@ -29,6 +30,7 @@ export async function selectStream(
   { iss, sub }: StreamName,
   period: Period,
   size: number,
+  progress: Progress,
 ): Promise<Selected[]> {
   const all = await api.chains(iss);
   const chains = all.filter((chain) => chain.sub === sub);
@@ -41,7 +43,7 @@ export async function selectStream(
   }
   const selected: Selected[] = [];
   for (const chain of chains) {
-    const range = await covered(api, chain, period, size);
+    const range = await covered(api, chain, period, size, progress);
     if (range === undefined) continue;
     const attested = await attestedEnd(api, all, chain, range.last, size);
     const to = attested?.seq ?? range.last.seq;
@@ -61,11 +63,13 @@ async function covered(
   chain: ChainInfo,
   period: Period,
   size: number,
+  progress: Progress,
 ): Promise<{ readonly first: number; readonly last: ChainRow } | undefined> {
   const [from, to] = period.by === "seq" ? [period.from, period.to] : [chain.first, chain.last];
   let first: number | undefined;
   let last: ChainRow | undefined;
   for await (const row of api.rows(chain, Math.max(from, chain.first), Math.min(to, chain.last))) {
+    progress.update(row.seq - chain.first + 1, chain.last - chain.first + 1, "statements listed");
     const within = period.by === "seq" || (row.timeUnixS >= period.fromS && row.timeUnixS < period.toS);
     if (!within || row.index >= size) continue;
     first ??= row.seq;
@@ -104,7 +108,8 @@ async function attestedEnd(
 /** A number of the chain shortly before its first statement committed at or after `timeUnixS`; commit times mostly rise. */
 async function firstSince(api: ReadApi, chain: ChainInfo, timeUnixS: number): Promise<number> {
   let low = chain.first;
-  for (let high = chain.last; low < high;) {
+  let high = chain.last;
+  while (low < high) {
     const middle = low + Math.floor((high - low) / 2);
     const row = await api.rowAt(chain, middle);
     if (row !== undefined && row.timeUnixS < timeUnixS) low = middle + 1;

@@ -58,7 +58,8 @@ export class Timeline {
     const last = this.#indexes.at(-1) ?? -1;
     if (!this.#whole && size > last + 1) return undefined;
     let low = 0;
-    for (let high = this.#indexes.length; low < high;) {
+    let high = this.#indexes.length;
+    while (low < high) {
       const middle = (low + high) >> 1;
       if ((this.#indexes[middle] ?? 0) < size) low = middle + 1;
       else high = middle;

@@ -4,7 +4,14 @@
  *
  * @module
  */
-import { entriesPath, EvidenceError, HASH_BYTES, TILE_WIDTH, tilePath } from "@tallystick/evidence";
+import {
+  entriesPath,
+  EvidenceError,
+  HASH_BYTES,
+  TILE_WIDTH,
+  tilePath,
+  type Hash,
+} from "@tallystick/evidence";
 import type { Place } from "../place/place.ts";
 
 /** A ledger entry in its bundle: big-endian uint16 length, always 32, and the hash of a statement (formats.md section 7). */
@@ -66,4 +73,16 @@ async function readWhole(place: Place, path: string, expected: number): Promise<
   if (bytes === undefined || bytes.length === expected) return bytes;
   const reason = `${path} has ${bytes.length} bytes where ${expected} belong`;
   throw new EvidenceError("tile-malformed", reason, { path });
+}
+
+/** Leaf hash of each entry of a bundle, SHA-256(00 || entry), with one buffer for all inputs. */
+export function leafHashes(bundle: Uint8Array, hash: Hash): Uint8Array {
+  const count = bundle.length / ENTRY_BYTES;
+  const hashes = new Uint8Array(count * HASH_BYTES);
+  const input = new Uint8Array(1 + HASH_BYTES);
+  for (let i = 0; i < count; i++) {
+    input.set(bundle.subarray(i * ENTRY_BYTES + 2, (i + 1) * ENTRY_BYTES), 1);
+    hashes.set(hash(input), i * HASH_BYTES);
+  }
+  return hashes;
 }

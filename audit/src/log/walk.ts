@@ -22,7 +22,7 @@ import { AuthenticTiles } from "./authentic.ts";
 import { Levels, type Tile } from "./levels.ts";
 import type { Place } from "../place/place.ts";
 import type { Progress } from "../progress.ts";
-import { ENTRY_BYTES, readEntries, readTile } from "./tile-files.ts";
+import { leafHashes, readEntries, readTile } from "./tile-files.ts";
 
 /** A file that is not what it should be. */
 export type Finding = { readonly code: EvidenceCode; readonly path: string; readonly reason: string };
@@ -53,7 +53,7 @@ export type Walked = {
   readonly tiles: number;
 };
 
-export const MAX_FINDINGS = 20;
+const MAX_FINDINGS = 20;
 
 /** Leaf tiles, each with its entry bundle, on their way while the one before is hashed. */
 const AHEAD = 24;
@@ -266,18 +266,6 @@ async function attempt(bytes: Promise<Uint8Array>, path: string): Promise<Read> 
     if (!isEvidenceError(error) || error.disposition !== "refuse") throw error;
     return { finding: { code: error.code, path, reason: error.message } };
   }
-}
-
-/** Leaf hash of each entry, SHA-256(00 || entry), with one buffer for all inputs. */
-function leafHashes(bundle: Uint8Array, hash: Hash): Uint8Array {
-  const count = bundle.length / ENTRY_BYTES;
-  const hashes = new Uint8Array(count * HASH_BYTES);
-  const input = new Uint8Array(1 + HASH_BYTES);
-  for (let i = 0; i < count; i++) {
-    input.set(bundle.subarray(i * ENTRY_BYTES + 2, (i + 1) * ENTRY_BYTES), 1);
-    hashes.set(hash(input), i * HASH_BYTES);
-  }
-  return hashes;
 }
 
 /** Positions of the hashes in which two tiles of one width differ. */

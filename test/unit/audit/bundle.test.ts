@@ -10,7 +10,7 @@ import { openLog } from "../../../audit/src/log/note.ts";
 import { httpPlace } from "../../../audit/src/place/http.ts";
 import { noProgress } from "../../../audit/src/progress.ts";
 import { auditCommand } from "../../support/audit-command.ts";
-import { operatorOf, World } from "../../support/world.ts";
+import { operatorOf, signerOf, World } from "../../support/world.ts";
 import type { Chain, Device } from "../../support/world-device.ts";
 import { serveWorld, type Instead, type WorldServer } from "../../support/world-server.ts";
 
@@ -98,6 +98,61 @@ describe("a bundle of a stream", () => {
     );
     expect(new Set(hashes).size).toBe(hashes.length);
     expect(verdict.verdict).toBe("restricted");
+  });
+
+  test("across a rotation, a re-enrolment and a revocation brings what the keys need", async () => {
+    const own = await World.create();
+    const gateway = await own.enrol("water/gw-1");
+    const meter = gateway.chain("meter/m-1");
+    await meter.open();
+    await own.commit();
+    await meter.readings();
+    await gateway.rotate();
+    await meter.readings();
+    await own.commit();
+    const lost = signerOf("water/gw-1 key after loss");
+    const streams = ["*"];
+    const enrolment = {
+      device: gateway.iss,
+      key: lost.key,
+      streams,
+      silenceS: 900,
+      reason: "board replaced",
+    };
+    await own.register({ kind: "re-enrol", ...enrolment });
+    gateway.signer = lost;
+    const after = gateway.chain("meter/m-1");
+    await after.open({ before: { lost: "board replaced" } });
+    await after.readings();
+    await gateway.heads([meter, after]);
+    await own.commit();
+    await own.register({ kind: "revoke", kid: lost.key.kid, from: own.entries.length });
+    await own.commit();
+    const server = await serveWorld(own);
+    servers.push(server);
+    const place = httpPlace(server.url, { timeoutMs: 2000, attempts: 1, retryMs: 1 });
+    const policy = parsePolicy(own.policy());
+    const log = await openLog(place, policy, provider);
+    const means = { provider, hash: nodeSha256, progress: noProgress };
+    const period = { by: "time", fromS: 0, toS: Infinity } as const;
+    const made = await buildBundle({
+      place,
+      log,
+      streams: [parseStream("water/gw-1/meter/m-1")],
+      period,
+      ...means,
+    });
+    expect(made.scope).toHaveLength(2);
+    expect(made.registry).toHaveLength(5);
+    const verdict = verify(encodeBundle(made), { policy, provider });
+    expect(verdict).toMatchObject({ verdict: "restricted", restrictions: ["no-witness"] });
+    const theirs = own.bundle(
+      [{ chain: meter }, { chain: after }],
+      (await gateway.sys()).statements.slice(-1),
+    );
+    expect(verify(encodeBundle(theirs), { policy, provider })).toMatchObject({
+      restrictions: ["no-witness"],
+    });
   });
 
   test("stays at its checkpoint while the log grows", async () => {

@@ -18,9 +18,11 @@ import { createNodeProvider, nodeSha256 } from "@tallystick/evidence/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { auditLog, type LogAudit } from "../../../audit/src/log/audit.ts";
 import type { Judgement } from "../../../audit/src/judgement.ts";
+import { httpPlace } from "../../../audit/src/place/http.ts";
 import { noProgress } from "../../../audit/src/progress.ts";
 import { memoryPlace } from "../../support/memory-place.ts";
 import { operatorOf, signerOf, World, type Batch } from "../../support/world.ts";
+import { serveWorld, type Instead } from "../../support/world-server.ts";
 import type { Chain, Device } from "../../support/world-device.ts";
 
 type Town = { world: World; device: Device; chain: Chain; batches: Batch[] };
@@ -333,6 +335,51 @@ describe("a log whose operator cheats", () => {
     await world.enrol("water/gw-9", { by: roads });
     await world.commit();
     expect(failed(await audit(world.files()))).toEqual(["key-state operator-org"]);
+  });
+});
+
+describe("a server that", () => {
+  const limits = { timeoutMs: 300, attempts: 2, retryMs: 1 };
+  const through = async (instead: Instead): Promise<Judgement> => {
+    const server = await serveWorld(t.world, instead);
+    try {
+      return await audit(new Map(), { place: httpPlace(server.url, limits) });
+    } finally {
+      await server.close();
+    }
+  };
+
+  test("serves the whole log is as good as a folder", async () => {
+    expect(failed(await through(() => false))).toEqual([]);
+  });
+
+  test("hangs at a tile, or fails: nothing can be said, and nothing is said against the log", async () => {
+    const hangs = await through((path) => path === "tile/entries/001");
+    expect(hangs).toMatchObject({ verdict: "not-verifiable", code: "unreachable" });
+    const fails = await through(
+      (path, response) => path === "tile/0/001" && response.writeHead(500).end() !== undefined,
+    );
+    expect(fails).toMatchObject({ verdict: "not-verifiable", code: "http-answer" });
+    expect([...failed(hangs), ...failed(fails)]).toEqual([]);
+  });
+
+  test("sends a tile without end: the tile is refused as too large", async () => {
+    const judgement = await through((path, response) => {
+      if (path !== "tile/0/001") return false;
+      const more = (): void => {
+        if (!response.destroyed) response.write(Buffer.alloc(65_536), () => setImmediate(more));
+      };
+      more();
+      return true;
+    });
+    expect(failed(judgement)).toEqual(["tiles too-large"]);
+  });
+
+  test("has no such tile", async () => {
+    const judgement = await through(
+      (path, response) => path === "tile/0/001" && response.writeHead(404).end() !== undefined,
+    );
+    expect(failed(judgement)).toEqual(["tiles tile-missing"]);
   });
 });
 
