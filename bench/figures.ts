@@ -1,0 +1,55 @@
+/**
+ * What a row of the table is: a figure as it was measured, the budget of it, and whether the one keeps to the other.
+ *
+ * @module
+ */
+
+export type Budget = { readonly atLeast: number } | { readonly atMost: number };
+
+export type Figure = {
+  readonly what: string;
+  /** As measured, in `unit`; null where it could not be measured, and a note says why. */
+  readonly value: number | null;
+  readonly unit: string;
+  readonly budget?: Budget;
+  /** What one has to know to judge the figure: how long, how many, what else was seen. */
+  readonly notes?: readonly string[];
+};
+
+/** Whether a figure keeps to its budget; null where there is none, or no figure. */
+export function isMet({ value, budget }: Figure): boolean | null {
+  if (value === null || budget === undefined) return null;
+  return "atLeast" in budget ? value >= budget.atLeast : value <= budget.atMost;
+}
+
+/** A row that can be asked for by its name. Most give several figures. */
+export type Row = {
+  readonly name: string;
+  readonly what: string;
+  run(context: Context): Promise<readonly Figure[]>;
+};
+
+/** What the rows of one run share. */
+export type Context = {
+  /** A folder of this run, on the disk that is measured; removed afterwards. */
+  readonly folder: string;
+  /** Short stages: figures of a first impression. */
+  readonly quick: boolean;
+  /** V8 profiles of the processes that are measured go there. */
+  readonly profiles: string | undefined;
+  /** Says on stderr what is going on. */
+  say(text: string): void;
+  /** Makes something that several rows need, once. */
+  once<T>(name: string, make: () => Promise<T>): Promise<T>;
+  /** Registers what has to be ended after the last row, newest first. */
+  atEnd(end: () => Promise<void>): void;
+};
+
+/** Value at the part `p` (0 to 1) of sorted samples, nearest rank. */
+export function percentile(sorted: Float64Array, p: number): number {
+  const at = Math.min(sorted.length - 1, Math.max(0, Math.ceil(p * sorted.length) - 1));
+  return sorted[at] ?? Number.NaN;
+}
+
+export const median = (samples: readonly number[]): number =>
+  percentile(Float64Array.from(samples).toSorted(), 0.5);

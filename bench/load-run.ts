@@ -1,0 +1,126 @@
+/**
+ * One run of the load against a town, with the processor time of each process in the measured stage.
+ *
+ * @module
+ */
+import { fork } from "node:child_process";
+import { join } from "node:path";
+import type { LoadMessage, LoadOptions, LoadResult } from "./load/options.ts";
+import { cpuTime, memory, resetPeak, type CpuTime } from "./procfs.ts";
+import type { Town } from "./town.ts";
+
+const LOAD = join(import.meta.dirname, "load.ts");
+
+export type Usage = { readonly totalS: number; readonly mainS: number };
+
+export type Measured = LoadResult & {
+  readonly statementBytes: number;
+  readonly broker: Usage;
+  readonly anchor: Usage;
+  /** Peak RSS in bytes while the load ran. */
+  readonly anchorPeak: number;
+  readonly brokerPeak: number;
+};
+
+export type RunOptions = Omit<LoadOptions, "host" | "port" | "seen" | "log" | "verifyEvery" | "warmUp"> & {
+  readonly origin: string;
+  /** A V8 profile of the load goes there. */
+  readonly profiles?: string | undefined;
+};
+
+/** Part of the statements that warms up; in a closed loop at least the first burst, which fills every window at once. */
+const WARM_UP = 0.15;
+const BURSTS = 1.5;
+/** One message of receipts in so many is verified, after the measured stage. */
+const VERIFY_EVERY = 25;
+
+export async function runLoad(town: Town, { origin, profiles, ...options }: RunOptions): Promise<Measured> {
+  const execArgv =
+    profiles === undefined
+      ? []
+      : ["--cpu-prof", `--cpu-prof-dir=${profiles}`, "--cpu-prof-name=load.cpuprofile"];
+  const child = fork(LOAD, { execArgv, serialization: "advanced" });
+  const { broker, anchor } = town;
+  const ended = new Promise<never>((_, reject) => {
+    child.once("exit", (code) => reject(new Error(`the load ended with ${code}`)));
+    void broker.exited.then((code) =>
+      reject(new Error(`the broker ended with ${code}: ${broker.lastWords()}`)),
+    );
+    void anchor.exited.then((code) =>
+      reject(new Error(`the anchor ended with ${code}: ${anchor.lastWords()}`)),
+    );
+  });
+  const messages = heard(child);
+  const next = async <K extends LoadMessage["kind"]>(kind: K): Promise<Extract<LoadMessage, { kind: K }>> => {
+    const message = await Promise.race([messages.next(), ended]);
+    if (message.kind !== kind) throw new Error(`the load said ${message.kind}, not ${kind}`);
+    return message as Extract<LoadMessage, { kind: K }>;
+  };
+  const times = (): { broker: CpuTime; anchor: CpuTime } => ({
+    broker: cpuTime(broker.pid),
+    anchor: cpuTime(anchor.pid),
+  });
+  ended.catch(() => undefined);
+  try {
+    child.send({
+      ...options,
+      host: town.mqttUrl.hostname,
+      port: Number(town.mqttUrl.port),
+      warmUp: warmUpOf(options),
+      verifyEvery: VERIFY_EVERY,
+      seen: town.checkpoint(),
+      log: { origin, key: town.logKey() },
+    } satisfies LoadOptions);
+    const { statementBytes } = await next("ready");
+    for (const { pid } of [broker, anchor]) resetPeak(pid);
+    child.send("go");
+    await next("measuring");
+    const before = times();
+    await next("measured");
+    const after = times();
+    const { result } = await next("result");
+    return {
+      ...result,
+      statementBytes,
+      broker: difference(before.broker, after.broker),
+      anchor: difference(before.anchor, after.anchor),
+      anchorPeak: memory(anchor.pid).peak,
+      brokerPeak: memory(broker.pid).peak,
+    };
+  } finally {
+    child.kill();
+  }
+}
+
+function warmUpOf({ statements, rate, inFlight, perMessage, devices }: Omit<RunOptions, "origin">): number {
+  const burst = rate === undefined ? BURSTS * inFlight * perMessage * devices : 0;
+  if (burst > statements / 2)
+    throw new Error("too few statements to measure anything behind the first burst");
+  return Math.ceil(Math.max(WARM_UP * statements, burst));
+}
+
+const difference = (before: CpuTime, after: CpuTime): Usage => ({
+  totalS: after.totalS - before.totalS,
+  mainS: after.mainS - before.mainS,
+});
+
+/** What the load says, one after the other. */
+function heard(child: ReturnType<typeof fork>): { next(): Promise<LoadMessage> } {
+  const queue: LoadMessage[] = [];
+  let wake = (): void => undefined;
+  child.on("message", (message: LoadMessage) => {
+    queue.push(message);
+    wake();
+  });
+  return {
+    async next() {
+      for (;;) {
+        const message = queue.shift();
+        if (message !== undefined) return message;
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    },
+  };
+}

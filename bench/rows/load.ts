@@ -1,0 +1,195 @@
+/**
+ * The rows that need the whole way: broker, anchor and load as processes, statements signed by 400 devices, data on the disk.
+ *
+ * @module
+ */
+import { cpus } from "node:os";
+import { join } from "node:path";
+import { type Context, type Figure, type Row } from "../figures.ts";
+import { runLoad, type Measured, type RunOptions } from "../load-run.ts";
+import { issOf, signerOf } from "../load/keys.ts";
+import { memory } from "../procfs.ts";
+import { Town } from "../town.ts";
+import { rawRate } from "./raw.ts";
+
+const ORIGIN = "bench.example/2026";
+const DEVICES = 400;
+const MIB = 2 ** 20;
+
+/** One town for all rows of a run: each load has chains of its own. */
+function theTown(context: Context): Promise<Town> {
+  return context.once("town", async () => {
+    context.say(`starting broker and anchor, enrolling ${DEVICES} devices`);
+    const devices = Array.from({ length: DEVICES }, (_, i) => ({ iss: issOf(i), key: signerOf(i).key }));
+    const { profiles } = context;
+    const town = await Town.start({
+      folder: join(context.folder, "town"),
+      origin: ORIGIN,
+      devices,
+      profiles,
+    });
+    context.atEnd(() => town.stop());
+    return town;
+  });
+}
+
+type Shape = Pick<RunOptions, "readings" | "perMessage" | "inFlight" | "statements"> & {
+  readonly rate?: number;
+};
+
+async function measure(context: Context, stream: string, shape: Shape): Promise<Measured> {
+  const town = await theTown(context);
+  context.say(`signing ${shape.statements} statements, then sending them (${stream})`);
+  const measured = await runLoad(town, {
+    ...shape,
+    stream: `meter/${stream}`,
+    devices: DEVICES,
+    origin: ORIGIN,
+    profiles: context.profiles,
+    maxSeconds: context.quick ? 10 : 60,
+  });
+  checkReceipts(measured);
+  return measured;
+}
+
+/** @throws Error unless each statement got its receipt, once: a rate of anything else is no figure */
+function checkReceipts({ sent, once, twice, never, refusals }: Measured): void {
+  const refused = Object.entries(refusals).map(([code, count]) => `${count} ${code}`);
+  if (never > 0 || twice > 0 || refused.length > 0) {
+    throw new Error(
+      `of ${sent} statements ${once} got one receipt, ${twice} several, ${never} none; refused: ${refused.join(", ") || "none"}`,
+    );
+  }
+}
+
+/** In a message, what an agent that has something to catch up sends at once; enough under way to fill the anchor's pool. */
+const shapeOf = (context: Context): Shape => ({
+  readings: 1,
+  perMessage: 32,
+  inFlight: 2,
+  statements: context.quick ? 120_000 : 480_000,
+});
+
+const atFullLoad = (context: Context): Promise<Measured> =>
+  context.once("full load", () => measure(context, "full", shapeOf(context)));
+
+const rateOf = ({ receipted, seconds }: Measured): number => receipted / seconds;
+
+/** Where the processors' time went, for each statement. */
+function costs({ broker, anchor, cpuS, receipted, seconds }: Measured): string {
+  const us = (s: number): string => ((s * 1e6) / receipted).toFixed(1);
+  const all = broker.totalS + anchor.totalS + cpuS;
+  return (
+    `CPU a statement: ${us(all)} us = broker ${us(broker.totalS)} + anchor ${us(anchor.totalS)} ` +
+    `(main thread ${us(anchor.mainS)}) + load ${us(cpuS)}; ${(all / seconds).toFixed(2)} of ${cpus().length} cores busy with them`
+  );
+}
+
+const proof = ({ sent, resent, verifiedReceipts, verifiedStatements }: Measured): string =>
+  `${sent} statements sent, each got its receipt exactly once; messages sent again: ${resent}; ` +
+  `${verifiedReceipts} receipts for ${verifiedStatements} statements verified`;
+
+const stage = ({ receipted, seconds, statementBytes }: Measured, { perMessage }: Shape): string =>
+  `${receipted} statements of ${statementBytes.toFixed(0)} bytes in ${seconds.toFixed(1)} s after warm-up, ` +
+  `closed loop, ${DEVICES} devices, ${perMessage} a message`;
+
+export const throughput: Row = {
+  name: "throughput",
+  what: "receipted statements a second: broker + anchor + load, fsync on",
+  async run(context): Promise<readonly Figure[]> {
+    const sodium = await rawRate(context);
+    const shape = shapeOf(context);
+    const many = await atFullLoad(context);
+    const statements = context.quick ? 40_000 : 200_000;
+    const singleShape = { ...shape, perMessage: 1, inFlight: 30, statements };
+    const single = await measure(context, "single", singleShape);
+    const rate = rateOf(many);
+    const part = `${((100 * rate) / sodium).toFixed(0)} % of what sodium alone verified on all cores in this run (aim: 50 %)`;
+    return [
+      {
+        what: "receipted statements",
+        value: rate,
+        unit: "/s",
+        budget: { atLeast: 12_000 },
+        notes: [stage(many, shape), part, costs(many), proof(many)],
+      },
+      {
+        what: "the same, one statement a message",
+        value: rateOf(single),
+        unit: "/s",
+        notes: [stage(single, singleShape), costs(single), proof(single)],
+      },
+    ];
+  },
+};
+
+export const readings: Row = {
+  name: "readings",
+  what: "readings a second at 60 a statement",
+  async run(context): Promise<readonly Figure[]> {
+    const shape = { readings: 60, perMessage: 16, inFlight: 1, statements: context.quick ? 20_000 : 120_000 };
+    const measured = await measure(context, "packs", shape);
+    return [
+      {
+        what: "readings, 60 a statement",
+        value: 60 * rateOf(measured),
+        unit: "/s",
+        budget: { atLeast: 600_000 },
+        notes: [
+          `${rateOf(measured).toFixed(0)} statements/s: ${stage(measured, shape)}`,
+          costs(measured),
+          proof(measured),
+        ],
+      },
+    ];
+  },
+};
+
+export const latency: Row = {
+  name: "latency",
+  what: "from sending to receipt at half of the measured rate",
+  async run(context): Promise<readonly Figure[]> {
+    const rate = rateOf(await atFullLoad(context)) / 2;
+    const seconds = context.quick ? 5 : 30;
+    const shape = { ...shapeOf(context), statements: Math.ceil((rate * seconds) / 0.85), rate };
+    const measured = await measure(context, "half", shape);
+    const { p50, p99, p999, max } = measured.latencyMs;
+    return [
+      {
+        what: "receipt latency at half load, p99",
+        value: p99,
+        unit: "ms",
+        budget: { atMost: 1000 },
+        notes: [
+          `p50 ${p50.toFixed(0)} ms, p99.9 ${p999.toFixed(0)} ms, longest ${max.toFixed(0)} ms; ` +
+            `open loop, ${rate.toFixed(0)} statements/s in messages of ${shape.perMessage}, from the moment each was due`,
+          proof(measured),
+        ],
+      },
+    ];
+  },
+};
+
+export const anchorMemory: Row = {
+  name: "memory",
+  what: "the anchor's memory at full load",
+  async run(context): Promise<readonly Figure[]> {
+    const { anchorPeak, brokerPeak } = await atFullLoad(context);
+    const town = await theTown(context);
+    const { rss, anonymous } = memory(town.anchor.pid);
+    const { size } = town.checkpoint();
+    return [
+      {
+        what: "anchor RSS at full load, peak",
+        value: anchorPeak / MIB,
+        unit: "MiB",
+        budget: { atMost: MAX_ANCHOR_BYTES / MIB },
+        notes: [
+          `afterwards ${(rss / MIB).toFixed(0)} MiB (${(anonymous / MIB).toFixed(0)} anonymous) at log size ${size}; broker's peak ${(brokerPeak / MIB).toFixed(0)} MiB`,
+        ],
+      },
+    ];
+  },
+};
+
+const MAX_ANCHOR_BYTES = 400e6;

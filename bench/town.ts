@@ -1,0 +1,156 @@
+/**
+ * Broker and anchor as real processes, on ports of their own, with their data in the folder of this run, and devices enrolled.
+ *
+ * @module
+ */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import {
+  encodeItem,
+  parseCheckpoint,
+  parseVkey,
+  sealStatement,
+  toHex,
+  type PublicKey,
+} from "@tallystick/evidence";
+import { loadSigner, nodeSha256 } from "@tallystick/evidence/node";
+import { Child } from "./child.ts";
+
+export type TownOptions = {
+  readonly folder: string;
+  readonly origin: string;
+  /** Enrolled under these names, for all streams. */
+  readonly devices: readonly { readonly iss: string; readonly key: PublicKey }[];
+  /** V8 profiles of the two processes go there. */
+  readonly profiles?: string | undefined;
+};
+
+const OPERATOR = "city/operator";
+const FIRST_UNIX_S = 1_790_000_000;
+/** Longest wait for the enrolments to be in the log. */
+const ENROL_MS = 60_000;
+
+/** Where a checkpoint comes before its signatures. */
+const textOf = (note: string): string => note.slice(0, note.indexOf("\n\n") + 1);
+
+export class Town {
+  readonly broker: Child;
+  readonly anchor: Child;
+  readonly mqttUrl: URL;
+  readonly httpUrl: string;
+  readonly publicFolder: string;
+  /** The log's verifier key, and the trust policy that names it. */
+  readonly vkey: string;
+  readonly policy: string;
+
+  private constructor(
+    parts: Pick<Town, "broker" | "anchor" | "mqttUrl" | "httpUrl" | "publicFolder" | "vkey" | "policy">,
+  ) {
+    this.broker = parts.broker;
+    this.anchor = parts.anchor;
+    this.mqttUrl = parts.mqttUrl;
+    this.httpUrl = parts.httpUrl;
+    this.publicFolder = parts.publicFolder;
+    this.vkey = parts.vkey;
+    this.policy = parts.policy;
+  }
+
+  static async start({ folder, origin, devices, profiles }: TownOptions): Promise<Town> {
+    mkdirSync(folder, { recursive: true });
+    const data = join(folder, "anchor");
+    const log = (name: string): string => join(folder, `${name}.log`);
+    const brokerConfig = join(folder, "broker.yaml");
+    writeFileSync(brokerConfig, "version: 1\nlisten: { port: 0 }\nlog: { level: warn }\n");
+    const profile = (name: string): { nodeOptions: string[] } => ({
+      nodeOptions:
+        profiles === undefined
+          ? []
+          : ["--cpu-prof", `--cpu-prof-dir=${profiles}`, `--cpu-prof-name=${name}.cpuprofile`],
+    });
+    const broker = Child.start("broker", ["run", "--json", "--config", brokerConfig], {
+      log: log("broker"),
+      ...profile("broker"),
+    });
+    const { listening } = JSON.parse(await broker.firstLine()) as { listening: string };
+    const init = ["init", "--origin", origin, "--data", data, "--operator-iss", OPERATOR];
+    const policy = await Child.start("anchor", init, { log: log("init") }).output();
+    await fillInbox(data, devices);
+    const anchorConfig = join(folder, "anchor.yaml");
+    writeFileSync(
+      anchorConfig,
+      `version: 1\ndata: ${JSON.stringify(data)}\nbroker: { url: ${JSON.stringify(listening)} }\n` +
+        `http: { listen: "127.0.0.1:0" }\nlog: { level: warn }\n`,
+    );
+    const anchor = Child.start("anchor", ["run", "--json", "--config", anchorConfig], {
+      log: log("anchor"),
+      ...profile("anchor"),
+    });
+    const { url } = JSON.parse(await anchor.firstLine()) as { url: string };
+    const vkey = /^log (\S+)$/m.exec(policy)?.[1] ?? "";
+    const publicFolder = join(data, "public");
+    const town = new Town({
+      broker,
+      anchor,
+      mqttUrl: new URL(listening),
+      httpUrl: url,
+      publicFolder,
+      vkey,
+      policy,
+    });
+    await town.#reaches(1 + devices.length);
+    return town;
+  }
+
+  /** The newest published tree. */
+  checkpoint(): { size: number; root: string } {
+    const { size, root } = parseCheckpoint(
+      textOf(readFileSync(join(this.publicFolder, "checkpoint"), "utf8")),
+    );
+    return { size, root: toHex(root) };
+  }
+
+  /** The log's public key, in hexadecimal. */
+  logKey(): string {
+    return toHex(parseVkey(this.vkey).publicKey);
+  }
+
+  async metric(name: string): Promise<number> {
+    const text = await (await fetch(`${this.httpUrl}/metrics`)).text();
+    return Number(new RegExp(`^tally_anchor_${name} (\\S+)$`, "m").exec(text)?.[1] ?? Number.NaN);
+  }
+
+  async stop(): Promise<void> {
+    await this.anchor.stop();
+    await this.broker.stop();
+  }
+
+  async #reaches(size: number): Promise<void> {
+    const endMs = performance.now() + ENROL_MS;
+    while (this.checkpoint().size < size) {
+      if (performance.now() > endMs)
+        throw new Error(`the enrolments are not in the log: ${this.anchor.lastWords()}`);
+      await delay(50);
+    }
+  }
+}
+
+/** Enrolments as an operator's tool would leave them, all at once. */
+async function fillInbox(data: string, devices: TownOptions["devices"]): Promise<void> {
+  const operator = loadSigner(join(data, "keys", "operator.pem"));
+  const inbox = join(data, "inbox");
+  mkdirSync(inbox, { recursive: true, mode: 0o700 });
+  let prev = firstItem(join(data, "public"));
+  for (const [i, { iss, key }] of devices.entries()) {
+    const seq = i + 1;
+    const claims = { iss: OPERATOR, sub: "registry", iat: FIRST_UNIX_S, seq, prev, tq: 2, lvl: 1 } as const;
+    const payload = encodeItem({ kind: "enrol", device: iss, key, streams: ["*"], silenceS: 900 });
+    const { bytes, hash } = await sealStatement(claims, { type: "registry", payload }, operator, nodeSha256);
+    writeFileSync(join(inbox, `${String(seq).padStart(9, "0")}.cose`), bytes);
+    prev = hash;
+  }
+}
+
+/** Hash of registry item 0, which is entry 0: the one entry, behind its length, in the first partial bundle. */
+const firstItem = (publicFolder: string): Uint8Array =>
+  new Uint8Array(readFileSync(join(publicFolder, "tile", "entries", "000.p", "1"))).slice(2);
