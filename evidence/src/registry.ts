@@ -129,7 +129,11 @@ function readItem(fields: Fields): RegistryItem {
     case "enrol":
       return { kind, ...readEnrolment(fields) };
     case "re-enrol":
-      return { kind, ...readEnrolment(fields), reason: fields.text("reason", { max: MAX_REASON }) };
+      return {
+        kind,
+        ...readEnrolment(fields),
+        reason: fields.text("reason", { max: MAX_REASON, pattern: /./su }),
+      };
     case "rotate":
       return { kind, statement: fields.bytes("statement") };
     case "revoke":

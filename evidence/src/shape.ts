@@ -3,11 +3,12 @@
  *
  * @module
  */
+import { encodeUtf8 } from "./bytes.ts";
 import { type CborKey, type CborMap, type CborValue } from "./cbor.ts";
 import { Decimal } from "./decimal.ts";
 import { EvidenceError, type EvidenceCode } from "./errors.ts";
 
-/** Longest text where a format gives no other limit. */
+/** Longest text where a format gives no other limit, in bytes of UTF-8. */
 export const MAX_TEXT = 256;
 
 type TextRule = { readonly max?: number; readonly pattern?: RegExp };
@@ -48,7 +49,7 @@ export class Fields {
   text(key: CborKey, rule: TextRule = {}): string {
     const value = this.value(key);
     if (typeof value !== "string") return this.#fail("member-type", key, "is not a text");
-    if (value.length > (rule.max ?? MAX_TEXT)) this.#fail("member-range", key, "is too long");
+    if (isLonger(value, rule.max ?? MAX_TEXT)) this.#fail("member-range", key, "is too long");
     if (rule.pattern !== undefined && !rule.pattern.test(value))
       this.#fail("member-range", key, "has a wrong form");
     return value;
@@ -119,6 +120,10 @@ export class Fields {
   }
 }
 
+/** Texts are measured in bytes, as CDDL does; a text of n UTF-16 units has at most 3 n. */
+const isLonger = (text: string, maxBytes: number): boolean =>
+  text.length > maxBytes || (text.length * 3 > maxBytes && encodeUtf8(text).length > maxBytes);
+
 /** A bigint is an integer beyond 2^53 - 1: of the right type, and out of every range here. */
 const isInteger = (value: CborValue | undefined): value is number | bigint =>
   typeof value === "number" || typeof value === "bigint";
@@ -164,6 +169,6 @@ export function asUint(value: CborValue | undefined, name: string, max = Number.
 export function asText(value: CborValue | undefined, name: string, max = MAX_TEXT): string {
   if (typeof value !== "string")
     throw new EvidenceError("member-type", `${name} is not a text`, { in: name });
-  if (value.length > max) throw new EvidenceError("member-range", `${name} is too long`, { in: name });
+  if (isLonger(value, max)) throw new EvidenceError("member-range", `${name} is too long`, { in: name });
   return value;
 }

@@ -263,7 +263,7 @@ def event_faults() -> list[dict]:
         out += [entry(f"event: {name}, no {m}", "member-missing", bend(name, **{m: ...})) for m in members]
     ranges = [
         ("heads, part 2 of 3", dict(part=[1])), ("boot", dict(boot=bytes(15))), ("clock-step", dict(tq=4)), ("stream-closed", dict(reason="")),
-        ("stream-closed", dict(reason="x" * 201)), ("config-changed", dict(hash=HASH[:31])), ("access", dict(who="x" * 257)),
+        ("stream-closed", dict(reason="x" * 201)), ("stream-closed", dict(reason="\U00010151" * 51)), ("access", dict(who="\u00fc" * 129)), ("config-changed", dict(hash=HASH[:31])), ("access", dict(who="x" * 257)),
         ("toll-adjustment", dict(amount={"minor": 1, "currency": "EURO", "tariff": "t"})), ("toll-transaction", dict(class_=[1])),
         ("toll-transaction", dict(tag=HASH[:31])), ("gap of statements", dict(seq=[1])), ("heads, all", dict(heads=[[METER, CH, 7]])),
         ("heads, all", dict(heads=[[METER, CH[:7], 7, HASH]])),         ("stream-opened, first", dict(before=["lost", ""])), ("stream-opened, first", dict(names=[["n", "kWh", "meter", None]])),

@@ -111,5 +111,6 @@ def faults(ledger: Ledger, city: Key, water: Key, gone: Key, a: Key, c: Key, e: 
     case("an operator's key for a device", "key-exists", water, WATER, enrolment("water/gw-9", city))
     case("revoking a key nobody knows", "key-unknown", water, WATER, {"kind": "revoke", "kid": e.kid, "from": 0})
     case("revoking a key of another org", "operator-org", water, WATER, {"kind": "revoke", "kid": Key("registry d", ESP256).kid, "from": 0})
+    case("re-enrolment without a reason", "member-range", water, WATER, enrolment(GW1, e, kind="re-enrol", reason=""))
     case("rotation that was done", "key-unknown", water, WATER, {"kind": "rotate", "statement": rotated[-1]})
     return out

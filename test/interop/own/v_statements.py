@@ -70,6 +70,8 @@ def events() -> list[tuple[str, dict, str]]:
         ("gap of both", {"kind": "gap", "reason": "r", "count": 1, "seq": [3, 3], "time": [IAT, IAT]}, METER),
         ("clock-step", {"kind": "clock-step", "before": Dec(17899990005, -1), "after": IAT, "uptime": Dec(314159, -3), "tq": 2}, SYS),
         ("stream-closed", {"kind": "stream-closed", "reason": "decommissioned"}, METER),
+        ("stream-closed, 200 bytes in 50 letters", {"kind": "stream-closed", "reason": "\U00010151" * 50}, METER),
+        ("access, 256 bytes", {"kind": "access", "who": "\u00fc" * 128, "what": METER, "purpose": "p" * 256}, SYS),
         ("meter-changed", {"kind": "meter-changed", "old": "A1", "new": "B2", "last": [["1-0:1.8.1", Dec(9999999, -3)]], "first": [["1-0:1.8.1", 0]]}, METER),
         ("meter-changed, shortest", {"kind": "meter-changed", "old": "A1", "new": "B2"}, METER),
         ("config-changed", {"kind": "config-changed", "hash": HASH}, SYS),
