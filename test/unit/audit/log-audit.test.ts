@@ -338,6 +338,42 @@ describe("a log whose operator cheats", () => {
   });
 });
 
+describe("a registry of more than one file", () => {
+  let large: World;
+  beforeAll(async () => {
+    large = await World.create();
+    for (let i = 0; i < 530; i++) await large.enrol(`water/gw-${i}`);
+    await large.commit();
+  });
+
+  test("is read whole, from a folder and from a place that can't list its files", async () => {
+    const policy = large.policy();
+    const files = large.files();
+    expect([...files.keys()].filter((path) => path.startsWith("registry/"))).toHaveLength(3);
+    const { list: _, ...blind } = memoryPlace(files);
+    for (const judgement of [await audit(files, { policy }), await audit(files, { policy, place: blind })]) {
+      expect(failed(judgement)).toEqual([]);
+      const registry = judgement.checks.find(({ name }) => name === "registry");
+      expect(registry?.reason).toContain("531 items");
+    }
+  });
+
+  test("of which a file in the middle is gone", async () => {
+    const files = large.files();
+    files.delete("registry/001");
+    expect(failed(await audit(files, { policy: large.policy() }))[0]).toBe("registry registry-missing");
+  });
+
+  test("one item of which was left out and the rest renumbered", async () => {
+    const files = large.files();
+    const rest = large.items.filter((_, n) => n !== 300).map(({ bytes }) => bytes);
+    files.set("registry/001", encodeEntries(rest.slice(256, 512)));
+    files.delete("registry/002.p/19");
+    files.set("registry/002.p/18", encodeEntries(rest.slice(512)));
+    expect(failed(await audit(files, { policy: large.policy() }))[0]).toBe("registry registry-order");
+  });
+});
+
 describe("a server that", () => {
   const limits = { timeoutMs: 300, attempts: 2, retryMs: 1 };
   const through = async (instead: Instead): Promise<Judgement> => {

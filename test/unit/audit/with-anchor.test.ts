@@ -1,0 +1,107 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { ServerType } from "@hono/node-server";
+import { encodeBundle, parsePolicy, verify, type Statement } from "@tallystick/evidence";
+import { createNodeProvider, nodeSha256 } from "@tallystick/evidence/node";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Lookups } from "../../../anchor/src/lookups.ts";
+import { createMetrics } from "../../../anchor/src/metrics.ts";
+import { KeyStates } from "../../../anchor/src/registry.ts";
+import { close, createApp, listen } from "../../../anchor/src/serve.ts";
+import { createSodiumProvider } from "../../../anchor/src/sodium.ts";
+import { buildBundle } from "../../../audit/src/bundle/build.ts";
+import { auditLog } from "../../../audit/src/log/audit.ts";
+import { openLog } from "../../../audit/src/log/note.ts";
+import { openPlace } from "../../../audit/src/place/place.ts";
+import { noProgress } from "../../../audit/src/progress.ts";
+import { loadRegistry } from "../../../audit/src/verify/registry-copy.ts";
+import { AnchorLog, type AnchorChain } from "../../support/anchor-log.ts";
+import { AnchorPipeline } from "../../support/anchor-pipeline.ts";
+
+const ISS = "city/gw-1";
+const means = { provider: createNodeProvider(), hash: nodeSha256, progress: noProgress };
+let log: AnchorLog;
+let chain: AnchorChain;
+let server: ServerType;
+let url: string;
+let older: Uint8Array;
+
+beforeAll(async () => {
+  log = await AnchorLog.create();
+  chain = (await log.enrol(ISS)).chain();
+  const anchor = new AnchorPipeline(log);
+  const admit = async (statements: readonly Statement[]): Promise<void> => {
+    for (let at = 0; at < statements.length; at += 100)
+      anchor.receive(ISS, ...statements.slice(at, at + 100));
+    await anchor.batch();
+  };
+  await admit(await chain.filled(300));
+  older = new Uint8Array(readFileSync(join(log.publicFolder, "checkpoint")));
+  await log.enrol("city/gw-2");
+  await admit(await chain.next(300));
+  const { opened } = log;
+  const size = (): number => opened.publisher.size;
+  const { tally, pool } = anchor;
+  const app = createApp({
+    publicFolder: log.publicFolder,
+    lookups: new Lookups(
+      opened.store,
+      opened.log,
+      new KeyStates(opened.keys, opened.store.archive, createSodiumProvider()),
+      size,
+    ),
+    health: () => ({
+      status: "ok",
+      origin: "o",
+      size: size(),
+      lastCommitAgeS: 1,
+      broker: "connected",
+      archive: "ok",
+    }),
+    metrics: createMetrics({ tally, pool, size, brokerConnected: () => true }),
+  });
+  ({ server, url } = await listen(app, { host: "127.0.0.1", port: 0 }));
+});
+afterAll(async () => {
+  await close(server);
+  log.remove();
+});
+
+describe("what a real anchor published", () => {
+  test.for(["folder", "address"])("its whole log, by its %s", async (kind) => {
+    const { judgement } = await auditLog({
+      place: openPlace(kind === "folder" ? log.publicFolder : url),
+      policy: parsePolicy(log.policy),
+      since: { name: "older", text: older },
+      evidence: [],
+      ...means,
+    });
+    expect(judgement).toMatchObject({ verdict: "restricted", restrictions: ["no-witness"] });
+    const open = judgement.checks.filter(({ result }) => result !== "passed").map(({ name }) => name);
+    const expected =
+      kind === "folder" ? ["witnesses", "receipts", "seen"] : ["witnesses", "old-files", "seen"];
+    expect(open).toEqual(expected);
+  });
+
+  test("a bundle of a stream, and a statement with the registry from the address", async () => {
+    const policy = parsePolicy(log.policy);
+    const place = openPlace(url);
+    const opened = await openLog(place, policy, means.provider);
+    const streams = [{ iss: ISS, sub: chain.sub }];
+    const made = await buildBundle({
+      place,
+      log: opened,
+      streams,
+      period: { by: "seq", from: 290, to: 310 },
+      ...means,
+    });
+    expect(made.statements).toHaveLength(21);
+    expect(verify(encodeBundle(made), { policy, ...means })).toMatchObject({
+      verdict: "restricted",
+      restrictions: ["no-witness", "tail-not-attested"],
+    });
+    const registry = await loadRegistry(place, means);
+    const [one] = made.statements;
+    expect(verify(one ?? expect.fail(), { policy, registry, ...means }).restrictions).toEqual(["no-witness"]);
+  });
+});
