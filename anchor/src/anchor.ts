@@ -71,12 +71,12 @@ function healthOf({ log, store, publisher, last }: OpenLog, tally: Tally, connec
   } catch {
     archive = "failed";
   }
-  const lastCommitMs = tally.lastCommitUnixMs || last.timeUnixS * 1000;
+  const lastCommitUnixS = Math.max(tally.lastCommitUnixS, last.timeUnixS);
   return {
     status: archive === "ok" && connected ? "ok" : "degraded",
     origin: log.origin,
     size: publisher.size,
-    lastCommitAgeS: Math.max(0, Math.round((Date.now() - lastCommitMs) / 1000)),
+    lastCommitAgeS: Math.max(0, Math.round(Date.now() / 1000 - lastCommitUnixS)),
     broker: connected ? "connected" : "lost",
     archive,
   };

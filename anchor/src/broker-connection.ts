@@ -10,13 +10,24 @@ import type { Connection } from "./intake.ts";
 
 /** @throws EvidenceError `key-file-unreadable` where a named file can't be read */
 export function connectionOf(broker: Config["broker"]): Connection {
-  const { url, clientId, settleMs, maxUnacknowledged, username, passwordFile, caFile, certFile, keyFile } =
-    broker;
+  const {
+    url,
+    clientId,
+    settleMs,
+    maxUnacknowledged,
+    maxUnacknowledgedBytes,
+    username,
+    passwordFile,
+    caFile,
+    certFile,
+    keyFile,
+  } = broker;
   return {
     url,
     clientId,
     settleMs,
     maxUnacknowledged,
+    maxUnacknowledgedBytes,
     ...(username !== undefined && { username }),
     ...(passwordFile !== undefined && { password: firstLine(read(passwordFile)) }),
     ...(caFile !== undefined && { ca: read(caFile) }),

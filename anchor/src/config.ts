@@ -45,9 +45,10 @@ const ConfigSchema = z.strictObject({
       certFile: path.optional(),
       keyFile: path.optional(),
       /** How long after subscribing a retained checkpoint may still come; nothing is sequenced before. */
-      settleMs: count(0, 60_000).default(300),
+      settleMs: count(0, 60_000).default(500),
       /** Messages to devices that may wait for PUBACK; more are dropped, and cost one more sending each. */
       maxUnacknowledged: count(16, 60_000).default(8192),
+      maxUnacknowledgedBytes: count(65_536, 2 ** 31).default(64 * 2 ** 20),
     })
     .prefault({}),
   http: z

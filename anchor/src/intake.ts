@@ -16,6 +16,8 @@ export type Connection = Pick<IClientOptions, "username" | "password" | "ca" | "
   readonly clientId: string;
   /** Messages to devices that may wait for their PUBACK; more are dropped. */
   readonly maxUnacknowledged: number;
+  /** Bytes that they may have together. */
+  readonly maxUnacknowledgedBytes: number;
   /** How long after a subscription a retained checkpoint may still come. */
   readonly settleMs: number;
 };
@@ -45,6 +47,7 @@ export class Intake implements Downlink {
   readonly #events: IntakeEvents;
   readonly #settled = Promise.withResolvers<void>();
   #unacknowledged = 0;
+  #unacknowledgedBytes = 0;
   #stopping = false;
   #up = false;
   #lastFault = "";
@@ -53,7 +56,14 @@ export class Intake implements Downlink {
   constructor(connection: Connection, events: IntakeEvents) {
     this.#connection = connection;
     this.#events = events;
-    const { url, clientId, maxUnacknowledged: _max, settleMs: _settle, ...credentials } = connection;
+    const {
+      url,
+      clientId,
+      maxUnacknowledged: _,
+      maxUnacknowledgedBytes: __,
+      settleMs: ___,
+      ...credentials
+    } = connection;
     this.#client = connect(url, {
       ...credentials,
       clientId,
@@ -82,14 +92,16 @@ export class Intake implements Downlink {
 
   send(topic: string, payload: Uint8Array): boolean {
     // Offline, MQTT.js would queue without a bound.
-    if (!this.#client.connected || this.#unacknowledged >= this.#connection.maxUnacknowledged) return false;
+    if (!this.#client.connected || this.#full(payload.length)) return false;
     this.#unacknowledged++;
+    this.#unacknowledgedBytes += payload.length;
     this.#client.publish(
       topic,
       Buffer.from(payload.buffer, payload.byteOffset, payload.length),
       { qos: 1 },
       () => {
         this.#unacknowledged--;
+        this.#unacknowledgedBytes -= payload.length;
       },
     );
     return true;
@@ -116,19 +128,33 @@ export class Intake implements Downlink {
     }
   }
 
+  #full(more: number): boolean {
+    const { maxUnacknowledged, maxUnacknowledgedBytes } = this.#connection;
+    return (
+      this.#unacknowledged >= maxUnacknowledged || this.#unacknowledgedBytes + more > maxUnacknowledgedBytes
+    );
+  }
+
   #subscribe(): void {
     this.#up = true;
     this.#lastFault = "";
     this.#events.connection("connected");
-    this.#client.subscribe([UP_TOPICS, CHECKPOINT_TOPIC], { qos: 1 }, (error, granted) => {
-      const refused = granted?.some(({ qos }) => qos >= 0x80) === true;
-      if (error || refused) this.#fault(error?.message ?? "the broker refuses the subscription");
-      else {
+    // The checkpoint first: what the broker retains is on its way by the time the second subscription is confirmed.
+    this.#subscribeTo(CHECKPOINT_TOPIC, () => {
+      this.#subscribeTo(UP_TOPICS, () => {
         setTimeout(() => {
           this.#settled.resolve();
           this.#events.settled();
         }, this.#connection.settleMs);
-      }
+      });
+    });
+  }
+
+  #subscribeTo(topic: string, done: () => void): void {
+    this.#client.subscribe(topic, { qos: 1 }, (error, granted) => {
+      const refused = granted?.some(({ qos }) => qos >= 0x80) === true;
+      if (error || refused) this.#fault(error?.message ?? `the broker refuses the subscription to ${topic}`);
+      else done();
     });
   }
 

@@ -75,7 +75,7 @@ function commit(work: readonly Work[], { sequencer, tally, nowMs }: LedgerParts)
   const done = sequencer.sequence(items, statements);
   tally.commitMs += nowMs() - started;
   tally.commits++;
-  tally.lastCommitUnixMs = Date.now();
+  if (done.batch !== undefined) tally.lastCommitUnixS = done.batch.timeUnixS;
   tally.count("admitted", done.admitted.length);
   tally.count("registry-item", done.items.length);
   tally.count("duplicate", done.duplicates.length);

@@ -92,18 +92,24 @@ function wire(
   const { log, store, keys, history, sequencer, publisher } = opened;
   let { note } = opened;
   const ready = new Ready<Work>(config.batch);
+  /** What is thrown here is no refusal: the archive can't be read, or this log stands elsewhere. */
+  const orFail = (work: () => void): void => {
+    try {
+      work();
+    } catch (error) {
+      fail(error);
+    }
+  };
   const intake: Intake = new Intake(connectionOf(config.broker), {
     message: (iss, payload) => {
       tally.count("message");
-      admission.receive(iss, payload);
+      orFail(() => admission.receive(iss, payload));
     },
     whenRoom: (resume) => pool.whenRoom(resume),
     checkpoint: (bytes) => {
-      try {
-        history.checkNote(bytes, "the checkpoint at the broker");
-      } catch (error) {
-        fail(error);
-      }
+      // Mostly the note that was just published, come back.
+      if (Buffer.from(bytes).toString() === note) return;
+      orFail(() => void history.checkNote(bytes, "the checkpoint at the broker"));
     },
     settled: () => intake.publishCheckpoint(note),
     stray: () => tally.count("message-stray"),

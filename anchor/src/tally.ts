@@ -19,8 +19,9 @@ export type Outcome =
 
 export class Tally {
   readonly #counts = new Map<Outcome | EvidenceCode, number>();
-  /** Wall clock of the last commit and its duration, for health and metrics. */
-  lastCommitUnixMs = 0;
+  /** Commit time of the last batch since the start, 0 before. */
+  lastCommitUnixS = 0;
+  /** Commits, and the time that they and publishing took. */
   commits = 0;
   commitMs = 0;
   publishMs = 0;

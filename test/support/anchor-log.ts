@@ -45,13 +45,14 @@ export class AnchorLog {
   readonly folder: string;
   readonly operator: Signer;
   readonly policy: string;
-  readonly clock: Clock = { now: 1_790_000_000 };
+  readonly clock: Clock;
   opened: OpenLog;
   /** Hash of the last registry item that was made here, and how many there are. */
   #items = 1;
   #lastItem: Uint8Array;
 
-  private constructor(folder: string, config: Config, opened: OpenLog, policy: string) {
+  private constructor(folder: string, config: Config, opened: OpenLog, policy: string, clock: Clock) {
+    this.clock = clock;
     this.folder = folder;
     this.config = config;
     this.opened = opened;
@@ -63,7 +64,8 @@ export class AnchorLog {
   static async create(): Promise<AnchorLog> {
     const folder = mkdtempSync(join(tmpdir(), "tally-anchor-"));
     const config = defaultConfig(join(folder, "data"));
-    const nowUnixS = (): number => 1_790_000_000;
+    const clock: Clock = { now: 1_790_000_000 };
+    const nowUnixS = (): number => clock.now;
     const { logVkey, operatorVkey } = await createLog({
       config,
       origin: ORIGIN,
@@ -73,7 +75,7 @@ export class AnchorLog {
     });
     const opened = await openLog({ config, provider: createSodiumProvider(), nowUnixS });
     const policy = `log ${logVkey}\noperator * ${operatorVkey}\nquorum none\n`;
-    return new AnchorLog(folder, config, opened, policy);
+    return new AnchorLog(folder, config, opened, policy, clock);
   }
 
   get publicFolder(): string {
@@ -268,7 +270,7 @@ export class AnchorChain {
   async filled(count: number): Promise<Statement[]> {
     await this.open();
     await this.next(count - 1);
-    return this.statements;
+    return [...this.statements];
   }
 
   /** One reading whose value tells it apart. */

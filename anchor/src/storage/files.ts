@@ -21,8 +21,8 @@ const CONCURRENT = 8;
  */
 export async function writeFiles(root: string, files: readonly File[]): Promise<void> {
   const folders = new Set<string>();
-  for (const { path } of files) makeFolder(root, dirname(path), folders);
   try {
+    for (const { path } of files) makeFolder(root, dirname(path), folders);
     await inTurns(files, ({ path, bytes }) => writeDurable(join(root, path), bytes, { syncFolder: false }));
     await inTurns([...folders], syncDirectory);
   } catch (error) {

@@ -1,0 +1,140 @@
+/**
+ * The stages of an anchor around a log, without MQTT and without threads: messages in, batches when the test says so, down messages kept.
+ *
+ * @module
+ */
+import {
+  concatBytes,
+  decodeDown,
+  downTopic,
+  toHex,
+  type DownMessage,
+  type Statement,
+} from "@tallystick/evidence";
+import { Admission } from "../../anchor/src/admit.ts";
+import type { Config } from "../../anchor/src/config.ts";
+import { handleBatch, type LedgerParts, type Work } from "../../anchor/src/ledger.ts";
+import { Places } from "../../anchor/src/place.ts";
+import { Pool } from "../../anchor/src/pool.ts";
+import { Receipts } from "../../anchor/src/receipts.ts";
+import { Refusals } from "../../anchor/src/refusals.ts";
+import { packJob, runJob, type SignatureCheck } from "../../anchor/src/signature-job.ts";
+import { createSodiumProvider } from "../../anchor/src/sodium.ts";
+import { Tally } from "../../anchor/src/tally.ts";
+import type { AnchorLog } from "./anchor-log.ts";
+
+export class AnchorPipeline {
+  readonly log: AnchorLog;
+  readonly tally = new Tally();
+  readonly pool: Pool;
+  readonly receipts: Receipts;
+  readonly admission: Admission;
+  readonly parts: LedgerParts;
+  /** Candidates whose signature was good. */
+  readonly accepted: Work[] = [];
+  readonly faults: unknown[] = [];
+  readonly notes: string[] = [];
+  /** Signatures that were checked. */
+  checked = 0;
+  /** False: the broker is away. */
+  online = true;
+  #now = 0;
+  #sent: { topic: string; payload: Uint8Array }[] = [];
+
+  constructor(log: AnchorLog, config: Config = log.config) {
+    this.log = log;
+    const { opened } = log;
+    const { keys, history, store, sequencer, publisher } = opened;
+    const { tally } = this;
+    const downlink = {
+      send: (topic: string, payload: Uint8Array): boolean => {
+        if (this.online) this.#sent.push({ topic, payload });
+        return this.online;
+      },
+    };
+    const onFault = (error: unknown): void => {
+      this.faults.push(error);
+    };
+    const provider = createSodiumProvider();
+    const pool = new Pool(config.pool);
+    const nowMs = (): number => this.#now;
+    const refusals = new Refusals(downlink, config.refusals, nowMs, (code) => tally.count(code));
+    const receipts = new Receipts({
+      store,
+      log: opened.log,
+      downlink,
+      limits: config.receipts,
+      tally,
+      onFault,
+    });
+    this.pool = pool;
+    this.receipts = receipts;
+    this.admission = new Admission({
+      keys,
+      history,
+      pool,
+      receipts,
+      refusals,
+      tally,
+      threads: {
+        check: (checks: readonly SignatureCheck[], done) => {
+          this.checked += checks.length;
+          done(runJob(packJob(checks), provider));
+        },
+      },
+      places: new Places(store.archive, store.chains),
+      size: () => sequencer.size,
+      publishedSize: () => publisher.size,
+      accept: (candidate) => this.accepted.push(candidate),
+      onFault,
+    });
+    this.parts = {
+      log: opened.log,
+      ready: { next: () => Promise.resolve(undefined) },
+      sequencer,
+      publisher,
+      receipts,
+      refusals,
+      inbox: { done: () => Promise.resolve(), refuse: () => Promise.resolve() },
+      pool,
+      tally,
+      nowMs,
+      onPublished: (note) => this.notes.push(note),
+      halted: () => this.faults.length > 0,
+    };
+  }
+
+  /** A message of a device: statements, or any bytes. */
+  receive(iss: string, ...items: readonly (Statement | Uint8Array)[]): void {
+    this.admission.receive(
+      iss,
+      concatBytes(...items.map((item) => (item instanceof Uint8Array ? item : item.bytes))),
+    );
+    this.admission.flush();
+  }
+
+  /** Sequences, publishes and answers what was accepted; re-derives the whole log. */
+  async batch(): Promise<void> {
+    await handleBatch(this.accepted.splice(0), this.parts);
+    await this.receipts.idle();
+    if (this.faults.length === 0) this.log.check();
+  }
+
+  /** What was sent to a device since the last call. */
+  down(iss: string): DownMessage[] {
+    const mine = this.#sent.filter(({ topic }) => topic === downTopic(iss));
+    this.#sent = this.#sent.filter(({ topic }) => topic !== downTopic(iss));
+    return mine.flatMap(({ payload }) => decodeDown(payload));
+  }
+
+  /** Codes of the refusals sent to a device, by the hash they are about. */
+  refusals(iss: string): Map<string, string> {
+    const refused = this.down(iss).flatMap((one) => (one.kind === "rejected" ? [one] : []));
+    return new Map(refused.map(({ hash, code }) => [toHex(hash), code]));
+  }
+
+  /** Moves the refusals' clock. */
+  passMs(ms: number): void {
+    this.#now += ms;
+  }
+}
