@@ -106,38 +106,35 @@ export class Answers {
   }
 
   #keep(good: readonly Good[]): readonly OutboxItem[] {
-    const { storage, outbox, trees, counters, time, log } = this.#parts;
-    if (good.length === 0) return [];
-    const done: OutboxItem[] = [];
-    storage.transaction(() => {
-      for (const { receipt, items } of good) {
-        const fresh = items.flatMap((item, place) =>
-          item === undefined || item.state === STATE.receipted ? [] : [{ item, place }],
-        );
-        const nowMs = time.now().timeUnixMs;
-        const row = fresh.length > 0 ? trees.keep(receipt, nowMs) : undefined;
-        if (fresh.length > 0 ? row === undefined : trees.contradicts(receipt, nowMs)) {
-          counters.add(UPLINK_SCOPE, "log-equivocation");
-          log.error(
-            { code: "log-equivocation", size: receipt.size },
-            `${receipt.origin} signed two trees of one size; both are kept as proof: see tally-agent status`,
-          );
-          continue;
-        }
-        trees.see(receipt);
-        if (row === undefined) {
-          counters.add(UPLINK_SCOPE, "receipts-repeated");
-          continue;
-        }
-        for (const { item, place } of fresh) {
-          if (!outbox.setReceipted(item, row, place)) continue; // named twice in one message
-          if (item.state === STATE.refused) this.#forget.run(item.hash);
-          done.push(item);
-        }
-      }
-    });
-    counters.add(UPLINK_SCOPE, "statements-receipted", done.length);
-    return done;
+    const { storage, counters } = this.#parts;
+    const done = new Map<number, OutboxItem>();
+    if (good.length > 0) storage.transaction(() => good.forEach((one) => this.#keepOne(one, done)));
+    counters.add(UPLINK_SCOPE, "statements-receipted", done.size);
+    return [...done.values()];
+  }
+
+  #keepOne({ receipt, items }: Good, done: Map<number, OutboxItem>): void {
+    const { outbox, trees, counters, time, log } = this.#parts;
+    const { origin, size } = receipt;
+    if (trees.contradicts(receipt, time.now().timeUnixMs)) {
+      counters.add(UPLINK_SCOPE, "log-equivocation");
+      const advice = "both are kept as proof: see tally-agent status";
+      log.error({ code: "log-equivocation", size }, `${origin} signed two trees of one size; ${advice}`);
+      return;
+    }
+    trees.see(receipt);
+    const isFresh = (item: OutboxItem | undefined): boolean =>
+      item !== undefined && item.state !== STATE.receipted && !done.has(item.id);
+    if (!items.some(isFresh)) {
+      counters.add(UPLINK_SCOPE, "receipts-repeated");
+      return;
+    }
+    const row = trees.keep(receipt);
+    for (const [place, item] of items.entries()) {
+      if (item === undefined || !outbox.setReceipted(item, row, place)) continue;
+      if (item.state === STATE.refused) this.#forget.run(item.hash);
+      done.set(item.id, item);
+    }
   }
 
   #note(rejections: readonly Rejection[]): readonly OutboxItem[] {

@@ -87,6 +87,7 @@ export class Outbox {
     this.#receiptedBytes = totals(storage, "state = 1").bytes;
     this.#nextId =
       storage.query<{ id: number }>("SELECT ifnull(max(id), 0) + 1 AS id FROM outbox").get()?.id ?? 1;
+    this.#full = this.dropped().length > 0; // until a tenth is free
     this.#judgeFull();
   }
 
@@ -239,6 +240,7 @@ export class Outbox {
       bytes -= size;
     }
     this.#waiting = { count, bytes };
+    this.#full = true;
   }
 
   #judgeFull(): void {

@@ -5,9 +5,9 @@
  */
 import type { StatementSync } from "node:sqlite";
 import {
-  compareBytes,
   concatBytes,
   encodeCbor,
+  equalBytes,
   EvidenceError,
   parseReceipt,
   toHex,
@@ -32,7 +32,7 @@ export class Trees {
   readonly #provider: SignatureProvider;
   readonly #hash: Hash;
   readonly #meta: Meta;
-  readonly #ofSize: Query<{ tree: Uint8Array; bytes: Uint8Array }>;
+  readonly #other: Query<{ tree: Uint8Array; bytes: Uint8Array }>;
   readonly #insert: StatementSync;
   readonly #alarm: StatementSync;
   #seen: (Seen & { readonly origin: string }) | undefined;
@@ -47,7 +47,9 @@ export class Trees {
     this.#provider = provider;
     this.#hash = hash;
     this.#meta = meta;
-    this.#ofSize = storage.query("SELECT tree, bytes FROM receipt WHERE origin = ? AND size = ?");
+    this.#other = storage.query(
+      "SELECT tree, bytes FROM receipt WHERE origin = ? AND size = ? AND tree <> ? LIMIT 1",
+    );
     this.#insert = storage.prepare(
       "INSERT INTO receipt (origin, size, time, tree, bytes) VALUES (?, ?, ?, ?, ?)",
     );
@@ -78,31 +80,28 @@ export class Trees {
     const [first] = named;
     if (first === undefined)
       throw new EvidenceError("log-unknown", "the receipt is of a log that isn't pinned");
-    const log = named.find(({ key }) => compareBytes(key.kid, receipt.kid) === 0) ?? first;
+    const log = named.find(({ key }) => equalBytes(key.kid, receipt.kid)) ?? first;
     const { root } = verifyReceipt(receipt, hashes, log.key, this.#provider, this.#hash);
     return { ...receipt, root };
   }
 
-  /**
-   * Keeps a verified receipt, within a transaction, and returns its row; undefined where the log has signed something else about a tree of
-   * that size before. Then both stay here as proof, and the receipt counts for nothing.
-   */
-  keep(receipt: VerifiedReceipt, nowUnixMs: number): number | undefined {
-    if (this.contradicts(receipt, nowUnixMs)) return undefined;
+  /** Keeps a verified receipt, within a transaction, and returns its row. */
+  keep(receipt: VerifiedReceipt): number {
     const { origin, size, timeUnixS, bytes } = receipt;
     return Number(this.#insert.run(origin, size, timeUnixS, treeOf(receipt), bytes).lastInsertRowid);
   }
 
-  /** True where the log has signed two stories of one size; the proof of it is put by, within the caller's transaction. */
+  /**
+   * True where the log has signed something else about a tree of this size before. Both receipts are put by as proof of that, within the
+   * caller's transaction, and this one counts for nothing.
+   */
   contradicts(receipt: VerifiedReceipt, nowUnixMs: number): boolean {
     const tree = treeOf(receipt);
-    for (const other of this.#ofSize.iterate(receipt.origin, receipt.size)) {
-      if (compareBytes(other.tree, tree) === 0) continue;
-      const text = `${receipt.origin} signed two trees of size ${receipt.size}: ${toHex(other.tree.subarray(0, 8))}… and ${toHex(tree.subarray(0, 8))}…`;
-      this.#alarm.run("log-equivocation", nowUnixMs, text, encodeCbor([other.bytes, receipt.bytes]));
-      return true;
-    }
-    return false;
+    const other = this.#other.get(receipt.origin, receipt.size, tree);
+    if (other === undefined) return false;
+    const text = `${receipt.origin} signed two trees of size ${receipt.size}: ${shortOf(other.tree)} and ${shortOf(tree)}`;
+    this.#alarm.run("log-equivocation", nowUnixMs, text, encodeCbor([other.bytes, receipt.bytes]));
+    return true;
   }
 
   /** Takes note of a verified tree where it is newer, within a transaction. */
@@ -124,3 +123,5 @@ export class Trees {
 /** All that a log signs about a tree of one size, besides the time. */
 const treeOf = ({ root, keysRoot, registry }: VerifiedReceipt): Uint8Array =>
   concatBytes(root, keysRoot, registry.last, encodeCbor(registry.count));
+
+const shortOf = (tree: Uint8Array): string => `${toHex(tree.subarray(0, 8))}…`;

@@ -131,7 +131,7 @@ export class Window {
   refused(ids: readonly number[], nowMs: number): void {
     for (const id of ids) this.#forget(id);
     this.#probe.items = 1;
-    this.#probe.dueMs = Math.max(this.#probe.dueMs, nowMs + this.#jittered(this.#probe.delayMs));
+    if (this.#probe.dueMs === Infinity) this.#scheduleProbe(nowMs);
     if (this.#pause.refused) return;
     this.#pause.refused = true;
     this.#pause.untilMs = nowMs + this.#jittered(this.#pause.delayMs);
@@ -206,9 +206,15 @@ export class Window {
     if (items.length === 0 && probe.cursor > 0)
       items = this.#supply.refused(0, probe.items, LIMITS.maxUpBytes);
     probe.cursor = items.at(-1)?.id ?? 0;
-    probe.dueMs = items.length === 0 ? Infinity : nowMs + this.#jittered(probe.delayMs);
-    probe.delayMs = Math.min(probe.delayMs * 2, MAX_PROBE_MS, this.#settings.maxMs);
+    if (items.length === 0) probe.dueMs = Infinity;
+    else this.#scheduleProbe(nowMs);
     return nonEmpty(items);
+  }
+
+  #scheduleProbe(nowMs: number): void {
+    const probe = this.#probe;
+    probe.dueMs = nowMs + this.#jittered(probe.delayMs);
+    probe.delayMs = Math.min(probe.delayMs * 2, MAX_PROBE_MS, this.#settings.maxMs);
   }
 
   #mark(sent: Sent, nowMs: number): void {

@@ -80,6 +80,8 @@ export class FakeSource implements Source {
   #wake = (): void => {};
   /** How often an observation was asked for. */
   pulls = 0;
+  /** Observations that were taken. */
+  given = 0;
 
   push(observation: Observation): void {
     this.#queue.push(observation);
@@ -96,8 +98,10 @@ export class FakeSource implements Source {
     while (!signal.aborted) {
       this.pulls += 1;
       const next = this.#queue.shift();
-      if (next !== undefined) yield next;
-      else
+      if (next !== undefined) {
+        this.given += 1;
+        yield next;
+      } else
         await new Promise<void>((resolve) => {
           this.#wake = resolve;
         });
@@ -146,6 +150,8 @@ export class Rig {
     new Promise((_resolve, reject) => {
       signal.addEventListener("abort", () => reject(new EvidenceError("unreachable", "given up")));
     });
+  /** Hands the agent a `down` message, on the connection that there is. */
+  down: (payload: Uint8Array) => void = () => {};
   /** Cuts the connection that there is. */
   disconnect: (reason: string) => void = () => {};
   #storage: Storage | undefined;
@@ -200,9 +206,9 @@ export class Rig {
     return core(this.settings, { ...this.parts(), lost });
   }
 
-  /** Starts the whole agent. */
-  async start(): Promise<void> {
-    const stages = await startAgent(this.settings, this.parts());
+  /** Starts the whole agent. @param changes - parts that take the place of the test's own */
+  async start(changes: Partial<AgentParts> = {}): Promise<void> {
+    const stages = await startAgent(this.settings, { ...this.parts(), ...changes });
     const stop = new AbortController();
     this.#stop = stop;
     this.#running = Promise.all(stages.map((stage: Stage) => stage(stop.signal)));
@@ -249,6 +255,7 @@ export class Rig {
     this.connect = async (onDown, signal) => {
       const { promise: closed, resolve } = Promise.withResolvers<string>();
       this.disconnect = resolve;
+      this.down = onDown;
       if (signal.aborted) throw new EvidenceError("unreachable", "given up");
       return {
         closed,
