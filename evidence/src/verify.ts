@@ -8,8 +8,8 @@ import { toHex } from "./bytes.ts";
 import { decodeBundle, isBundle, MAX_BUNDLE_BYTES } from "./bundle.ts";
 import { parseSign1 } from "./cose.ts";
 import { isEvidenceError } from "./errors.ts";
-import { judgeRevocation, judgeUse } from "./key-leaf.ts";
-import type { KeyState } from "./key-state.ts";
+import { judgeRevocation, judgeUse, type Judgement } from "./key-leaf.ts";
+import type { KeyRecord, KeyState } from "./key-state.ts";
 import type { TrustPolicy } from "./policy.ts";
 import { nobleProvider, type SignatureProvider } from "./provider.ts";
 import type { Receipt } from "./receipt.ts";
@@ -133,13 +133,13 @@ function judgeKey(
     };
     const { invalid, restriction } =
       statement.content.type === "registry"
-        ? judgeRevocation(record, receipt.index)
+        ? judgeItem(record, iss, receipt.index)
         : judgeUse(record, use, record.succession);
     if (invalid !== undefined)
       findings.failed("keys", invalid, `${iss}/${sub} ${seq} at index ${receipt.index}`);
     else if (restriction !== undefined) findings.restricted("keys", restriction, `${iss}/${sub} ${seq}`);
     else findings.passed("keys");
-    if (record.role === "device") checkOperators([{ record, state }], policy, findings);
+    checkOperators([{ record, state }], policy, findings);
   } catch (error) {
     if (!isEvidenceError(error)) throw error;
     const about =
@@ -149,3 +149,9 @@ function judgeKey(
     else findings.failed(about, error.code, error.message);
   }
 }
+
+/** Registry items are signed by the operator that they name. That it may act for the org concerned is what the replay of a registry checks. */
+const judgeItem = (record: KeyRecord, iss: string, index: number): Judgement =>
+  record.role === "operator" && record.iss === iss
+    ? judgeRevocation(record, index)
+    : { invalid: "key-issuer" };

@@ -7,6 +7,7 @@
 import { describe, expect, test } from "vitest";
 import { encodeBundle, nobleProvider, parsePolicy, verify } from "@tallystick/evidence";
 import { createNodeProvider } from "@tallystick/evidence/node";
+import { ALONE } from "../support/attacks/alone.ts";
 import { BUNDLER } from "../support/attacks/bundler.ts";
 import { DEVICE } from "../support/attacks/device.ts";
 import { FORMS } from "../support/attacks/forms.ts";
@@ -22,11 +23,12 @@ describe.each([
   ["logs", LOG],
   ["operators and witnesses", OPERATOR],
   ["forms", FORMS],
+  ["statements alone", ALONE],
 ])("%s", (_, rows) => {
   test.for(rows)("$name ($attacker): $demands.verdict $demands.code $demands.restrictions", async (row) => {
     const town = await createTown();
-    const { bytes, policy } = await evidenceOf(town, await row.make(town));
-    const found = verify(bytes, { policy: parsePolicy(policy), provider });
+    const { bytes, policy, ...copy } = await evidenceOf(town, await row.make(town));
+    const found = verify(bytes, { policy: parsePolicy(policy), provider, ...copy });
     const { verdict, code, restrictions, notDone } = row.demands;
     expect({ verdict: found.verdict, code: found.code }, JSON.stringify(found.checks, undefined, 1)).toEqual({
       verdict,
@@ -41,7 +43,7 @@ describe.each([
 });
 
 test("no row is named twice", () => {
-  const names = [...BUNDLER, ...DEVICE, ...LOG, ...OPERATOR, ...FORMS].map(({ name }) => name);
+  const names = [...BUNDLER, ...DEVICE, ...LOG, ...OPERATOR, ...FORMS, ...ALONE].map(({ name }) => name);
   expect(new Set(names).size).toBe(names.length);
 });
 

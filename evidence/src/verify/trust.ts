@@ -117,11 +117,10 @@ export function checkOperators(
       findings.missing("operators", "operator-unpinned", `the trust policy pins no operator of ${org}`);
       continue;
     }
-    const met = state
-      .operatorsOf(record.kid)
-      .some(({ iss, key }) =>
-        pins.some(({ vkey }) => vkey.name === iss && equalBytes(vkey.publicKey, key.x)),
-      );
+    const own = record.role === "operator" ? [record] : []; // a pinned operator needs nobody above it
+    const met = [...own, ...state.operatorsOf(record.kid)].some(({ iss, key }) =>
+      pins.some(({ vkey }) => vkey.name === iss && equalBytes(vkey.publicKey, key.x)),
+    );
     if (met) findings.passed("operators", `${org}: enrolled by an operator under the pinned one`);
     else
       findings.failed(

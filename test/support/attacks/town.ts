@@ -12,6 +12,7 @@ import {
   parseNote,
   type Bundle,
   type Operator,
+  type RegistryCopy,
   type Signer,
   type Statement,
   type Verdict,
@@ -20,7 +21,12 @@ import type { Chain, Device } from "../world-device.ts";
 import { operatorOf, signerOf, World, type WorldOperator, type WorldOptions } from "../world.ts";
 
 /** What is handed to a verifier, and what the verifier believes. */
-export type Evidence = { readonly bytes: Uint8Array; readonly policy: string };
+export type Evidence = {
+  readonly bytes: Uint8Array;
+  readonly policy: string;
+  /** A copy of the registry that the verifier has at hand, for statements that come without a bundle. */
+  readonly registry?: RegistryCopy;
+};
 
 /** One row: who attacks, what they hold and do, and what the design demands of the verdict. */
 export type Attack = {
