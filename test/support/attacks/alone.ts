@@ -98,7 +98,7 @@ export const ALONE: readonly Attack[] = [
     make: async (town) => {
       const { claims, content } = third(town);
       const mine = nobleSigner(sha256(new Uint8Array(9)));
-      const named = { key: { ...mine.key, kid: third(town).kid }, sign: mine.sign };
+      const named = { ...mine, key: { ...mine.key, kid: third(town).kid } };
       const forged = await sealStatement({ ...claims, seq: 9 }, content, named);
       town.world.admit(forged);
       await town.world.commit();
