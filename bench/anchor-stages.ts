@@ -212,6 +212,7 @@ try {
     }
   }
   const cpuBefore = process.cpuUsage();
+  const mainBefore = process.threadCpuUsage();
   const started = performance.now();
   const running = runLedger(parts);
   let receiveMs = 0;
@@ -228,6 +229,7 @@ try {
   await running;
   const seconds = (performance.now() - started) / 1000;
   const cpu = process.cpuUsage(cpuBefore);
+  const main = process.threadCpuUsage(mainBefore);
   await threads.close();
   opened.close();
 
@@ -240,7 +242,7 @@ try {
     `${done} statements of ${bytes} bytes admitted, ${tally.of("receipt-sent")} receipted in ${seconds.toFixed(2)} s`,
   );
   console.log(
-    `  ${Math.round(done / seconds)} statements/s; CPU ${((cpu.user + cpu.system) / 1e6 / seconds).toFixed(2)} cores, ${per((cpu.user + cpu.system) / 1000)} a statement`,
+    `  ${Math.round(done / seconds)} statements/s; CPU ${((cpu.user + cpu.system) / 1e6 / seconds).toFixed(2)} cores, ${per((cpu.user + cpu.system) / 1000)} a statement, ${per((main.user + main.system) / 1000)} of them on the main thread`,
   );
   console.log(
     `  per statement on the main thread: receive ${per(receiveMs)}, commit ${per(tally.commitMs)}; publish takes ${per(tally.publishMs)} of waiting`,

@@ -35,10 +35,7 @@ const BURSTS = 1.5;
 const VERIFY_EVERY = 25;
 
 export async function runLoad(town: Town, { origin, profiles, ...options }: RunOptions): Promise<Measured> {
-  const execArgv =
-    profiles === undefined
-      ? []
-      : ["--cpu-prof", `--cpu-prof-dir=${profiles}`, "--cpu-prof-name=load.cpuprofile"];
+  const execArgv = profiles === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${join(profiles, "load")}`];
   const child = fork(LOAD, { execArgv, serialization: "advanced" });
   const { broker, anchor } = town;
   const ended = new Promise<never>((_, reject) => {
@@ -79,6 +76,7 @@ export async function runLoad(town: Town, { origin, profiles, ...options }: RunO
     await next("measured");
     const after = times();
     const { result } = await next("result");
+    await new Promise((resolve) => child.once("close", resolve)); // it writes its profile
     return {
       ...result,
       statementBytes,

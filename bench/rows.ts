@@ -4,9 +4,23 @@
  * @module
  */
 import type { Row } from "./figures.ts";
+import { agentRow, outboxRow } from "./rows/agent.ts";
 import { audit } from "./rows/audit.ts";
+import { air, flash } from "./rows/day.ts";
 import { anchorMemory, latency, readings, throughput } from "./rows/load.ts";
 import { raw } from "./rows/raw.ts";
 import { verifyRow } from "./rows/verify.ts";
 
-export const ROWS: readonly Row[] = [raw, throughput, readings, latency, anchorMemory, verifyRow, audit];
+export const ROWS: readonly Row[] = [
+  raw,
+  throughput,
+  readings,
+  latency,
+  anchorMemory,
+  agentRow,
+  outboxRow,
+  flash,
+  air,
+  verifyRow,
+  audit,
+];

@@ -1,0 +1,244 @@
+/**
+ * The agent as a process: how long it takes to start, what it needs while it reads, and whether a full outbox costs memory.
+ *
+ * @module
+ */
+import { spawn } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { setTimeout as delay } from "node:timers/promises";
+import { createKeyFile } from "@tallystick/evidence/node";
+import { mainOf } from "../child.ts";
+import { fillOutbox } from "../fill-outbox.ts";
+import { median, type Context, type Figure, type Row } from "../figures.ts";
+import { REGISTER_COUNT, startMeter } from "../meter.ts";
+import { cpuTime, memory } from "../procfs.ts";
+import { Town } from "../town.ts";
+
+const ORIGIN = "bench.example/2026";
+const OUTBOX = { full: 100_000, quick: 20_000 };
+/** What the agent logs when its stages run. */
+const RUNNING = "the agent is running";
+const FROM_SOURCES = "from the TypeScript sources: the bundle that is shipped comes later";
+
+type Home = { readonly folder: string; readonly config: string; readonly iss: string };
+
+type Given = { readonly town: Town; readonly homes: Record<HomeName, Home>; readonly meterPort: number };
+const HOMES = ["steady", "empty", "full"] as const;
+type HomeName = (typeof HOMES)[number];
+
+/** A broker, an anchor that knows three devices, a meter. */
+function theHomes(context: Context): Promise<Given> {
+  return context.once("homes", async () => {
+    context.say("starting broker and anchor for the agents");
+    const folder = join(context.folder, "agents");
+    const devices = HOMES.map((name) => {
+      const iss = `city/agent-${name}`;
+      mkdirSync(join(folder, name), { recursive: true });
+      return { name, iss, key: createKeyFile(join(folder, name, "device.key")) };
+    });
+    const town = await Town.start({ folder: join(folder, "town"), origin: ORIGIN, devices });
+    context.atEnd(() => town.stop());
+    const meter = await startMeter();
+    context.atEnd(() => meter.stop());
+    const homes = devices.map(({ name, iss }) => {
+      const home = { folder: join(folder, name), config: join(folder, `${name}.yaml`), iss };
+      return [name, home] as const;
+    });
+    return { town, homes: Object.fromEntries(homes) as Record<HomeName, Home>, meterPort: meter.port };
+  });
+}
+
+function writeConfig(
+  { folder, config, iss }: Home,
+  given: Given,
+  stream: string,
+  brokerUrl = given.town.mqttUrl.href,
+): void {
+  const [org, device] = iss.split("/");
+  writeFileSync(
+    config,
+    `version: 1
+org: ${org}
+device: ${device}
+data: ${JSON.stringify(folder)}
+log: [${JSON.stringify(given.town.vkey)}]
+clock: { trust: system }
+broker: { url: ${JSON.stringify(brokerUrl)} }
+${stream}`,
+  );
+}
+
+const meterStream = (port: number): string => `streams:
+  - name: meter/m-1
+    every: 0
+    source: { kind: p1, tcp: { host: 127.0.0.1, port: ${port} } }
+`;
+
+type Running = { readonly pid: number; readonly startMs: number; stop(): Promise<void> };
+
+/** Runs an agent, and resolves when its stages run. */
+function runAgent(config: string, env: Readonly<Record<string, string>> = {}): Promise<Running> {
+  const startedMs = performance.now();
+  const child = spawn(process.execPath, [mainOf("agent"), "run", "--config", config], {
+    stdio: ["ignore", "ignore", "pipe"],
+    env: { ...process.env, ...env },
+  });
+  const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  return new Promise((resolve, reject) => {
+    let said = "";
+    child.once("exit", (code) => reject(new Error(`the agent ended with ${code}: ${said}`)));
+    child.stderr.on("data", (part: Buffer) => {
+      if (said.length > 10_000) return;
+      said += part.toString();
+      if (!said.includes(RUNNING)) return;
+      const stop = async (): Promise<void> => {
+        child.kill("SIGTERM");
+        await exited;
+      };
+      resolve({ pid: child.pid ?? 0, startMs: performance.now() - startedMs, stop });
+    });
+  });
+}
+
+async function startTimes(
+  config: string,
+  rounds: number,
+  env?: Readonly<Record<string, string>>,
+): Promise<number[]> {
+  const times: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const agent = await runAgent(config, env);
+    times.push(agent.startMs);
+    await agent.stop();
+  }
+  return times;
+}
+
+/** Node with nothing to do: what no agent can be faster than. */
+async function emptyStart(rounds: number): Promise<number> {
+  const times: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const startedMs = performance.now();
+    const child = spawn(process.execPath, ["-e", "0"], { stdio: "ignore" });
+    await new Promise((resolve) => child.once("exit", resolve));
+    times.push(performance.now() - startedMs);
+  }
+  return median(times);
+}
+
+const listed = (times: readonly number[]): string =>
+  `median of ${times.length}: ${times.map((one) => one.toFixed(0)).join(", ")} ms`;
+
+export const agentRow: Row = {
+  name: "agent",
+  what: "the agent: time to start, memory, processor time",
+  async run(context): Promise<readonly Figure[]> {
+    const given = await theHomes(context);
+    const { steady } = given.homes;
+    const rounds = context.quick ? 3 : 10;
+    writeConfig(steady, given, meterStream(given.meterPort));
+    context.say("starting the agent again and again");
+    const cold = await startTimes(steady.config, rounds);
+    const NODE_COMPILE_CACHE = join(context.folder, "compile-cache");
+    const cached = (await startTimes(steady.config, rounds + 1, { NODE_COMPILE_CACHE })).slice(1);
+    const node = await emptyStart(rounds);
+
+    const agent = await runAgent(steady.config);
+    const settleS = context.quick ? 5 : 30;
+    const seconds = context.quick ? 10 : 120;
+    context.say(`the agent reads for ${seconds} s`);
+    await delay(settleS * 1000);
+    const before = cpuTime(agent.pid).totalS;
+    await delay(seconds * 1000);
+    const cpu = (100 * (cpuTime(agent.pid).totalS - before)) / seconds;
+    const { rss, anonymous, peak } = memory(agent.pid);
+    await agent.stop();
+    return [
+      {
+        what: "agent, spawn to running",
+        value: median(cold),
+        unit: "ms",
+        budget: { atMost: 150 },
+        notes: [`${listed(cold)}; ${FROM_SOURCES}`, `an empty Node takes ${node.toFixed(0)} ms`],
+      },
+      {
+        what: "agent, spawn to running, with Node's compile cache",
+        value: median(cached),
+        unit: "ms",
+        budget: { atMost: 150 },
+        notes: [`${listed(cached)}; ${FROM_SOURCES}`],
+      },
+      {
+        what: "agent RSS",
+        value: rss / 1e6,
+        unit: "MB",
+        budget: { atMost: 95 },
+        notes: [
+          `after ${settleS + seconds} s at ${REGISTER_COUNT + 1} readings/s; anonymous ${(anonymous / 1e6).toFixed(0)} MB, peak ${(peak / 1e6).toFixed(0)} MB; ${FROM_SOURCES}`,
+        ],
+      },
+      {
+        what: "agent CPU, % of a core",
+        value: cpu,
+        unit: "%",
+        budget: { atMost: 2 },
+        notes: [
+          `over ${seconds} s: a telegram a second, all of its ${REGISTER_COUNT + 1} readings taken (every: 0), journalled, sealed, receipted`,
+        ],
+      },
+    ];
+  },
+};
+
+export const outboxRow: Row = {
+  name: "outbox",
+  what: "the agent's memory with a full outbox and with an empty one",
+  async run(context): Promise<readonly Figure[]> {
+    const given = await theHomes(context);
+    const count = context.quick ? OUTBOX.quick : OUTBOX.full;
+    const settleS = context.quick ? 5 : 20;
+    // An agent that can't deliver: the port is nobody's, the outbox stays as it is.
+    const away = "mqtt://127.0.0.1:1";
+    const rssOf = async (home: Home): Promise<{ rss: number; anonymous: number }> => {
+      writeConfig(home, given, meterStream(given.meterPort), away);
+      const agent = await runAgent(home.config);
+      await delay(settleS * 1000);
+      const { rss, anonymous } = memory(agent.pid);
+      await agent.stop();
+      return { rss, anonymous };
+    };
+    context.say(`filling an outbox with ${count} statements`);
+    await fillOutbox(given.homes.full.folder, given.homes.full.iss, count);
+    const empty = await rssOf(given.homes.empty);
+    const full = await rssOf(given.homes.full);
+    // And the same outbox while it is delivered.
+    writeConfig(given.homes.full, given, meterStream(given.meterPort));
+    const agent = await runAgent(given.homes.full.config);
+    const startedMs = performance.now();
+    await delay(settleS * 1000);
+    const delivering = memory(agent.pid);
+    const size = given.town.checkpoint().size;
+    await agent.stop();
+    const mb = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`;
+    return [
+      {
+        what: `agent RSS with an outbox of ${count.toLocaleString("en-US")}, no broker`,
+        value: full.rss / 1e6,
+        unit: "MB",
+        notes: [
+          `with an empty outbox ${mb(empty.rss)}; anonymous ${mb(full.anonymous)} and ${mb(empty.anonymous)}`,
+        ],
+      },
+      {
+        what: "the same while it delivers",
+        value: delivering.rss / 1e6,
+        unit: "MB",
+        notes: [
+          `peak ${mb(delivering.peak)}; the log had ${size} entries after ${((performance.now() - startedMs) / 1000).toFixed(0)} s`,
+        ],
+      },
+    ];
+  },
+};
