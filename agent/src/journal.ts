@@ -13,6 +13,7 @@ import {
   encodeEvent,
   encodePack,
   EvidenceError,
+  isEvidenceError,
   type Event,
   type Reading,
   type TimeQuality,
@@ -42,6 +43,17 @@ export const MAX_PAYLOAD_BYTES = 31_000;
 const READINGS = 0;
 const EVENT = 1;
 
+/** A pack of these readings; undefined where they are too many bytes for one statement. @throws EvidenceError as {@link encodePack} */
+export function packOf(base: string, readings: readonly Reading[]): Uint8Array | undefined {
+  try {
+    const bytes = encodePack(base, readings);
+    return bytes.length <= MAX_PAYLOAD_BYTES ? bytes : undefined;
+  } catch (error) {
+    if (isEvidenceError(error) && error.code === "too-large") return undefined;
+    throw error;
+  }
+}
+
 /**
  * Makes entries of readings: usually one, more where they are more than `maxItems` or too large for one statement.
  *
@@ -56,13 +68,10 @@ export function readingEntries(
     maxItems,
   }: { sub: string; readings: readonly Reading[]; stamp: Stamp; maxItems: number },
 ): readonly Entry[] {
-  if (readings.length <= maxItems) {
-    const bytes = encodePack(base, readings);
-    if (bytes.length <= MAX_PAYLOAD_BYTES)
-      return [{ sub, what: { kind: "readings", readings }, bytes, stamp, id: undefined }];
-    if (readings.length === 1)
-      throw new EvidenceError("too-large", "a reading is larger than a statement", { bytes: bytes.length });
-  }
+  const bytes = readings.length <= maxItems ? packOf(base, readings) : undefined;
+  if (bytes !== undefined)
+    return [{ sub, what: { kind: "readings", readings }, bytes, stamp, id: undefined }];
+  if (readings.length === 1) throw new EvidenceError("too-large", "a reading is larger than a statement");
   const half = Math.ceil(readings.length / 2);
   const part = (some: readonly Reading[]): readonly Entry[] =>
     readingEntries(base, { sub, readings: some, stamp, maxItems });

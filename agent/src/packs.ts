@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { encodePack, type Content, type Reading } from "@tallystick/evidence";
-import { MAX_PAYLOAD_BYTES, type Entry, type Stamp } from "./journal.ts";
+import type { Content, Reading } from "@tallystick/evidence";
+import { packOf, type Entry, type Stamp } from "./journal.ts";
 
 /** What goes into one statement. `stamp` is that of the last entry. */
 export type Pack = { readonly content: Content; readonly stamp: Stamp; readonly entries: readonly Entry[] };
@@ -50,9 +50,9 @@ function packed(base: string, entries: readonly Entry[]): readonly Pack[] {
     const type = first.what.kind === "event" ? "event" : "senml";
     return [{ content: { type, payload: first.bytes }, stamp, entries }];
   }
-  const payload = encodePack(base, entries.flatMap(readingsOf));
+  const payload = packOf(base, entries.flatMap(readingsOf));
+  if (payload !== undefined) return [{ content: { type: "senml", payload }, stamp, entries }];
   // One base time for all of them can make the records a little longer than they were alone.
-  if (payload.length <= MAX_PAYLOAD_BYTES) return [{ content: { type: "senml", payload }, stamp, entries }];
   const half = Math.ceil(entries.length / 2);
   return [...packed(base, entries.slice(0, half)), ...packed(base, entries.slice(half))];
 }

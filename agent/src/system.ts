@@ -6,11 +6,10 @@
  */
 import { randomBytes } from "node:crypto";
 import { uptime } from "node:os";
-import { decimal, encodeEvent, equalBytes, SYSTEM_STREAM, type Event, type Head } from "@tallystick/evidence";
+import { decimal, equalBytes, SYSTEM_STREAM, type Event, type Head } from "@tallystick/evidence";
 import type { Chain, Chains, ChainView } from "./chains.ts";
 import { sleep, type ClockStep, type Timer } from "./clock.ts";
 import { gapTime, secondsOf } from "./gaps.ts";
-import { MAX_PAYLOAD_BYTES } from "./journal.ts";
 import type { Log } from "./log.ts";
 import type { Meta } from "./meta.ts";
 import type { Dropped, Outbox } from "./outbox.ts";
@@ -37,6 +36,8 @@ export type SystemParts = {
 /** All heads are told again this often, whether they moved or not. */
 const ALL_HEADS_S = { default: 3600, metered: 86_400 } as const;
 const STEP_BACK_MS = 1000;
+/** Room for heads in one event, which leaves a kilobyte for the rest of it. */
+const MAX_HEADS_BYTES = 30_000;
 
 export class System {
   readonly #parts: SystemParts;
@@ -199,10 +200,21 @@ const stepEvent = ({ beforeUnixMs, afterUnixMs, uptimeMs, tq }: ClockStep): Even
   tq,
 });
 
+/** Bytes of one head besides its stream's name, at most: three heads of CBOR, chain, number, hash. */
+const HEAD_BYTES = 60;
+
 /** Cuts heads into as many events as they need. At least one, which may be empty. */
 export function split(heads: readonly Head[]): readonly (readonly Head[])[] {
-  const payload = encodeEvent({ kind: "heads", all: true, heads, part: { i: 9999, n: 9999 } });
-  if (heads.length <= 1 || payload.length <= MAX_PAYLOAD_BYTES) return [heads];
-  const half = Math.ceil(heads.length / 2);
-  return [...split(heads.slice(0, half)), ...split(heads.slice(half))];
+  const parts: Head[][] = [[]];
+  let bytes = 0;
+  for (const head of heads) {
+    const size = head.sub.length + HEAD_BYTES;
+    if (bytes + size > MAX_HEADS_BYTES) {
+      parts.push([]);
+      bytes = 0;
+    }
+    parts.at(-1)?.push(head);
+    bytes += size;
+  }
+  return parts;
 }

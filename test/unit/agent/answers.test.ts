@@ -78,7 +78,7 @@ describe("receipts", () => {
     await tell(
       rig,
       await rig.anchor.receipt(hashesOf(statements), {
-        signer: { key: rig.anchor.signer.key, sign: forger.sign },
+        signer: { key: rig.anchor.signer.key, sign: (message) => forger.sign(message) },
       }),
     );
     expect(rig.report()).toMatchObject({ outbox: { receipted: { count: 0 } }, seen: null });

@@ -1,0 +1,165 @@
+/** The configuration: defaults, and what a mistaken installer is told. */
+import { describe, expect, test } from "vitest";
+import { ConfigError } from "@tallystick/evidence/node";
+import {
+  configPath,
+  DEFAULT_CONFIG_PATH,
+  parseSettings,
+  readSettings,
+  type Settings,
+} from "../../../agent/src/config.ts";
+import { FakeAnchor } from "../../support/fake-anchor.ts";
+
+const LOG = new FakeAnchor().vkey;
+const HEAD = `version: 1\norg: city\ndevice: gw-1\nlog: ["${LOG}"]\n`;
+
+const parse = (yaml: string, env: Record<string, string> = {}): Settings =>
+  parseSettings(yaml, "agent.yaml", env);
+
+function faults(yaml: string): readonly string[] {
+  try {
+    parse(yaml);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults;
+    throw error;
+  }
+  return [];
+}
+
+describe("defaults", () => {
+  test("of a plain device", () => {
+    const settings = parse(
+      `${HEAD}streams:\n  - { name: meter/m-1, source: { kind: p1, serial: { path: /dev/serial/by-id/p1 } } }\n`,
+    );
+    expect(settings).toMatchObject({
+      iss: "city/gw-1",
+      data: "/var/lib/tallystick/agent",
+      key: "/var/lib/tallystick/agent/device.key",
+      broker: { url: "mqtt://127.0.0.1:1883" },
+      heartbeatS: 300,
+      metered: false,
+      clock: { trust: "auto" },
+      outbox: { whenFull: "stop", keepReceipted: { days: 7, maxBytes: 200_000_000 } },
+      uplink: {
+        window: { maxStatements: 1000, maxBytes: 1 << 20 },
+        retry: { firstMs: 5000, maxMs: 300_000 },
+      },
+    });
+    expect(settings.streams).toEqual([
+      {
+        name: "meter/m-1",
+        source: {
+          kind: "p1",
+          keepRaw: false,
+          line: {
+            kind: "serial",
+            path: "/dev/serial/by-id/p1",
+            baudRate: 115_200,
+            dataBits: 8,
+            parity: "none",
+            stopBits: 1,
+            stripParity: false,
+          },
+        },
+        everyS: 60,
+        maxLossMs: 10_000,
+        seal: { maxWaitMs: 60_000, maxItems: 1000, maxBytes: 24_576 },
+      },
+    ]);
+    expect(settings.hash).toHaveLength(32);
+  });
+
+  test("where the line is metered", () => {
+    const { heartbeatS, streams } = parse(
+      `${HEAD}metered: true\nstreams:\n  - { name: host, source: { kind: host } }\n`,
+    );
+    expect(heartbeatS).toBe(3600);
+    expect(streams[0]).toMatchObject({
+      everyS: 900,
+      seal: { maxWaitMs: 900_000 },
+      source: { kind: "host", intervalS: 900 },
+    });
+  });
+
+  test("the environment overrides texts", () => {
+    const env = {
+      TALLYSTICK_BROKER_URL: "mqtts://broker:8883",
+      TALLYSTICK_DATA: "/data",
+      TALLYSTICK_DEVICE: "gw-2",
+    };
+    expect(parse(HEAD, env)).toMatchObject({
+      iss: "city/gw-2",
+      broker: { url: "mqtts://broker:8883" },
+      key: "/data/device.key",
+    });
+  });
+
+  test("the place of the file", () => {
+    expect(configPath("a.yaml", { TALLYSTICK_CONFIG: "b.yaml" })).toBe("a.yaml");
+    expect(configPath(undefined, { TALLYSTICK_CONFIG: "b.yaml" })).toBe("b.yaml");
+    expect(configPath(undefined, {})).toBe(DEFAULT_CONFIG_PATH);
+  });
+});
+
+describe("faults name their line and what to do", () => {
+  test.for<[string, string, RegExp]>([
+    ["an unknown key", `${HEAD}bacth: 1\n`, /^agent\.yaml:5: bacth: no such setting/],
+    [
+      "an unknown key deep inside",
+      `${HEAD}outbox:\n  maxByte: 1\n`,
+      /^agent\.yaml:6: outbox\.maxByte: no such setting/,
+    ],
+    ["another version", HEAD.replace("1", "2"), /^agent\.yaml:1: version: .*config migrate/],
+    ["a wrong org", HEAD.replace("city", "City"), /^agent\.yaml:2: org: use 1 to 32 of a-z/],
+    ["an operator's name", HEAD.replace("gw-1", "operator"), /^agent\.yaml:3: device: .*reserved/],
+    ["a log key that is none", HEAD.replace(LOG, "log"), /^agent\.yaml:4: log\.0: /],
+    ["no log key", HEAD.replace(`"${LOG}"`, ""), /^agent\.yaml:4: log: pin the log/],
+    [
+      "a broker that isn't MQTT",
+      `${HEAD}broker:\n  url: http://x\n`,
+      /^agent\.yaml:6: broker\.url: give the broker as mqtts/,
+    ],
+    [
+      "an outbox too small",
+      `${HEAD}outbox:\n  maxBytes: 1000\n`,
+      /^agent\.yaml:6: outbox\.maxBytes: give a whole number/,
+    ],
+    ["a policy that isn't one", `${HEAD}outbox:\n  whenFull: hope\n`, /^agent\.yaml:6: outbox\.whenFull: /],
+    [
+      "a stream's name",
+      `${HEAD}streams:\n  - name: Meter 1\n    source: { kind: host }\n`,
+      /^agent\.yaml:6: streams\.0\.name: /,
+    ],
+    [
+      "a reserved stream",
+      `${HEAD}streams:\n  - name: sys\n    source: { kind: host }\n`,
+      /^agent\.yaml:6: streams\.0\.name: .*reserved/,
+    ],
+    [
+      "a stream's name twice",
+      `${HEAD}streams:\n  - { name: a, source: { kind: host } }\n  - { name: a, source: { kind: host } }\n`,
+      /^agent\.yaml:7: streams\.1\.name: another stream/,
+    ],
+    [
+      "a source of no kind",
+      `${HEAD}streams:\n  - name: a\n    source: { kind: lpt }\n`,
+      /^agent\.yaml:7: streams\.0\.source\.kind: give kind: p1 or host/,
+    ],
+    [
+      "a meter that is nowhere",
+      `${HEAD}streams:\n  - name: a\n    source: { kind: p1 }\n`,
+      /^agent\.yaml:7: streams\.0\.source: give either serial or tcp/,
+    ],
+    ["no YAML", `version: [1\n`, /^agent\.yaml:\d: not YAML/],
+  ])("%s", ([, yaml, expected]) => {
+    expect(faults(yaml)).toEqual([expect.stringMatching(expected)]);
+  });
+
+  test("all of them at once", () => {
+    expect(faults("version: 1\norg: X\ndevice: Y\nlog: []\nfoo: 1\n")).toHaveLength(4);
+  });
+
+  test("a file that isn't there", () => {
+    expect(() => readSettings("/nowhere/agent.yaml", {})).toThrow(/nowhere.*--config/);
+  });
+});
