@@ -4,7 +4,7 @@ import { EVIDENCE_CODES, EvidenceError } from "@tallystick/evidence";
 import { expect, test } from "vitest";
 
 const page = readFileSync(join(import.meta.dirname, "..", "..", "..", "docs", "codes.md"), "utf8");
-const rows = [...page.matchAll(/^\| `([a-z0-9-]+)` \| (refuse|retry|stop) \|/gm)].map(
+const rows = [...page.matchAll(/^\|\s+`([a-z0-9-]+)`\s+\|\s+(refuse|retry|stop)\s+\|/gm)].map(
   ([, code = "", todo = ""]) => ({ code, todo }),
 );
 
