@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { setTimeout as delay } from "node:timers/promises";
 import {
   equalBytes,
   HASH_BYTES,
@@ -40,6 +41,8 @@ export type LogAudit = {
   /** Files and folders of receipts, statements and bundles. */
   readonly evidence: readonly string[];
   readonly progress: Progress;
+  /** How long a registry that is ahead of the checkpoint may wait for a newer one: a log publishes its items first. */
+  readonly graceMs?: number;
 };
 
 /** What was audited, for people; absent where not even the checkpoint held. */
@@ -53,6 +56,10 @@ export type LogSummary = {
 
 /** A statement with receipts, somewhat more than any has. */
 const MAX_TRANSPARENT_BYTES = 4 << 20;
+
+const MAX_NOTE_READ_BYTES = 1 << 20;
+const GRACE_MS = 3000;
+const POLL_MS = 250;
 
 /** Never throws on what the place serves or the files hold; a place that gives no answer is `not-verifiable`, `unreachable`. */
 export async function auditLog(audit: LogAudit): Promise<{ judgement: Judgement; summary?: LogSummary }> {
@@ -104,7 +111,8 @@ async function auditOpen(audit: LogAudit, log: OpenLog, findings: LogFindings): 
   const placed = finder.indexes.length;
   const means = { provider, hash, progress };
   const replay = await replayRegistry(place, chain.published, finder.indexes, wanted.counts, log, means);
-  reportRegistry({ chain, placed, replay, walked, grown: await hasGrown(place, log) }, findings);
+  const grown = placed < chain.count && (await grows(audit, log));
+  reportRegistry({ chain, placed, replay, walked, grown }, findings);
   checkOperators(replay.state, policy, findings);
   await checkOldFiles(place, log.size, placed, findings);
 
@@ -147,10 +155,15 @@ async function ownReceipt({ place }: LogAudit, log: LogIdentity, wanted: Wanted)
   }
 }
 
-/** True where the place shows a newer checkpoint by now: then its newest files may belong to that one. */
-async function hasGrown(place: Place, log: OpenLog): Promise<boolean> {
-  const now = await place.read("checkpoint", log.text.length + 4096).catch(() => undefined);
-  return now !== undefined && !equalBytes(now, log.text);
+/** True once the place shows a newer checkpoint: then its newest registry items may belong to that one. */
+async function grows({ place, graceMs = GRACE_MS }: LogAudit, log: OpenLog): Promise<boolean> {
+  const endMs = performance.now() + graceMs;
+  for (;;) {
+    const now = await place.read("checkpoint", MAX_NOTE_READ_BYTES);
+    if (now !== undefined && !equalBytes(now, log.text)) return true;
+    if (performance.now() >= endMs) return false;
+    await delay(POLL_MS);
+  }
 }
 
 function walk(

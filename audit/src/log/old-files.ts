@@ -15,6 +15,8 @@ import {
 import { counted, type LogFindings } from "../judgement.ts";
 import type { Place } from "../place/place.ts";
 
+/** Files that are named; the rest are counted. */
+const MAX_NAMED = 5;
 /** Most bytes of a bundle of 256 registry items; the other files are far smaller. */
 const MAX_FILE_BYTES = 256 * (2 + 32_768);
 
@@ -36,19 +38,19 @@ export async function checkOldFiles(
     return;
   }
   let old = 0;
-  let beyond = 0;
-  let strange = 0;
+  const beyond = new Named();
+  const strange = new Named();
   for (const folder of ["tile", "registry"]) {
     for await (const path of place.list(folder)) {
       const part = parse(path);
       if (part === undefined) {
-        strange++;
+        strange.add(path);
         continue;
       }
       const width = part.kind === "registry" ? tileWidth(0, part.index, items) : widthOf(part, size);
       if (part.width === width) continue;
       if (part.width > width) {
-        beyond++;
+        beyond.add(path);
         continue;
       }
       const current = formatTilePath({ ...part, width });
@@ -61,14 +63,26 @@ export async function checkOldFiles(
         );
     }
   }
-  if (beyond > 0)
-    findings.notDone(
-      "old-files",
-      `${counted(beyond, "file")} beyond the checkpoint: not covered by it (yet)`,
-    );
-  if (strange > 0)
-    findings.notDone("old-files", `${counted(strange, "file")} under tile/ and registry/ that no log has`);
+  if (beyond.count > 0)
+    findings.notDone("old-files", `beyond the checkpoint, not covered by it (yet): ${beyond.text}`);
+  if (strange.count > 0) findings.notDone("old-files", `not a log's file: ${strange.text}`);
   if (old > 0) findings.passed("old-files", `${counted(old, "partial file")} of earlier sizes`);
+}
+
+/** Paths, of which the first few are named. */
+class Named {
+  readonly #first: string[] = [];
+  count = 0;
+
+  add(path: string): void {
+    this.count++;
+    if (this.#first.length < MAX_NAMED) this.#first.push(path);
+  }
+
+  get text(): string {
+    const more = this.count - this.#first.length;
+    return this.#first.join(", ") + (more > 0 ? ` and ${more} more` : "");
+  }
 }
 
 const widthOf = (part: TilePath, size: number): number =>

@@ -61,7 +61,15 @@ async function audit(
 ): Promise<Judgement> {
   const { policy = t.world.policy(), ...rest } = given;
   const place = memoryPlace(files);
-  const means = { place, provider, hash: nodeSha256, evidence: [], progress: noProgress, ...rest };
+  const means = {
+    place,
+    provider,
+    hash: nodeSha256,
+    evidence: [],
+    progress: noProgress,
+    graceMs: 0,
+    ...rest,
+  };
   return (await auditLog({ ...means, policy: parsePolicy(policy) })).judgement;
 }
 
@@ -147,8 +155,25 @@ describe("an honest log", () => {
       if (path.startsWith("registry/") && !path.endsWith("/3")) files.delete(path);
     expect(failed(await audit(files))).toEqual([]);
     const reasons = (await audit(files)).checks.filter(({ name }) => name === "old-files");
-    expect(reasons).toEqual([expect.objectContaining({ result: "not-done" }) as unknown]);
+    const named = expect.stringContaining(`tile/0/002.p/${world.newest.size - 512}`) as unknown;
+    expect(reasons).toEqual([expect.objectContaining({ result: "not-done", reason: named }) as unknown]);
+    files.set("tile/0/notes.txt", new Uint8Array());
+    const strange = (await audit(files)).checks.filter(({ reason = "" }) =>
+      reason.includes("tile/0/notes.txt"),
+    );
+    expect(strange).toHaveLength(1);
   });
+});
+
+test("a registry read just before its checkpoint is published waits for that, and is not accused", async () => {
+  const { world, batches } = t;
+  const files = new Map([...world.files(), ...world.files(batches[2])]);
+  for (const path of files.keys()) if (path === `registry/000.p/3`) files.delete(path);
+  const timer = setTimeout(() => files.set("checkpoint", encodeUtf8(world.newest.note)), 100);
+  const judgement = await audit(files, { graceMs: 10_000 });
+  clearTimeout(timer);
+  expect(failed(judgement)).toEqual([]);
+  expect(judgement.checks).toContainEqual(expect.objectContaining({ name: "registry", result: "not-done" }));
 });
 
 describe("a published file with one bit flipped", () => {
