@@ -163,6 +163,7 @@ try {
     nowMs,
     inbox: { done: () => Promise.resolve(), refuse: () => Promise.resolve() },
     onPublished: () => undefined,
+    onFault: fail,
     halted: () => false,
   };
   const admission = new Admission({

@@ -11,12 +11,10 @@ import type { Town } from "./town.ts";
 
 const LOAD = join(import.meta.dirname, "load.ts");
 
-export type Usage = { readonly totalS: number; readonly mainS: number };
-
 export type Measured = LoadResult & {
   readonly statementBytes: number;
-  readonly broker: Usage;
-  readonly anchor: Usage;
+  readonly broker: CpuTime;
+  readonly anchor: CpuTime;
   /** Peak RSS in bytes while the load ran. */
   readonly anchorPeak: number;
   readonly brokerPeak: number;
@@ -97,9 +95,12 @@ function warmUpOf({ statements, rate, inFlight, perMessage, devices }: Omit<RunO
   return Math.ceil(Math.max(WARM_UP * statements, burst));
 }
 
-const difference = (before: CpuTime, after: CpuTime): Usage => ({
+const difference = (before: CpuTime, after: CpuTime): CpuTime => ({
   totalS: after.totalS - before.totalS,
   mainS: after.mainS - before.mainS,
+  v8S: after.v8S - before.v8S,
+  filesS: after.filesS - before.filesS,
+  workersS: after.workersS - before.workersS,
 });
 
 /** What the load says, one after the other. */

@@ -13,18 +13,34 @@ export type CpuTime = {
   readonly totalS: number;
   /** The thread that runs JavaScript's event loop. */
   readonly mainS: number;
+  /** V8's own threads: garbage collection, compilation. */
+  readonly v8S: number;
+  /** Threads of libuv's pool: file system calls. */
+  readonly filesS: number;
+  /** All others: worker threads. */
+  readonly workersS: number;
 };
 
-/** Processor time that a process has used so far. */
+/** Processor time that a process has used so far. Threads that ended count in the total only. */
 export function cpuTime(pid: number): CpuTime {
-  return { totalS: ticks(`/proc/${pid}/stat`), mainS: ticks(`/proc/${pid}/task/${pid}/stat`) };
+  const used = { mainS: 0, v8S: 0, filesS: 0, workersS: 0 };
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    const stat = statOf(`/proc/${pid}/task/${thread}/stat`);
+    if (Number(thread) === pid) used.mainS += stat.seconds;
+    else if (stat.name.startsWith("V8Worker")) used.v8S += stat.seconds;
+    else if (stat.name.startsWith("libuv-worker")) used.filesS += stat.seconds;
+    else used.workersS += stat.seconds;
+  }
+  return { ...used, totalS: statOf(`/proc/${pid}/stat`).seconds };
 }
 
-/** User and system time, the 14th and 15th field of `stat`; the second one, the name, may hold spaces. */
-function ticks(path: string): number {
+/** Name, and user and system time: the 2nd, 14th and 15th field of `stat`; the name may hold spaces. */
+function statOf(path: string): { name: string; seconds: number } {
   const text = readFileSync(path, "utf8");
-  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_S;
+  const nameEnd = text.lastIndexOf(")");
+  const fields = text.slice(nameEnd + 2).split(" ");
+  const name = text.slice(text.indexOf("(") + 1, nameEnd);
+  return { name, seconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_S };
 }
 
 /** Memory in bytes: resident now, its peak since {@link resetPeak}, and the part of it that is no file's. */
@@ -48,5 +64,3 @@ export function bytesWritten(pid: number): number {
   return Number(/^write_bytes: (\d+)/m.exec(io)?.[1]);
 }
 
-/** Threads of a process. */
-export const threads = (pid: number): number => readdirSync(`/proc/${pid}/task`).length;

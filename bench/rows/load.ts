@@ -76,13 +76,15 @@ const atFullLoad = (context: Context): Promise<Measured> =>
 const rateOf = ({ receipted, seconds }: Measured): number => receipted / seconds;
 
 /** Where the processors' time went, for each statement. */
-function costs({ broker, anchor, cpuS, receipted, seconds }: Measured): string {
+function costs({ broker, anchor, cpuS, receipted, seconds }: Measured): string[] {
   const us = (s: number): string => ((s * 1e6) / receipted).toFixed(1);
   const all = broker.totalS + anchor.totalS + cpuS;
-  return (
-    `CPU a statement: ${us(all)} us = broker ${us(broker.totalS)} + anchor ${us(anchor.totalS)} ` +
-    `(main thread ${us(anchor.mainS)}) + load ${us(cpuS)}; ${(all / seconds).toFixed(2)} of ${cpus().length} cores busy with them`
-  );
+  return [
+    `CPU a statement: ${us(all)} us = broker ${us(broker.totalS)} + anchor ${us(anchor.totalS)} + load ${us(cpuS)}; ` +
+      `${(all / seconds).toFixed(2)} of ${cpus().length} cores busy with them`,
+    `of the anchor: main thread ${us(anchor.mainS)}, signature threads ${us(anchor.workersS)}, V8's threads (garbage) ${us(anchor.v8S)}, ` +
+      `files ${us(anchor.filesS)}; of the broker: V8's threads ${us(broker.v8S)}`,
+  ];
 }
 
 const proof = ({ sent, resent, verifiedReceipts, verifiedStatements }: Measured): string =>
@@ -111,13 +113,13 @@ export const throughput: Row = {
         value: rate,
         unit: "/s",
         budget: { atLeast: 12_000 },
-        notes: [stage(many, shape), part, costs(many), proof(many)],
+        notes: [stage(many, shape), part, ...costs(many), proof(many)],
       },
       {
         what: "the same, one statement a message",
         value: rateOf(single),
         unit: "/s",
-        notes: [stage(single, singleShape), costs(single), proof(single)],
+        notes: [stage(single, singleShape), ...costs(single), proof(single)],
       },
     ];
   },
@@ -137,7 +139,7 @@ export const readings: Row = {
         budget: { atLeast: 600_000 },
         notes: [
           `${rateOf(measured).toFixed(0)} statements/s: ${stage(measured, shape)}`,
-          costs(measured),
+          ...costs(measured),
           proof(measured),
         ],
       },
