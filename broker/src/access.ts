@@ -20,7 +20,7 @@ import {
 import type { Service, TopicKind } from "./config.ts";
 
 /** A publish as far as it matters here. */
-export interface Publish {
+interface Publish {
   readonly topic: string;
   readonly qos: number;
   readonly retain: boolean;
