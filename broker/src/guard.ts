@@ -5,8 +5,8 @@
  * 256 MiB. Here a packet that announces too much is cut off after at most five bytes of it were seen; one that a client
  * never sends (CONNACK, SUBACK, ...), that comes before CONNECT, or that trickles in piece by piece, as well.
  *
- * Nor does aedes limit how many packets it handles at once: all that one read brings, and 64 KiB of two-byte pings cost it
- * 100 MB until they are answered. So the guard also says where a batch of packets ends.
+ * Nor does aedes limit how many packets it handles at once: it takes all that one read brings, and 64 KiB can be 32,768 pings. So the guard
+ * also says where a batch of packets ends.
  *
  * @module
  */
