@@ -10,6 +10,7 @@ import { bindIdentity } from "./identity.ts";
 import { baseName, type Entry } from "./journal.ts";
 import type { Log } from "./log.ts";
 import { packsOf } from "./packs.ts";
+import { recall } from "./recall.ts";
 import { sample, Sampler } from "./sample.ts";
 import type { Source, SourceContext } from "./source.ts";
 import type { SourceOptions } from "./sources/open.ts";
@@ -104,7 +105,9 @@ async function openReader(
   const source = await parts.openSource(settings.source, context);
   const chain = agent.chains.get(name);
   const meter = chain === undefined || chain.closed ? undefined : chain.declared.meter;
-  const sampler = new Sampler({ everyS, clock: agent.time, ...(meter === undefined ? {} : { meter }) });
+  const names = chain?.declared.names.map((declared) => declared.name) ?? [];
+  const told = recall(storage, { iss, sub: name, names, left });
+  const sampler = new Sampler({ everyS, told, clock: agent.time, ...(meter === undefined ? {} : { meter }) });
   agent.housekeeping.count({ sub: name, source: source.counters, sampler: sampler.counters });
   return {
     source,

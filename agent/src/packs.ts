@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Content, Reading } from "@tallystick/evidence";
+import { isEvidenceError, type Content, type Reading } from "@tallystick/evidence";
 import { packOf, type Entry, type Stamp } from "./journal.ts";
 
 /** What goes into one statement. `stamp` is that of the last entry. */
@@ -50,11 +50,23 @@ function packed(base: string, entries: readonly Entry[]): readonly Pack[] {
     const type = first.what.kind === "event" ? "event" : "senml";
     return [{ content: { type, payload: first.bytes }, stamp, entries }];
   }
-  const payload = packOf(base, entries.flatMap(readingsOf));
+  const payload = together(base, entries.flatMap(readingsOf));
   if (payload !== undefined) return [{ content: { type: "senml", payload }, stamp, entries }];
-  // One base time for all of them can make the records a little longer than they were alone.
   const half = Math.ceil(entries.length / 2);
   return [...packed(base, entries.slice(0, half)), ...packed(base, entries.slice(half))];
 }
 
 const readingsOf = ({ what }: Entry): readonly Reading[] => (what.kind === "readings" ? what.readings : []);
+
+/**
+ * One pack of readings that were good in packs of their own; undefined where they don't fit into one, as when one base time for all of them makes
+ * the records longer.
+ */
+function together(base: string, readings: readonly Reading[]): Uint8Array | undefined {
+  try {
+    return packOf(base, readings);
+  } catch (error) {
+    if (isEvidenceError(error)) return undefined;
+    throw error;
+  }
+}

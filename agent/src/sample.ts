@@ -31,6 +31,8 @@ export type SamplerOptions = {
   readonly everyS: number;
   /** The meter that this stream belongs to, from an earlier run; without it the first one seen. */
   readonly meter?: string;
+  /** What earlier runs journalled last of each name, oldest first. */
+  readonly told?: readonly Reading[];
   readonly clock: Pick<Clock, "monotonicMs">;
 };
 
@@ -59,10 +61,14 @@ export class Sampler {
   #last: Observation | undefined;
   #dueMs = -Infinity;
 
-  constructor({ everyS, meter, clock }: SamplerOptions) {
+  constructor({ everyS, meter, told = [], clock }: SamplerOptions) {
     this.#everyMs = everyS * 1000;
     this.#meter = meter;
     this.#clock = clock;
+    for (const reading of told) {
+      const time = deviceTimeOf(reading);
+      if (time !== undefined) this.#note(reading, time);
+    }
   }
 
   /** The meter now pinned: to be persisted, and given to the next sampler of this stream. */
@@ -134,21 +140,31 @@ export class Sampler {
   #judge(reading: Reading, { stamps }: Observation): Reading | undefined {
     const time = deviceTimeOf(reading, stamps);
     if (time === undefined) return reading;
+    switch (this.#note(reading, time)) {
+      case "new":
+        return reading;
+      case "repeat":
+        this.counters.repeats += 1;
+        return undefined;
+      case "conflict":
+        this.counters.conflicts += 1;
+        return withQuality(reading, "conflict");
+    }
+  }
+
+  /** Remembers a reading, and says what it is beside what was remembered. */
+  #note(reading: Reading, time: string): "new" | "repeat" | "conflict" {
     const value = valueKey(reading);
     const before = this.#remembered.get(reading.name);
     this.#remembered.delete(reading.name); // and in again at the end: the map's order is that of use
     if (before === undefined || before.time !== time) {
       this.#remember(reading.name, { time, values: new Set([value]) });
-      return reading;
+      return "new";
     }
     this.#remember(reading.name, before);
-    if (before.values.has(value)) {
-      this.counters.repeats += 1;
-      return undefined;
-    }
+    if (before.values.has(value)) return "repeat";
     if (before.values.size < MAX_VALUES) before.values.add(value);
-    this.counters.conflicts += 1;
-    return withQuality(reading, "conflict");
+    return "conflict";
   }
 
   #remember(name: string, what: Remembered): void {

@@ -19,13 +19,17 @@ export type SessionParts = {
 
 /** Messages that the broker hasn't acknowledged yet; beyond, sending waits. */
 const MAX_IN_FLIGHT = 16;
-/** How long the last statements may take to be heard when the agent stops. */
+/** A broker that acknowledges nothing for so long, and isn't gone either, is left and connected to again. */
+const STUCK_MS = 300_000;
+/** How long the receipts of the last statements may take when the agent stops: what has one need not be sent again after the next start. */
 const LAST_WORDS_MS = 2000;
 
 export class Session {
   readonly #parts: SessionParts;
   readonly #connection: Connection;
   #inFlight = 0;
+  /** When the broker acknowledged something, or had nothing to acknowledge. */
+  #aliveMs = 0;
   /** Why the session ends, once it does. */
   #over: string | undefined;
   #failure: { readonly error: unknown } | undefined;
@@ -39,13 +43,14 @@ export class Session {
     this.#connection = connection;
   }
 
-  /** Sends until the connection is lost, or {@link finish} was called and all is acknowledged. Returns why it ended. */
+  /** Sends until the connection is lost, or {@link finish} was called and what was sent has its receipts. Returns why it ended. */
   async run(): Promise<string> {
     void this.#watch();
     this.#parts.window.connected(this.#parts.clock.monotonicMs());
     while (this.#over === undefined) {
       if (this.#inFlight < MAX_IN_FLIGHT && this.#send()) continue;
-      if (this.#last && this.#inFlight === 0) this.#over = "the agent stops";
+      if (this.#isStuck()) this.#over = "the broker acknowledges nothing";
+      if (this.#last && this.#inFlight === 0 && this.#parts.window.size === 0) this.#over = "the agent stops";
       else await this.#idle();
     }
     this.#cancelLast();
@@ -96,10 +101,12 @@ export class Session {
   }
 
   async #publish(ids: readonly number[], payload: Uint8Array): Promise<void> {
+    if (this.#inFlight === 0) this.#aliveMs = this.#parts.clock.monotonicMs();
     this.#inFlight += 1;
     try {
       await this.#connection.publish(upTopic(this.#parts.iss), payload);
       this.#parts.window.acked(ids);
+      this.#aliveMs = this.#parts.clock.monotonicMs();
     } catch {
       // The connection is lost, which `closed` tells; the window knows what nobody acknowledged.
     }
@@ -107,11 +114,16 @@ export class Session {
     this.#wake();
   }
 
+  #isStuck(): boolean {
+    return this.#inFlight > 0 && this.#parts.clock.monotonicMs() - this.#aliveMs >= STUCK_MS;
+  }
+
   /** Waits until something changed or is due. */
   async #idle(): Promise<void> {
     const { timer, clock, window } = this.#parts;
     const nowMs = clock.monotonicMs();
-    const dueMs = this.#inFlight < MAX_IN_FLIGHT ? window.dueMs(nowMs) : Infinity;
+    const sendMs = this.#inFlight < MAX_IN_FLIGHT ? window.dueMs(nowMs) : Infinity;
+    const dueMs = Math.min(sendMs, this.#inFlight > 0 ? this.#aliveMs + STUCK_MS : Infinity);
     await new Promise<void>((resolve) => {
       const cancel = dueMs === Infinity ? undefined : timer.after(dueMs - nowMs, () => this.#wake());
       this.#wake = () => {

@@ -45,7 +45,7 @@ export class Stream {
   #pending: Entry[];
   #items = 0;
   #bytes = 0;
-  #sealing: Promise<void> | undefined;
+  #sealing: Promise<unknown> | undefined;
   #cancelTimer: (() => void) | undefined;
 
   /** @param recovered - what an earlier run journalled and didn't seal */
@@ -66,26 +66,29 @@ export class Stream {
    */
   async run(samples: AsyncIterable<Sampled>, signal: AbortSignal): Promise<void> {
     await this.#hold(signal);
-    await this.#seal(signal);
+    await this.#seal();
     for await (const sampled of samples) {
       await this.#take(sampled, signal);
       if (signal.aborted) break;
       await this.#hold(signal);
     }
     this.#cancelTimer?.();
-    await this.#seal(signal);
+    await this.#seal();
     this.#parts.journal.write();
   }
 
+  /** Never waits for room in the outbox: that is {@link #hold}'s, which tells of it. */
   async #take(sampled: Sampled, signal: AbortSignal): Promise<void> {
     const { time, timer, outbox, settings } = this.#parts;
     const { maxItems, maxBytes, maxWaitMs } = settings.seal;
     const stamp = time.stamp();
-    await this.#declare(sampled.kind === "readings" ? sampled : { registers: [] }, signal);
+    await this.#declare(sampled.kind === "readings" ? sampled : { registers: [] });
     for (const entry of this.#entriesOf(sampled, stamp)) this.#append(entry);
-    if (this.#pending.at(-1)?.what.kind === "event") await this.#seal(signal);
-    while ((this.#items >= maxItems || this.#bytes >= maxBytes) && !outbox.stopped) await this.#seal(signal);
-    if (this.#pending.length > 0) this.#cancelTimer ??= timer.after(maxWaitMs, () => this.#sealLater(signal));
+    if (this.#pending.at(-1)?.what.kind === "event") await this.#seal();
+    while ((this.#items >= maxItems || this.#bytes >= maxBytes) && !outbox.stopped) await this.#seal();
+    if (this.#pending.length > 0) {
+      this.#cancelTimer ??= timer.after(maxWaitMs, () => void this.#sealLater(signal));
+    }
   }
 
   #entriesOf(sampled: Sampled, stamp: Stamp): readonly Entry[] {
@@ -119,10 +122,7 @@ export class Stream {
   }
 
   /** Opens the chain, before its first reading and whenever the source shows names that weren't told of. */
-  async #declare(
-    seen: { readonly registers: readonly Register[]; readonly meter?: string },
-    signal: AbortSignal,
-  ): Promise<void> {
+  async #declare(seen: { readonly registers: readonly Register[]; readonly meter?: string }): Promise<void> {
     const { chains, sealer, source, time, log } = this.#parts;
     const chain = chains.get(this.#sub);
     const known = chain === undefined || chain.closed ? undefined : chain.declared;
@@ -131,7 +131,6 @@ export class Stream {
     if (opens === undefined) return;
     if (known !== undefined)
       log.info({ stream: this.#sub }, `${this.#sub}: the source shows other names: a new chain begins`);
-    if (!signal.aborted) await this.#parts.outbox.room(signal);
     await sealer.seal(() => {
       const now = time.now();
       const open: Order = { sub: this.#sub, time: now, content: { opens } };
@@ -153,24 +152,26 @@ export class Stream {
     }
   }
 
-  #sealLater(signal: AbortSignal): void {
+  /** The time of a pack is up; where there is no room, it is sealed once there is. */
+  async #sealLater(signal: AbortSignal): Promise<void> {
     this.#cancelTimer = undefined;
-    this.#seal(signal).catch(this.#parts.fail);
+    try {
+      await this.#parts.outbox.room(signal);
+      await this.#seal();
+    } catch (error) {
+      this.#parts.fail(error);
+    }
   }
 
-  /** Seals what is pending now; where there is no room, once there is. */
-  async #seal(signal: AbortSignal): Promise<void> {
+  /** Seals what is pending now, unless there is no room for it. */
+  async #seal(): Promise<void> {
     while (this.#sealing !== undefined) await this.#sealing; // what came since isn't in that one
-    if (this.#pending.length === 0) return;
-    this.#sealing = this.#sealOnce(signal).finally(() => {
+    if (this.#pending.length === 0 || this.#parts.outbox.stopped) return;
+    const sealed = this.#parts.sealer.seal(() => this.#orders());
+    this.#sealing = sealed.finally(() => {
       this.#sealing = undefined;
     });
     await this.#sealing;
-  }
-
-  async #sealOnce(signal: AbortSignal): Promise<void> {
-    if (!signal.aborted) await this.#parts.outbox.room(signal);
-    if (!this.#parts.outbox.stopped) await this.#parts.sealer.seal(() => this.#orders());
   }
 
   /** Takes all that is pending: from here on it is the sealer's. */

@@ -93,6 +93,10 @@ export class FakeAnchor {
       this.#indexes.set(toHex(hash), this.size);
       this.#leaves.push(hashLeaf(hash));
     }
+    const proofs = hashes.map((hash) => {
+      const index = this.#indexes.get(toHex(hash)) ?? -1;
+      return { index, path: inclusionPath(index, this.size, this.#read) };
+    });
     const { signer = this.signer, ...claims } = changes;
     const batch = await signBatch(
       {
@@ -106,19 +110,7 @@ export class FakeAnchor {
       this.root,
       signer,
     );
-    const proofs = hashes.map((hash) => {
-      const index = this.#indexes.get(toHex(hash)) ?? -1;
-      return { index, path: inclusionPath(index, this.size, this.#read) };
-    });
     return { kind: "receipt", hashes, receipt: encodeReceipt(batch, proofs) };
-  }
-
-  /** Another anchor's story from here on: the tree so far with this entry in it. */
-  fork(entry: Uint8Array): FakeAnchor {
-    const other = new FakeAnchor();
-    other.#leaves.splice(0, other.#leaves.length, ...this.#leaves.slice(0, -1), hashLeaf(entry));
-    other.#indexes.set(toHex(entry), other.size - 1);
-    return other;
   }
 
   readonly #read: HashReader = (level, index) => {
