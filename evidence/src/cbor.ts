@@ -211,7 +211,10 @@ function compareKeys(a: CborKey, b: CborKey): number {
 const plain = (bytes: Uint8Array): Uint8Array =>
   new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-/** Brings cbor-x's result into our own types. After the scan a fractional number is a float, and any other one an integer. */
+/**
+ * Brings cbor-x's result into our own types, in place: arrays and maps are fresh, and nobody else has them. After the scan a fractional
+ * number is a float, and any other one an integer.
+ */
 function restored(value: unknown): CborValue {
   if (typeof value === "number") return Number.isInteger(value) ? value : new Float(value);
   if (typeof value === "bigint") {
@@ -220,12 +223,23 @@ function restored(value: unknown): CborValue {
   }
   if (value === null || typeof value === "string" || typeof value === "boolean") return value;
   if (value instanceof Uint8Array || value instanceof Decimal) return value;
-  if (Array.isArray(value)) return value.map(restored);
-  if (value instanceof Map) {
-    return new Map(
-      Array.from(value, ([key, item]: [unknown, unknown]) => [restored(key) as CborKey, restored(item)]),
-    );
+  if (Array.isArray(value)) {
+    for (const [i, item] of value.entries()) value[i] = restored(item);
+    return value as CborValue[];
   }
+  if (value instanceof Map) return restoredMap(value);
   if (value instanceof Tag) return new Tagged(value.tag, restored(value.value));
   throw new EvidenceError("cbor-malformed", "a value of no known kind");
+}
+
+function restoredMap(map: Map<unknown, unknown>): CborMap {
+  for (const [key, item] of map) {
+    if (typeof key === "bigint") {
+      const entries = Array.from(map, ([name, one]) => [restored(name) as CborKey, restored(one)] as const);
+      return new Map(entries);
+    }
+    const own = restored(item);
+    if (own !== item) map.set(key, own);
+  }
+  return map as CborMap;
 }

@@ -89,15 +89,44 @@ export async function signBatch(claims: BatchClaims, root: Uint8Array, signer: S
   return { protectedBytes, signature, size: claims.size };
 }
 
-/** Writes a receipt of the batch for the entries that `proofs` lead to. */
+/**
+ * Writes a receipt of the batch for the entries that `proofs` lead to.
+ *
+ * @throws EvidenceError `member-range` for a hash in a path that has not 32 bytes
+ */
 export function encodeReceipt(batch: SignedBatch, proofs: readonly Omit<Proof, "size">[]): Uint8Array {
-  const inclusion = proofs.map(({ index, path }) => encodeCbor([batch.size, index, path]));
+  const size = encodeCbor(batch.size);
+  const inclusion = proofs.map(({ index, path }) => encodeProof(size, index, path));
   return encodeSign1({
     protectedBytes: batch.protectedBytes,
     unprotected: new Map([[VDP, new Map([[INCLUSION, inclusion]])]]),
     payload: null,
     signature: batch.signature,
   });
+}
+
+const HASH_HEAD = [0x58, HASH_BYTES] as const;
+
+/** `[size, index, path]`, written out byte by byte: these are most of what a log sends, and the codec takes five times as long. */
+function encodeProof(size: Uint8Array, index: number, path: readonly Uint8Array[]): Uint8Array {
+  const place = encodeCbor(index);
+  const count = encodeCbor(path.length);
+  const bytes = new Uint8Array(
+    1 + size.length + place.length + count.length + (2 + HASH_BYTES) * path.length,
+  );
+  bytes[0] = 0x83;
+  bytes.set(size, 1);
+  bytes.set(place, 1 + size.length);
+  let at = 1 + size.length + place.length;
+  bytes.set(count, at);
+  bytes[at] = (count[0] as number) | 0x80; // the head of an array is that of an integer but for its type
+  at += count.length;
+  for (const hash of path) {
+    bytes.set(HASH_HEAD, at);
+    bytes.set(asBytes(hash, HASH_BYTES, "path hash"), at + HASH_HEAD.length);
+    at += HASH_HEAD.length + HASH_BYTES;
+  }
+  return bytes;
 }
 
 /**
