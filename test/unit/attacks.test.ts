@@ -5,7 +5,15 @@
  * @module
  */
 import { describe, expect, test } from "vitest";
-import { encodeBundle, nobleProvider, parsePolicy, verify } from "@tallystick/evidence";
+import {
+  CHECKS,
+  encodeBundle,
+  EVIDENCE_CODES,
+  nobleProvider,
+  parsePolicy,
+  verify,
+  type Verdict,
+} from "@tallystick/evidence";
 import { createNodeProvider } from "@tallystick/evidence/node";
 import { ALONE } from "../support/attacks/alone.ts";
 import { BUNDLER } from "../support/attacks/bundler.ts";
@@ -29,7 +37,7 @@ describe.each([
     const town = await createTown();
     const { bytes, policy, ...copy } = await evidenceOf(town, await row.make(town));
     const found = verify(bytes, { policy: parsePolicy(policy), provider, ...copy });
-    const { verdict, code, restrictions, notDone } = row.demands;
+    const { verdict, code, restrictions, check, notDone } = row.demands;
     expect({ verdict: found.verdict, code: found.code }, JSON.stringify(found.checks, undefined, 1)).toEqual({
       verdict,
       code,
@@ -37,9 +45,52 @@ describe.each([
     // Beside what is wrong or missing, restrictions are no longer what matters.
     if (restrictions !== undefined || code === undefined)
       expect(found.restrictions.toSorted()).toEqual([...(restrictions ?? [])].sort());
+    if (check !== undefined) expect(found.checks.find((one) => one.code === code)?.name).toBe(check);
     if (notDone !== undefined)
       expect(found.checks.find(({ name }) => name === notDone)).toMatchObject({ result: "not-done" });
+    expectConsistent(found);
   });
+});
+
+/** What holds of every verdict: it follows from its checks, and each of them says why. */
+function expectConsistent({ verdict, code, restrictions, checks }: Verdict): void {
+  for (const one of checks) {
+    expect(CHECKS).toContain(one.name);
+    if (one.result === "passed") expect(one.code).toBeUndefined();
+    else expect(one.reason).toMatch(/./);
+    if (one.result === "failed") expect(EVIDENCE_CODES).toContain(one.code);
+    for (const value of Object.values(one)) expect(value).toBeDefined();
+  }
+  expect(new Set(checks.map(({ name }) => name)).size).toBe(checks.length);
+  const failed = checks.filter(({ result }) => result === "failed");
+  expect(verdict === "invalid").toBe(failed.length > 0);
+  if (verdict === "invalid") expect(code).toBe(failed[0]?.code);
+  if (verdict === "not-verifiable") expect(checks.map((one) => one.code)).toContain(code);
+  if (verdict === "verified")
+    expect(checks.map((one) => one.code).filter((one) => one !== undefined)).toEqual([]);
+  expect(restrictions).toEqual([...new Set(restrictions)].sort());
+}
+
+test("what a good bundle's verdict says, check by check", async () => {
+  const town = await createTown();
+  const { bytes, policy } = await evidenceOf(town, honest(town));
+  const { checks } = verify(bytes, { policy: parsePolicy(policy), provider });
+  expect(checks.map(({ name, result }) => `${name} ${result}`)).toEqual([
+    "format passed",
+    "log passed",
+    "witnesses passed",
+    "receipts passed",
+    "registry passed",
+    "operators passed",
+    "keys passed",
+    "signatures passed",
+    "chains passed",
+    "completeness passed",
+    "seen passed",
+  ]);
+  expect(checks.find(({ name }) => name === "completeness")?.reason).toBe(
+    "complete water/gw-1/meter/m-1 0..4",
+  );
 });
 
 test("no row is named twice", () => {

@@ -8,12 +8,14 @@ import {
   encodeReceipt,
   encodeSign1,
   encodeTransparent,
+  EvidenceError,
   formatVkey,
   nobleSigner,
   parseReceipt,
   sealStatement,
   sha256,
   signBatch,
+  type RegistryCopy,
   type Statement,
 } from "@tallystick/evidence";
 import { invalid, notVerifiable, restricted } from "./demands.ts";
@@ -38,6 +40,12 @@ function alone(
 
 const newest = (town: Town, statement = third(town)): Uint8Array =>
   town.world.transparent(statement, town.world.newest);
+
+const refusing = (code: "registry-missing" | "registry-mismatch"): RegistryCopy => ({
+  at: () => {
+    throw new EvidenceError(code, "as the copy says");
+  },
+});
 
 export const ALONE: readonly Attack[] = [
   {
@@ -104,7 +112,7 @@ export const ALONE: readonly Attack[] = [
       await town.world.commit();
       return alone(town, newest(town, forged));
     },
-    demands: invalid("signature-invalid"),
+    demands: { ...invalid("signature-invalid"), check: "signatures" },
   },
   {
     name: "alone: a log that the policy doesn't have",
@@ -240,6 +248,37 @@ export const ALONE: readonly Attack[] = [
       return alone(town, newest(town, item));
     },
     demands: invalid("key-issuer"),
+  },
+  {
+    name: "alone: a registry item under the name of another operator",
+    attacker: "operator",
+    make: async (town) => {
+      const { world, water } = town;
+      const named = { ...world.operator, signer: water.signer };
+      const item = await world.register({ kind: "revoke", kid: town.gateway.signer.key.kid, from: 0 }, named);
+      world.items.pop();
+      await world.commit();
+      return alone(town, newest(town, item));
+    },
+    demands: { ...invalid("key-issuer"), check: "keys" },
+  },
+  {
+    name: "alone: the verifier's copy of the registry is older than the receipt",
+    attacker: "nobody: things that happen",
+    make: async (town) => ({ ...alone(town, newest(town)), registry: refusing("registry-missing") }),
+    demands: { ...notVerifiable("registry-missing"), check: "registry" },
+  },
+  {
+    name: "alone: the verifier's copy of the registry is not the one that the receipt names",
+    attacker: log,
+    make: async (town) => ({ ...alone(town, newest(town)), registry: refusing("registry-mismatch") }),
+    demands: { ...invalid("registry-mismatch"), check: "registry" },
+  },
+  {
+    name: "alone: what it saw is not proven",
+    attacker: bundler,
+    make: async (town) => alone(town, newest(town)),
+    demands: { verdict: "restricted", restrictions: ["no-witness"], notDone: "seen" },
   },
   {
     name: "alone: nothing at all",

@@ -9,8 +9,10 @@ import {
   encodeReceipt,
   encodeSign1,
   encodeTransparent,
+  encodeUtf8,
   parseReceipt,
   parseTransparent,
+  sha256,
   type Bundle,
   type Receipt,
   type Statement,
@@ -227,6 +229,15 @@ export const BUNDLER: readonly Attack[] = [
     demands: notVerifiable("key-state"),
   },
   {
+    name: "a key's state twice",
+    attacker,
+    make: async (town) => {
+      const bundle = honest(town);
+      return { ...bundle, keys: [...bundle.keys, ...bundle.keys.slice(0, 1)] };
+    },
+    demands: invalid("key-state"),
+  },
+  {
     name: "the enrolment left out",
     attacker,
     make: async (town) => {
@@ -279,9 +290,46 @@ export const BUNDLER: readonly Attack[] = [
     demands: invalid("signature-invalid"),
   },
   {
+    name: "a scope of numbers that the chain hasn't reached",
+    attacker,
+    make: async (town) => {
+      const bundle = honest(town);
+      return { ...bundle, scope: bundle.scope.map((one) => ({ ...one, from: 7, to: 9 })) };
+    },
+    demands: notVerifiable("bundle-scope"),
+  },
+  {
+    name: "a hole inside the scope, the ends being there",
+    attacker,
+    make: async (town) => without(honest(town), 1, 2, 3),
+    demands: restricted("hole"),
+  },
+  {
+    name: "content that the device signed the hash of",
+    attacker,
+    make: async (town) => {
+      const frame = encodeUtf8("a frame");
+      await town.meter.add({ type: "envelope", digest: sha256(frame), contentType: "image/jpeg" });
+      return { ...(await settled(town)), content: [frame] };
+    },
+    demands: verified,
+  },
+  {
+    name: "timestamps of nobody",
+    attacker,
+    make: async (town) => ({ ...honest(town), timestamps: [new Uint8Array(9)] }),
+    demands: { verdict: "verified", notDone: "timestamps" },
+  },
+  {
+    name: "disclosures of nothing",
+    attacker,
+    make: async (town) => ({ ...honest(town), disclosures: [new Uint8Array(9)] }),
+    demands: { verdict: "verified", notDone: "disclosures" },
+  },
+  {
     name: "content that nobody signed",
     attacker,
-    make: async (town) => ({ ...honest(town), content: [new TextEncoder().encode("a frame")] }),
+    make: async (town) => ({ ...honest(town), content: [encodeUtf8("a frame")] }),
     demands: invalid("content-mismatch"),
   },
   {

@@ -172,6 +172,28 @@ export const LOG: readonly Attack[] = [
     demands: invalid("key-state"),
   },
   {
+    name: "receipts that sign fewer registry items than the bundle has",
+    attacker,
+    make: async (town) => {
+      const { world, gateway, meter } = town;
+      await gateway.heads();
+      const last = (world.items[1] as Statement).hash;
+      return world.bundle([{ chain: meter }], [], await world.commit({ registry: { count: 2, last } }));
+    },
+    demands: invalid("registry-mismatch"),
+  },
+  {
+    name: "receipts that sign another last registry item",
+    attacker,
+    make: async (town) => {
+      const { world, gateway, meter } = town;
+      await gateway.heads();
+      const registry = { count: 3, last: new Uint8Array(32) };
+      return world.bundle([{ chain: meter }], [], await world.commit({ registry }));
+    },
+    demands: invalid("registry-mismatch"),
+  },
+  {
     name: "entry 0 names another log",
     attacker,
     make: async () => honest(await createTown({ says: { origin: "other.example/2026" } })),

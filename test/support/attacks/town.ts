@@ -43,6 +43,8 @@ export type Attack = {
     readonly verdict: Verdict["verdict"];
     readonly code?: string;
     readonly restrictions?: readonly string[];
+    /** The check that reports the code. */
+    readonly check?: string;
     /** A check that must not be reported as passed. */
     readonly notDone?: string;
   };
