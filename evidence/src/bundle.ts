@@ -13,7 +13,7 @@ import { asBytes, asText, asUint, Fields, tuple } from "./shape.ts";
 /** Longest bundle: 64 MiB. */
 export const MAX_BUNDLE_BYTES = 64 << 20;
 /** Most statements, registry items or keys in one bundle. */
-export const MAX_BUNDLE_ITEMS = 65_536;
+const MAX_BUNDLE_ITEMS = 65_536;
 
 /** `d9 d9 f7`: tag 55799, "this is CBOR" (RFC 8949 section 3.4.6). */
 const SELF_DESCRIBED = Uint8Array.of(0xd9, 0xd9, 0xf7);

@@ -9,7 +9,7 @@ import { MAX_EXPONENT } from "./decimal.ts";
 import { EvidenceError, type EvidenceCode } from "./errors.ts";
 
 /** Levels of arrays, maps and tags. */
-export const MAX_DEPTH = 16;
+const MAX_DEPTH = 16;
 
 export type ScanRules = {
   /** Tags that may occur, besides 4 (decimal) with 2 and 3 inside it. */

@@ -8,7 +8,7 @@ import { EvidenceError } from "./errors.ts";
 /** Largest absolute exponent; beyond it a few bytes could stand for a number of 2^60 digits. */
 export const MAX_EXPONENT = 32;
 /** Largest mantissa, 128 bits. */
-export const MAX_MANTISSA = (1n << 128n) - 1n;
+const MAX_MANTISSA = (1n << 128n) - 1n;
 
 /** mantissa x 10^exponent. Two decimals may be equal in value and differ in digits: 1.5 and 1.50. */
 export class Decimal {

@@ -79,7 +79,7 @@ export type Succession =
   | { readonly by: "re-enrol" }
   /** `heads`: the last statement of each chain for which the old key counts; `statement`: the hash of `key-rotated` itself. */
   | { readonly by: "rotate"; readonly statement: Uint8Array; readonly heads: readonly ChainEnd[] };
-export type ChainEnd = { readonly sub: string; readonly ch: Uint8Array; readonly seq: number };
+type ChainEnd = { readonly sub: string; readonly ch: Uint8Array; readonly seq: number };
 
 /** A statement's use of a key. `index` is its place in the log. */
 export type KeyUse = {

@@ -19,7 +19,7 @@ import { asBytes, asUint, Fields, tuple } from "./shape.ts";
 import { LIMITS } from "./topics.ts";
 
 /** Most proofs in one receipt: as many as statements in one message. */
-export const MAX_PROOFS = 512;
+const MAX_PROOFS = 512;
 
 const ALG = 1;
 const KID = 4;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { encodeBundle, encodeDown, encodeLeaf, encodeUtf8, toHex } from "@tallystick/evidence";
+import { encodeBundle, encodeDown, encodeLeaf, encodeUtf8 } from "@tallystick/evidence";
 import { World } from "./world.ts";
 
 /** Name in the page to bytes. */
@@ -41,6 +41,3 @@ export async function formatExamples(): Promise<{ readonly examples: Examples; r
   ]);
   return { examples, policy: world.policy() };
 }
-
-/** As the page prints bytes: lower-case hexadecimal, 64 digits a line. */
-export const hexBlock = (bytes: Uint8Array): string => (toHex(bytes).match(/.{1,64}/g) ?? []).join("\n");

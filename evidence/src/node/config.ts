@@ -17,7 +17,7 @@ export class ConfigError extends Error {
 }
 
 /** The part of `yaml`'s Document that is used: `parseDocument` of that package fits. */
-export type YamlDocument = {
+type YamlDocument = {
   readonly errors: readonly {
     readonly message: string;
     readonly linePos?: readonly { readonly line: number }[] | undefined;
@@ -26,7 +26,7 @@ export type YamlDocument = {
   getIn(path: readonly (string | number)[], keepScalar: true): unknown;
   readonly contents: unknown;
 };
-export type ParseDocument<L extends LineCounter> = (
+type ParseDocument<L extends LineCounter> = (
   text: string,
   options: { readonly lineCounter: L },
 ) => YamlDocument;
@@ -34,7 +34,7 @@ export type ParseDocument<L extends LineCounter> = (
 export type LineCounter = { linePos(offset: number): { readonly line: number } };
 
 /** The part of a zod schema that is used: any `z.strictObject(…)` fits. */
-export type Schema<T> = {
+type Schema<T> = {
   safeParse(
     value: unknown,
   ):
