@@ -211,5 +211,20 @@ describe("delivery", () => {
     expect(performance.now() - startMs).toBeLessThan(5000);
     await vi.waitFor(() => expect(namesOf(rig.anchor.arrived)).toContain(`${STREAM} 1`), WAIT);
     expect(rig.anchor.arrived.at(-1)?.event?.kind).toBe("heads");
+    expect(rig.waiting).toBe(0); // and so they needn't be sent again at the next start
+  });
+
+  test("a clean stop doesn't wait for receipts for ever", async () => {
+    const broker = await startBroker();
+    const rig = new LiveRig(broker.url);
+    const isLost = (): boolean => true;
+    await anchorOn(broker, rig, isLost);
+    await rig.live();
+    rig.source.push(observation(1));
+    await vi.waitFor(() => expect(namesOf(rig.anchor.arrived)).toContain(`${STREAM} 1`), WAIT);
+    const startMs = performance.now();
+    await rig.halt();
+    expect(performance.now() - startMs).toBeLessThan(5000);
+    expect(rig.waiting).toBe(rig.sealed(STREAM).length + rig.sealed("sys").length);
   });
 });
