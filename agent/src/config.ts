@@ -166,7 +166,7 @@ const Schema = z
 type Raw = z.output<typeof Schema>;
 
 /** How long readings may wait in memory and in the journal, and how many make a statement. */
-export type SealSettings = {
+type SealSettings = {
   readonly maxWaitMs: number;
   readonly maxItems: number;
   readonly maxBytes: number;

@@ -38,7 +38,7 @@ export type Entry = {
 };
 
 /** Largest payload that surely fits into a statement beside its header, whose longest names leave it over 31 KiB. */
-export const MAX_PAYLOAD_BYTES = 31_000;
+const MAX_PAYLOAD_BYTES = 31_000;
 
 const READINGS = 0;
 const EVENT = 1;

@@ -22,13 +22,7 @@ import { startAgent, type AgentParts } from "../../agent/src/agent.ts";
 import { parseSettings, type Settings } from "../../agent/src/config.ts";
 import { core, type Core } from "../../agent/src/core.ts";
 import { makeReport, type Report } from "../../agent/src/report.ts";
-import {
-  newSourceCounters,
-  type Observation,
-  type Register,
-  type Sampled,
-  type Source,
-} from "../../agent/src/source.ts";
+import { newSourceCounters, type Observation, type Register, type Source } from "../../agent/src/source.ts";
 import { openStorage, readStorage, type Storage } from "../../agent/src/storage.ts";
 import type { TimeSource } from "../../agent/src/system-time.ts";
 import type { Connect } from "../../agent/src/uplink.ts";
@@ -72,7 +66,7 @@ export class FakeSystemTime implements TimeSource {
 }
 
 /** A source that gives what a test pushes. */
-export class FakeSource implements Source {
+class FakeSource implements Source {
   readonly kind = "fake";
   readonly intervalS = 1;
   readonly counters = newSourceCounters();
@@ -129,12 +123,6 @@ export const observation = (value: number, timeUnixMs: number | null = NOW): Obs
   readings: [reading(value, timeUnixMs)],
   registers: [COUNTER],
   receivedUnixMs: timeUnixMs ?? 0,
-});
-
-export const sampled = (value: number, timeUnixMs: number | null = NOW): Sampled => ({
-  kind: "readings",
-  readings: [reading(value, timeUnixMs)],
-  registers: [COUNTER],
 });
 
 export class Rig {
@@ -290,7 +278,7 @@ export class Rig {
 }
 
 /** Settings of a test: what every test needs, and its own lines after it. */
-export function settingsOf(folder: string, vkey: string, yaml: string): Settings {
+function settingsOf(folder: string, vkey: string, yaml: string): Settings {
   const own = new Set(yaml.match(/^[a-z]+(?=:)/gm));
   const common: Readonly<Record<string, string>> = {
     version: "version: 1",

@@ -24,7 +24,7 @@ import {
   type Statement,
 } from "@tallystick/evidence";
 
-export const ORIGIN = "tally.example/2026";
+const ORIGIN = "tally.example/2026";
 
 /** What to do with one statement. */
 export type Verdict = "receipt" | "silence" | { readonly reject: EvidenceCode };

@@ -1,4 +1,6 @@
 /** The configuration: defaults, and what a mistaken installer is told. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { ConfigError } from "@tallystick/evidence/node";
 import {
@@ -161,5 +163,27 @@ describe("faults name their line and what to do", () => {
 
   test("a file that isn't there", () => {
     expect(() => readSettings("/nowhere/agent.yaml", {})).toThrow(/nowhere.*--config/);
+  });
+});
+
+describe("agent.example.yaml", () => {
+  const file = join(import.meta.dirname, "..", "..", "..", "agent", "agent.example.yaml");
+  const text = readFileSync(file, "utf8");
+
+  test("is a good configuration", () => {
+    expect(parse(text)).toMatchObject({
+      iss: "city-energy/gw-17",
+      streams: [{ name: "meter/m-0417" }, { name: "host/self" }],
+    });
+  });
+
+  test("names the defaults behind its #", () => {
+    const examples = ["tls", "username", "passwordFile", "previous", "tcp", "ca", "cert", "key: /etc"];
+    const uncommented = text
+      .split("\n")
+      .filter((line) => !examples.some((example) => line.trim().replace(/^#\s*/, "").startsWith(example)))
+      .map((line) => line.replace(/^( *)# ( *[a-zA-Z]+:( |$))/, "$1$2"));
+    const facts = (yaml: string): object => ({ ...parse(yaml), hash: null, heartbeat: null }); // heartbeatS is what counts
+    expect(facts(uncommented.join("\n"))).toEqual(facts(text));
   });
 });
