@@ -1,6 +1,6 @@
 /**
- * The heart: batch after batch is sequenced, published, and answered, in this order and one at a time. While one is on its way to the disk, the
- * next one fills.
+ * The heart: batch after batch is sequenced, published and answered, in this order. While one is on its way to the disk as files, the next one
+ * fills and is committed; it is published when the one before is answered.
  *
  * @module
  */
@@ -31,6 +31,8 @@ export type LedgerParts = {
   /** Called with each published note. */
   readonly onPublished: (note: string, size: number) => void;
   readonly nowMs: () => number;
+  /** Told at once of what makes the process end. */
+  readonly onFault: (error: unknown) => void;
   /** True once the process must end: nothing is signed any more. */
   readonly halted: () => boolean;
 };
@@ -41,24 +43,34 @@ export type LedgerParts = {
  * @throws EvidenceError `storage-failed`: the process must end
  */
 export async function runLedger(parts: LedgerParts): Promise<void> {
+  /** The one batch that is committed and on its way out; its fault is told at once, and thrown here at the next turn. */
+  let leaving: Promise<void> = Promise.resolve();
   for (let work = await parts.ready.next(); work !== undefined; work = await parts.ready.next()) {
     if (parts.halted()) return;
-    await handleBatch(work, parts);
+    const done = commit(work, parts);
+    await leaving;
+    leaving = bringOut(work, done, parts);
+    leaving.catch(parts.onFault);
   }
+  await leaving;
   await parts.receipts.idle();
 }
 
-/** Steps 8 to 10 of a reading's life, for one batch. */
-export async function handleBatch(work: readonly Work[], parts: LedgerParts): Promise<void> {
-  const done = commit(work, parts);
+/** Steps 8 to 10 of a reading's life, for one batch by itself. */
+export function handleBatch(work: readonly Work[], parts: LedgerParts): Promise<void> {
+  return bringOut(work, commit(work, parts), parts);
+}
+
+/** Signs, publishes, answers. */
+async function bringOut(work: readonly Work[], done: Sequenced, parts: LedgerParts): Promise<void> {
   if (parts.halted()) return;
   if (done.batch !== undefined) {
     const { growth, ...row } = done.batch;
     const signed = await signedBatch(parts.log, { ...row, signature: null });
+    parts.sequencer.keepSignature(row.size, signed.signature);
     const started = parts.nowMs();
     const note = await parts.publisher.publish({ ...row, signature: null });
     parts.tally.publishMs += parts.nowMs() - started;
-    parts.sequencer.keepSignature(row.size, signed.signature);
     parts.receipts.issue(signed, growth, done.admitted);
     parts.onPublished(note, row.size);
   }

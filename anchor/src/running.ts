@@ -164,6 +164,7 @@ function wire(
       tally,
       onPublished,
       nowMs,
+      onFault: fail,
       halted: () => halt.halted,
     });
   return { intake, admission, threads, ready, inbox, ledger };

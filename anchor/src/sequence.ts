@@ -75,8 +75,8 @@ export class Sequencer {
   #edge: RightEdge;
   #root: Uint8Array;
   #forks: number;
-  /** Of the batch before, to be stored with the next one. */
-  #signature: { readonly size: number; readonly bytes: Uint8Array } | undefined;
+  /** Of batches before, to be stored with the next one. */
+  #signatures: { readonly size: number; readonly bytes: Uint8Array }[] = [];
 
   /** @throws EvidenceError `storage-failed` where the stored tiles do not lead to the stored root */
   constructor({ store, keys, nowUnixS, maxForks }: SequencerOptions) {
@@ -102,9 +102,9 @@ export class Sequencer {
     return this.#edge.size;
   }
 
-  /** Keeps the signature of the last batch's receipts; it is stored with the next batch. */
+  /** Keeps the signature of a batch's receipts; it is stored with the next batch. */
   keepSignature(size: number, bytes: Uint8Array): void {
-    this.#signature = { size, bytes };
+    this.#signatures.push({ size, bytes });
   }
 
   /**
@@ -117,8 +117,7 @@ export class Sequencer {
     if (done.batch !== undefined) {
       this.#edge = done.batch.growth.edge;
       this.#root = done.batch.root;
-      if (this.#signature !== undefined && this.#signature.size < done.batch.size)
-        this.#signature = undefined;
+      this.#signatures = [];
     }
     return done;
   }
@@ -183,8 +182,7 @@ export class Sequencer {
     };
     this.#store.tiles.put(growth.tiles);
     this.#store.batches.insert(batch);
-    if (this.#signature !== undefined)
-      this.#store.batches.keepSignature(this.#signature.size, this.#signature.bytes);
+    for (const { size, bytes } of this.#signatures) this.#store.batches.keepSignature(size, bytes);
     return { ...batch, growth };
   }
 

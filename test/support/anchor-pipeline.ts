@@ -100,6 +100,7 @@ export class AnchorPipeline {
       tally,
       nowMs,
       onPublished: (note) => this.notes.push(note),
+      onFault,
       halted: () => this.faults.length > 0,
     };
   }

@@ -12,7 +12,7 @@ import { storageFailed } from "./database.ts";
 export type File = { readonly path: string; readonly bytes: Uint8Array };
 
 /** Files in flight: enough to keep libuv's threads busy while the disk syncs. */
-const CONCURRENT = 8;
+const CONCURRENT = 64;
 
 /**
  * Writes files below `root` (paths with `/`, relative to it). When it returns, all of them survive a power cut.
