@@ -50,7 +50,8 @@ export class Session {
     while (this.#over === undefined) {
       if (this.#inFlight < MAX_IN_FLIGHT && this.#send()) continue;
       if (this.#isStuck()) this.#over = "the broker acknowledges nothing";
-      if (this.#last && this.#inFlight === 0 && this.#parts.window.size === 0) this.#over = "the agent stops";
+      else if (this.#last && this.#inFlight === 0 && this.#parts.window.size === 0)
+        this.#over = "the agent stops";
       else await this.#idle();
     }
     this.#cancelLast();
