@@ -10,18 +10,8 @@ import type { Connection } from "./intake.ts";
 
 /** @throws EvidenceError `key-file-unreadable` where a named file can't be read */
 export function connectionOf(broker: Config["broker"]): Connection {
-  const {
-    url,
-    clientId,
-    settleMs,
-    maxUnacknowledged,
-    maxUnacknowledgedBytes,
-    username,
-    passwordFile,
-    caFile,
-    certFile,
-    keyFile,
-  } = broker;
+  const { url, clientId, settleMs, maxUnacknowledged, maxUnacknowledgedBytes, username, passwordFile, tls } =
+    broker;
   return {
     url,
     clientId,
@@ -30,9 +20,9 @@ export function connectionOf(broker: Config["broker"]): Connection {
     maxUnacknowledgedBytes,
     ...(username !== undefined && { username }),
     ...(passwordFile !== undefined && { password: firstLine(read(passwordFile)) }),
-    ...(caFile !== undefined && { ca: read(caFile) }),
-    ...(certFile !== undefined && { cert: read(certFile) }),
-    ...(keyFile !== undefined && { key: read(keyFile) }),
+    ...(tls.ca !== undefined && { ca: read(tls.ca) }),
+    ...(tls.cert !== undefined && { cert: read(tls.cert) }),
+    ...(tls.key !== undefined && { key: read(tls.key) }),
   };
 }
 

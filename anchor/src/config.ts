@@ -40,10 +40,8 @@ const ConfigSchema = z.strictObject({
       username: z.string().optional(),
       /** File whose first line is the password. */
       passwordFile: path.optional(),
-      /** PEM files for mqtts: the broker's authority, and this client's certificate and key. */
-      caFile: path.optional(),
-      certFile: path.optional(),
-      keyFile: path.optional(),
+      /** For mqtts, PEM files: the authority behind the broker's certificate, and this client's own certificate and key. */
+      tls: z.strictObject({ ca: path.optional(), cert: path.optional(), key: path.optional() }).prefault({}),
       /** How long after subscribing a retained checkpoint may still come; nothing is sequenced before. */
       settleMs: count(0, 60_000).default(500),
       /** Messages to devices that may wait for PUBACK; more are dropped, and cost one more sending each. */

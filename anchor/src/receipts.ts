@@ -22,7 +22,7 @@ import { signedBatch, type LogIdentity } from "./sign.ts";
 import type { Tally } from "./tally.ts";
 import type { Growth } from "./tree.ts";
 
-export type ReceiptLimits = {
+type ReceiptLimits = {
   /** Statements that came again and wait for their receipt; further ones are dropped, and come again. */
   readonly maxRepeats: number;
 };

@@ -98,7 +98,7 @@ export class RightEdge {
 }
 
 /** Root over hashes that are one after the other; their number is a power of two. */
-export function subtreeRoot(hashes: Uint8Array): Uint8Array {
+function subtreeRoot(hashes: Uint8Array): Uint8Array {
   let level = hashes.slice();
   for (let count = level.length / HASH_BYTES; count > 1; count /= 2) {
     const above = new Uint8Array((count / 2) * HASH_BYTES);

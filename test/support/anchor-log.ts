@@ -13,7 +13,6 @@ import {
   encodePack,
   encodeUtf8,
   equalBytes,
-  formatVkey,
   nobleSigner,
   sealStatement,
   sha256,
@@ -35,7 +34,7 @@ import { createSodiumProvider } from "../../anchor/src/sodium.ts";
 import { checkLog, type CheckedLog } from "./testlog.ts";
 
 export const ORIGIN = "tally.example/2026";
-export const OPERATOR = "city/operator";
+const OPERATOR = "city/operator";
 
 /** A clock of the test's own, seconds. */
 export type Clock = { now: number };
@@ -186,8 +185,6 @@ type ItemOptions = {
 
 /** A signer that is the same at every run. */
 export const deviceSigner = (name: string): Signer => nobleSigner(sha256(encodeUtf8(`anchor test ${name}`)));
-
-export const vkeyOf = (name: string, signer: Signer): string => formatVkey(name, signer.key);
 
 /** A device that seals statements and forgets none. */
 export class AnchorDevice {

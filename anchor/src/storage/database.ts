@@ -9,7 +9,7 @@ import { DatabaseSync } from "node:sqlite";
 import { EvidenceError } from "@tallystick/evidence";
 
 /** Raised with each change of the schema; a database of a newer version is refused. */
-export const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 1;
 
 /**
  * Statements carry everything they said in `bytes`; the columns beside it are what the anchor searches by. An erased
