@@ -59,7 +59,8 @@ export type Statement = {
   readonly kid: Uint8Array;
   readonly claims: Claims;
   readonly content: Content;
-  readonly sign1: Sign1;
+  /** Its parts. The decoded header is not kept: `claims` and `content` say what it says, and a log holds many statements at a time. */
+  readonly sign1: Omit<Sign1, "header">;
   /** The decoded payload where the content type is event. */
   readonly event?: Event;
   /** Readings in the payload; 0 unless the content type is senml. */
@@ -185,6 +186,7 @@ function interpret(sign1: Sign1, hash: Hash): Statement {
   if (payload === null || signature.length !== SIGNATURE_BYTES) {
     throw new EvidenceError("cose-malformed", "a statement has a payload and a signature of 64 bytes");
   }
+  const { protectedBytes } = sign1;
   const header = readHeader(sign1.header, payload);
   if (header.alg === ALG_ESP256 && !isLowS(signature)) {
     throw new EvidenceError(
@@ -193,7 +195,8 @@ function interpret(sign1: Sign1, hash: Hash): Statement {
     );
   }
   const found = checkPayload(header);
-  return { bytes, hash: hash(bytes), sign1, ...header, ...found };
+  const parts = { bytes, protectedBytes, unprotected: EMPTY, payload, signature };
+  return { bytes, hash: hash(bytes), sign1: parts, ...header, ...found };
 }
 
 function checkPayload({ claims, content }: Header): { readonly records: number; readonly event?: Event } {

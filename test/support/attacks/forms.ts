@@ -11,6 +11,7 @@ import {
   encodeSign1,
   encodeTransparent,
   parseReceipt,
+  parseSign1,
   parseTransparent,
   toBeSigned,
   type Bundle,
@@ -52,8 +53,9 @@ async function remade(
   change: (sign1: Sign1) => { header: CborMap; payload?: Uint8Array },
 ): Promise<Bundle> {
   const { statement, receipts } = parseTransparent(bundle[list][n] as Uint8Array);
-  const { header, payload = statement.sign1.payload } = change(statement.sign1);
-  const bytes = await resigned(statement.sign1, signer, header, payload);
+  const sign1 = parseSign1(statement.bytes, 32_768);
+  const { header, payload = sign1.payload } = change(sign1);
+  const bytes = await resigned(sign1, signer, header, payload);
   return { ...bundle, [list]: bundle[list].with(n, encodeTransparent(bytes, receipts)) };
 }
 
