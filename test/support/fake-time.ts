@@ -50,6 +50,6 @@ export class FakeTime implements Timer {
 }
 
 /** Lets everything happen that waits for nothing but its turn. */
-export async function settle(): Promise<void> {
+async function settle(): Promise<void> {
   for (let i = 0; i < TURNS; i++) await turn();
 }
