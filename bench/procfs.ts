@@ -63,4 +63,3 @@ export function bytesWritten(pid: number): number {
   const io = readFileSync(`/proc/${pid}/io`, "utf8");
   return Number(/^write_bytes: (\d+)/m.exec(io)?.[1]);
 }
-

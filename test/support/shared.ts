@@ -7,8 +7,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** Path of a file below `../shared`, e.g. `sharedPath("vectors/facts/facts.json")`. */
-const sharedPath = (path: string): string =>
-  join(import.meta.dirname, "..", "..", "..", "shared", path);
+const sharedPath = (path: string): string => join(import.meta.dirname, "..", "..", "..", "shared", path);
 
 export const sharedBytes = (path: string): Uint8Array => new Uint8Array(readFileSync(sharedPath(path)));
 
