@@ -16,6 +16,7 @@ import {
 } from "@tallystick/evidence";
 import { createNodeProvider } from "@tallystick/evidence/node";
 import { ALONE } from "../support/attacks/alone.ts";
+import { BUNDLER_PROOFS } from "../support/attacks/bundler-proofs.ts";
 import { BUNDLER } from "../support/attacks/bundler.ts";
 import { DEVICE } from "../support/attacks/device.ts";
 import { FORMS } from "../support/attacks/forms.ts";
@@ -26,7 +27,7 @@ import { createTown, evidenceOf, honest, policyOf } from "../support/attacks/tow
 const provider = createNodeProvider();
 
 describe.each([
-  ["bundlers", BUNDLER],
+  ["bundlers", [...BUNDLER, ...BUNDLER_PROOFS]],
   ["devices", DEVICE],
   ["logs", LOG],
   ["operators and witnesses", OPERATOR],
@@ -94,7 +95,9 @@ test("what a good bundle's verdict says, check by check", async () => {
 });
 
 test("no row is named twice", () => {
-  const names = [...BUNDLER, ...DEVICE, ...LOG, ...OPERATOR, ...FORMS, ...ALONE].map(({ name }) => name);
+  const names = [...BUNDLER, ...BUNDLER_PROOFS, ...DEVICE, ...LOG, ...OPERATOR, ...FORMS, ...ALONE].map(
+    ({ name }) => name,
+  );
   expect(new Set(names).size).toBe(names.length);
 });
 

@@ -64,7 +64,8 @@ def registry() -> dict:
     refused = faults(ledger, city, water, water2, a, c, e, rotated)
     add("successor", city, CITY, {"kind": "successor", "origin": "log.example/2027", "log": next_log.cose}, lambda i: None)
     return {"origin": ORIGIN, "keys": [k.shown() for k in (log, city, water, water2, a, b, c, d, e, next_log)], "items": rows,
-            "refused": refused, "refusedAfter": len(rows) - 1, "proofs": proofs(ledger)}
+            "refused": refused, "refusedAfter": len(rows) - 1, "proofs": proofs(ledger),
+            "refusedLeaves": bad_leaves(state.of[a.kid])}
 
 
 def rotation(old: Key, iss: str, new: Key) -> list[bytes]:
@@ -83,6 +84,25 @@ def proofs(ledger: Ledger) -> list[dict]:
         leaf, size, index, path = ledger.state.proof_of(kid)
         out.append({"kid": kid.hex(), "leaf": leaf.hex(), "size": size, "index": index, "path": [p.hex() for p in path]})
     return out
+
+
+def bad_leaves(good: list) -> list[dict]:
+    """Each bends one member of a good leaf."""
+
+    def bend(name: str, code: str, place: int, value: object) -> dict:
+        return {"name": name, "code": code, "hex": enc([*good[:place], value, *good[place + 1 :]]).hex()}
+
+    return [
+        bend("kid of 31 bytes", "member-range", 0, good[0][:31]), bend("role of an auditor", "key-state", 1, "auditor"),
+        bend("iss a number", "member-type", 2, 1), bend("no streams", "key-state", 3, []), bend("streams a text", "key-state", 3, "*"),
+        bend("a stream that is a number", "member-type", 3, [1]), bend("silence below 0", "member-range", 4, -1),
+        bend("enrolled nowhere", "member-type", 5, None), bend("superseded by a text", "member-type", 6, "rotate"),
+        bend("suspect below 0", "member-range", 7, -1), bend("revoked at 2^53", "member-range", 8, 2**53),
+        {"name": "eight members", "code": "member-range", "hex": enc(good[:8]).hex()},
+        {"name": "ten members", "code": "member-range", "hex": enc([*good, None]).hex()},
+        {"name": "a map", "code": "member-type", "hex": enc({0: good[0]}).hex()},
+        {"name": "a byte behind it", "code": "cbor-trailing", "hex": (enc(good) + b"\x00").hex()},
+    ]
 
 
 def faults(ledger: Ledger, city: Key, water: Key, gone: Key, a: Key, c: Key, e: Key, rotated: list[bytes]) -> list[dict]:

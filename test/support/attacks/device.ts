@@ -167,6 +167,17 @@ export const DEVICE: readonly Attack[] = [
     demands: { verdict: "not-verifiable", code: "key-unknown" },
   },
   {
+    name: "a statement under the device's kid that another key signed",
+    attacker: colluding,
+    make: async (town) => {
+      const { meter, gateway } = town;
+      const mine = signerOf("mine");
+      await meter.readings(1, { signer: { ...mine, key: gateway.signer.key } });
+      return settled(town);
+    },
+    demands: { ...invalid("signature-invalid"), check: "signatures" },
+  },
+  {
     name: "goes on with a revoked key",
     attacker: colluding,
     make: async (town) => {
@@ -327,6 +338,16 @@ export const DEVICE: readonly Attack[] = [
     make: async (town) => {
       await town.meter.readings(1, { claims: { seen: { size: 5, root: new Uint8Array(32) } } });
       return settled(town);
+    },
+    demands: invalid("log-fork"),
+  },
+  {
+    name: "says that it saw another tree than a receipt here signs, with no proof at all",
+    attacker: thief,
+    make: async (town) => {
+      const size = town.world.batches[1]?.size ?? 0;
+      await town.meter.readings(1, { claims: { seen: { size, root: new Uint8Array(32) } } });
+      return { ...(await settled(town)), consistency: [] };
     },
     demands: invalid("log-fork"),
   },

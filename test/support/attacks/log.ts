@@ -252,7 +252,22 @@ export const LOG: readonly Attack[] = [
       const foreign = await createTown({ origin: "foreign.example/2026" });
       return { bytes: await handedOver(foreign, honest(foreign)), policy: policyOf(town) };
     },
-    demands: notVerifiable("log-unknown"),
+    demands: { ...notVerifiable("log-unknown"), check: "log" },
+  },
+  {
+    name: "receipts of another trusted log, whose checkpoint is not in the bundle",
+    attacker: "bundler: holds no key, decides what is handed over",
+    make: async (town) => {
+      const other = await createTown({ origin: "second.example/2026" });
+      const bundle = honest(town);
+      const stray = honest(other).statements.slice(1, 2);
+      const policy = policyOf(town).replace("quorum", `log ${other.world.vkey}\nquorum`);
+      return {
+        bytes: await handedOver(town, { ...bundle, statements: [...bundle.statements, ...stray] }),
+        policy,
+      };
+    },
+    demands: invalid("receipt-missing"),
   },
   {
     name: "a log of a known name, with another key",
@@ -262,7 +277,7 @@ export const LOG: readonly Attack[] = [
       const policy = policyOf(town).replace(town.world.vkey, formatVkey(town.world.origin, pinned));
       return { bytes: await handedOver(town, honest(town)), policy };
     },
-    demands: invalid("log-key"),
+    demands: { ...invalid("log-key"), check: "log" },
   },
   {
     name: "receipts of a known log's name, with another key, under a checkpoint of the true one",
@@ -295,6 +310,16 @@ export const LOG: readonly Attack[] = [
       code: "registry-missing",
       restrictions: ["no-witness", "index-not-attested"],
     },
+  },
+  {
+    name: "a receipt that signs no size, of a log that the policy doesn't have",
+    attacker,
+    make: async (town) => {
+      const pinned = formatVkey("other.example/2026", town.water.key);
+      const policy = policyOf(town, { quorum: "none" }).replace(town.world.vkey, pinned);
+      return { bytes: await foreignly(town, town.meter.statements[1] as Statement, 1), policy };
+    },
+    demands: notVerifiable("log-unknown"),
   },
   {
     name: "a receipt that signs no size, in a bundle, under a statement that nobody signed",

@@ -7,6 +7,7 @@ import { describe, expect, test } from "vitest";
 import {
   decodeBundle,
   decodeItem,
+  decodeLeaf,
   ed25519Key,
   encodeBundle,
   encodeItem,
@@ -131,6 +132,7 @@ const registry = vectors("registry") as Vectors<{
   }[];
   refused: { name: string; code: string; index: number; hex: string }[];
   refusedAfter: number;
+  refusedLeaves: { name: string; code: string; hex: string }[];
   proofs: { kid: string; leaf: string; size: number; index: number; path: string[] }[];
 }>;
 
@@ -162,6 +164,10 @@ describe(`registry: ${registry.source}`, () => {
     expect(codeOf(() => state.apply(parseStatement(fromHex(hex)), index))).toBe(code);
     expect(toHex(state.root())).toBe(before);
     expect(state.count).toBe(registry.refusedAfter);
+  });
+
+  test.for(registry.refusedLeaves)("leaf, $name: $code", ({ hex, code }) => {
+    expect(codeOf(() => decodeLeaf(fromHex(hex)))).toBe(code);
   });
 
   test.for(registry.proofs)("proof of key $kid", ({ kid, leaf, size, index, path }) => {
