@@ -45,6 +45,11 @@ export class AgentBook {
     );
   }
 
+  /** The same of those that are journalled and not sealed yet. */
+  newestJournalledSecond(sub: string): number | undefined {
+    return this.#read(undefined, (storage) => newest(this.#journalled(storage, sub, LAST_ROWS)));
+  }
+
   /** The same of those that have receipts. */
   newestReceiptedSecond(sub: string): number | undefined {
     return this.#read(undefined, (storage) =>

@@ -15,7 +15,7 @@ export type ChainCopy = {
   readonly statements: readonly PlacedStatement[];
 };
 
-export type PlacedStatement = { readonly seq: number; readonly index: number; readonly statement: Statement };
+type PlacedStatement = { readonly seq: number; readonly index: number; readonly statement: Statement };
 
 type StreamLine = Omit<ChainCopy, "statements">;
 type ChainLine = { readonly seq: number; readonly index: number; readonly hash: string };

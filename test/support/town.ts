@@ -26,10 +26,10 @@ export type Daemon = "broker" | "anchor" | "agent";
 /** Settings beside those that say where things are. */
 export type TownSettings = Readonly<Partial<Record<Daemon, Readonly<Record<string, unknown>>>>>;
 
-export const OPERATOR = "city/operator";
-export const ORIGIN = "tally.example/2026";
-export const ORG = "city";
-export const DEVICE = "gw-1";
+const OPERATOR = "city/operator";
+const ORIGIN = "tally.example/2026";
+const ORG = "city";
+const DEVICE = "gw-1";
 export const ISS = `${ORG}/${DEVICE}`;
 
 /** Longest wait for anything; a busy machine is slow, and a test that waits longer has found a fault. */

@@ -134,14 +134,15 @@ class Story {
   /**
    * Ends the agent with telegrams arriving.
    *
-   * The margin is exact. In one turn of this process: everything that the meter has written so far is seen on the agent's disk; the meter
-   * writes one more telegram; the signal is sent. So exactly that telegram (and, where the agent takes its time to stop, those after it) may be
-   * missing; all before it must be in the ledger. If it is on the disk afterwards, it must be there too.
+   * The margin is exact. In one turn of this process: everything that the meter has written so far is seen on the agent's disk, the newest of it
+   * journalled and not sealed; the meter writes one more telegram; the signal is sent. So exactly that telegram (and, where the agent takes
+   * its time to stop, those after it) may be missing; all before it must be in the ledger. If it is on the disk afterwards, it must be there too.
    */
   async #endAgent(how: "kill" | "stop"): Promise<void> {
     let gone = Promise.resolve();
-    await this.#town.until("the agent has read everything sent", () => {
-      if (!this.#meter.isRead || this.#book.newestSecond(METER) !== this.#meter.newest) return false;
+    await this.#town.until("the agent has journalled everything sent", () => {
+      if (!this.#meter.isRead || this.#book.newestJournalledSecond(METER) !== this.#meter.newest)
+        return false;
       this.#meter.sendInFlight();
       gone = this.#town[how]("agent");
       return true;
