@@ -142,6 +142,11 @@ export class Program {
     return !this.#isOver;
   }
 
+  /** Undefined where it could not be started. */
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
   /** The line on stdout with which it says that it is ready. @throws ProgramError if it ends before */
   async ready(): Promise<string> {
     return Promise.race([

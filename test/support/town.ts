@@ -4,19 +4,14 @@
  *
  * @module
  */
-import { execFile } from "node:child_process";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { execFile, spawn, type ChildProcessByStdio } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import type { Writable } from "node:stream";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { Programs, type Finished, type Program } from "../../demo/program.ts";
 import { freePort, metricAt } from "./loopback.ts";
@@ -31,6 +26,8 @@ const ORIGIN = "tally.example/2026";
 const ORG = "city";
 const DEVICE = "gw-1";
 export const ISS = `${ORG}/${DEVICE}`;
+
+const REAPER = fileURLToPath(new URL("./reaper.ts", import.meta.url));
 
 /** Longest wait for anything; a busy machine is slow, and a test that waits longer has found a fault. */
 const PATIENCE_MS = 45_000;
@@ -52,7 +49,7 @@ export class Town {
   readonly #running = new Map<Daemon, Program>();
   /** Programs whose end is wanted. */
   readonly #dismissed = new Set<Program>();
-  readonly #killAll: () => void;
+  readonly #reaper: ChildProcessByStdio<Writable, null, null>;
   #fault: Error | undefined;
 
   private constructor(root: string, mqttPort: number, settings: TownSettings) {
@@ -61,8 +58,11 @@ export class Town {
     this.#settings = settings;
     mkdirSync(join(root, "log"));
     this.programs = new Programs(join(root, "log"));
-    this.#killAll = () => this.programs.killAll();
-    process.on("exit", this.#killAll);
+    this.#reaper = spawn(process.execPath, [REAPER, root], {
+      stdio: ["pipe", "ignore", "ignore"],
+      detached: true,
+    });
+    this.#reaper.stdin.on("error", () => {}); // somebody ended it: then nobody cleans up after us
   }
 
   /** A log that has begun, configurations, and nothing that runs yet. It has to be ended. */
@@ -134,6 +134,7 @@ export class Town {
     const json = name === "agent" ? [] : ["--json"];
     const program = this.programs.start(name, ["run", "--config", this.configFile(name), ...json], env);
     this.#running.set(name, program);
+    this.#reaper.stdin.write(`+${program.pid}\n`);
     void this.#watch(program);
     if (name === "agent") return;
     const told = JSON.parse(await program.ready()) as { url?: string; http?: string };
@@ -239,8 +240,8 @@ export class Town {
     for (const program of this.#running.values()) this.#dismissed.add(program);
     this.programs.killAll();
     await this.programs.stopAll();
-    process.off("exit", this.#killAll);
-    rmSync(this.root, { recursive: true, force: true });
+    this.#reaper.stdin.end();
+    await once(this.#reaper, "exit"); // it removes the folder
   }
 
   async #prepare(): Promise<void> {
@@ -274,6 +275,7 @@ export class Town {
 
   async #watch(program: Program): Promise<void> {
     const error = await program.ended;
+    if (this.#reaper.stdin.writable) this.#reaper.stdin.write(`-${program.pid}\n`);
     if (!this.#dismissed.has(program)) this.#fault ??= error;
   }
 }
