@@ -65,7 +65,7 @@ def registry() -> dict:
     add("successor", city, CITY, {"kind": "successor", "origin": "log.example/2027", "log": next_log.cose}, lambda i: None)
     return {"origin": ORIGIN, "keys": [k.shown() for k in (log, city, water, water2, a, b, c, d, e, next_log)], "items": rows,
             "refused": refused, "refusedAfter": len(rows) - 1, "proofs": proofs(ledger),
-            "refusedLeaves": bad_leaves(state.of[a.kid])}
+            "refusedLeaves": bad_leaves(state.of[a.kid]), "uses": uses()}
 
 
 def rotation(old: Key, iss: str, new: Key) -> list[bytes]:
@@ -83,6 +83,46 @@ def proofs(ledger: Ledger) -> list[dict]:
     for kid in sorted(ledger.state.of):
         leaf, size, index, path = ledger.state.proof_of(kid)
         out.append({"kid": kid.hex(), "leaf": leaf.hex(), "size": size, "index": index, "path": [p.hex() for p in path]})
+    return out
+
+
+def uses() -> list[dict]:
+    """The table at the end of section 9, at its edges: a key enrolled at log index 10, and a statement at `index`."""
+    out = []
+    ch, other, rotated = chain_id("use"), chain_id("other use"), bytes(range(32))
+    heads = {"statement": rotated.hex(), "heads": [["meter/m-1", ch.hex(), 7], ["sys", chain_id("use sys").hex(), 3]]}
+
+    def use(name: str, index: int, expect: str | None = None, *, restricts: str | None = None, **more) -> None:
+        leaf = {"enrolled": 10, "superseded": None, "suspect": None, "revoked": None} | {k: v for k, v in more.items() if k in ("superseded", "suspect", "revoked")}
+        said = {"iss": GW1, "sub": "meter/m-1", "ch": ch.hex(), "seq": 5, "hash": bytes(32).hex()} | {k: v for k, v in more.items() if k in ("iss", "sub", "ch", "seq", "hash")}
+        out.append({"name": name, "leaf": {"iss": GW1, "streams": more.get("streams", ["meter/*"]), "role": more.get("role", "device")} | leaf, "succession": more.get("succession"),
+                    "use": said | {"index": index}, "invalid": expect, "restriction": restricts})
+
+    use("before its enrolment", 9, "key-not-enrolled")
+    use("at its enrolment", 10, "key-not-enrolled")
+    use("right after its enrolment", 11)
+    use("of another device", 11, "key-issuer", iss="water/gw-2")
+    use("an operator's key", 11, "key-issuer", role="operator")
+    use("another stream", 11, "key-stream", sub="heat/h-1")
+    use("the prefix itself", 11, "key-stream", sub="meter")
+    use("sys", 11, sub="sys")
+    use("before it was suspect", 19, suspect=20, revoked=30)
+    use("as soon as it was suspect", 20, restricts="declared-suspect-later", suspect=20, revoked=30)
+    use("the last before the revocation", 29, restricts="declared-suspect-later", suspect=20, revoked=30)
+    use("at the revocation", 30, "key-revoked", suspect=20, revoked=30)
+    use("after the revocation", 31, "key-revoked", suspect=20, revoked=30)
+    use("re-enrolled: before", 19, superseded=20, succession="re-enrol")
+    use("re-enrolled: after", 21, "key-superseded", superseded=20, succession="re-enrol")
+    use("rotated: at the head, arriving later", 99, superseded=20, succession=heads, seq=7)
+    use("rotated: beyond the head", 99, "key-superseded", superseded=20, succession=heads, seq=8)
+    use("rotated: beyond the head, although before the item", 15, "key-superseded", superseded=20, succession=heads, seq=8)
+    use("rotated: key-rotated itself", 19, superseded=20, succession=heads, sub="sys", ch=chain_id("use sys").hex(), seq=4, hash=rotated.hex())
+    use("rotated: sys, beyond its head", 19, "key-superseded", superseded=20, succession=heads, sub="sys", ch=chain_id("use sys").hex(), seq=4)
+    use("rotated: a chain that isn't named, before the item", 19, superseded=20, succession=heads, ch=other.hex(), seq=500)
+    use("rotated: a chain that isn't named, after the item", 21, "key-superseded", superseded=20, succession=heads, ch=other.hex(), seq=0)
+    use("rotated: the same chain id in another stream", 21, "key-superseded", superseded=20, succession=heads, sub="meter/m-2", seq=1)
+    use("rotated within its heads, and revoked", 30, "key-revoked", superseded=20, succession=heads, seq=1, suspect=25, revoked=30)
+    use("rotated within its heads, and suspect", 29, restricts="declared-suspect-later", superseded=20, succession=heads, seq=1, suspect=25, revoked=30)
     return out
 
 

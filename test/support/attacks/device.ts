@@ -263,6 +263,18 @@ export const DEVICE: readonly Attack[] = [
     demands: verified,
   },
   {
+    name: "rotated: the statement that says so stands, signed by the old key",
+    attacker: nobody,
+    make: async (town) => {
+      const { rotated } = await town.gateway.rotate(undefined, town.water);
+      await town.meter.readings();
+      await town.gateway.heads();
+      await town.world.commit();
+      return town.world.bundle([{ chain: town.meter }], [rotated, lastHeads(town)]);
+    },
+    demands: verified,
+  },
+  {
     name: "re-enrolled: the old key goes on",
     attacker: colluding,
     make: async (town) => {

@@ -17,6 +17,7 @@ import {
   fromHex,
   hashLeaf,
   isForeignReceipt,
+  judgeUse,
   KeyState,
   nobleProvider,
   nobleSigner,
@@ -132,6 +133,22 @@ const registry = vectors("registry") as Vectors<{
   }[];
   refused: { name: string; code: string; index: number; hex: string }[];
   refusedAfter: number;
+  uses: {
+    name: string;
+    leaf: {
+      iss: string;
+      role: "device" | "operator";
+      streams: string[];
+      enrolled: number;
+      superseded: number | null;
+      suspect: number | null;
+      revoked: number | null;
+    };
+    succession: null | "re-enrol" | { statement: string; heads: [sub: string, ch: string, seq: number][] };
+    use: { iss: string; sub: string; ch: string; seq: number; hash: string; index: number };
+    invalid: string | null;
+    restriction: string | null;
+  }[];
   refusedLeaves: { name: string; code: string; hex: string }[];
   proofs: { kid: string; leaf: string; size: number; index: number; path: string[] }[];
 }>;
@@ -169,6 +186,26 @@ describe(`registry: ${registry.source}`, () => {
   test.for(registry.refusedLeaves)("leaf, $name: $code", ({ hex, code }) => {
     expect(codeOf(() => decodeLeaf(fromHex(hex)))).toBe(code);
   });
+
+  test.for(registry.uses)(
+    "a key's use, $name: $invalid $restriction",
+    ({ leaf, succession, use, ...expected }) => {
+      const state = { ...leaf, kid: new Uint8Array(32), silenceS: 900 };
+      const after =
+        succession === null
+          ? undefined
+          : succession === "re-enrol"
+            ? ({ by: "re-enrol" } as const)
+            : ({
+                by: "rotate",
+                statement: fromHex(succession.statement),
+                heads: succession.heads.map(([sub, ch, seq]) => ({ sub, ch: fromHex(ch), seq })),
+              } as const);
+      const found = judgeUse(state, { ...use, ch: fromHex(use.ch), hash: fromHex(use.hash) }, after);
+      expect(found.invalid ?? null).toBe(expected.invalid);
+      expect(found.restriction ?? null).toBe(expected.restriction);
+    },
+  );
 
   test.for(registry.proofs)("proof of key $kid", ({ kid, leaf, size, index, path }) => {
     const state = stateAfter(registry.items.length);
