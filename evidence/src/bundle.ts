@@ -14,6 +14,8 @@ import { asBytes, asText, asUint, Fields, tuple } from "./shape.ts";
 export const MAX_BUNDLE_BYTES = 64 << 20;
 /** Most statements, registry items or keys in one bundle. */
 const MAX_BUNDLE_ITEMS = 65_536;
+/** Most scopes: each is laid beside its whole chain. */
+const MAX_SCOPES = 4096;
 
 /** `d9 d9 f7`: tag 55799, "this is CBOR" (RFC 8949 section 3.4.6). */
 const SELF_DESCRIBED = Uint8Array.of(0xd9, 0xd9, 0xf7);
@@ -112,7 +114,7 @@ export function decodeBundle(bytes: Uint8Array): Bundle {
   const logs = items(fields, "logs", 1).map(readLog);
   const logIndex = (value: CborValue | undefined): number => asUint(value, "log", logs.length - 1);
   const bundle: Bundle = {
-    scope: items(fields, "scope", 1).map(readScope),
+    scope: items(fields, "scope", 1, MAX_SCOPES).map(readScope),
     logs,
     statements: byteStrings(fields, "statements", 1),
     registry: byteStrings(fields, "registry", 1),
@@ -138,10 +140,9 @@ export function decodeBundle(bytes: Uint8Array): Bundle {
   return { ...bundle, ...Object.fromEntries(extra) };
 }
 
-function items(fields: Fields, name: string, least: number): readonly CborValue[] {
+function items(fields: Fields, name: string, least: number, most = MAX_BUNDLE_ITEMS): readonly CborValue[] {
   const list = fields.list(name, least);
-  if (list.length > MAX_BUNDLE_ITEMS)
-    throw new EvidenceError("too-large", `more than ${MAX_BUNDLE_ITEMS} ${name}`);
+  if (list.length > most) throw new EvidenceError("too-large", `more than ${most} ${name}`);
   return list;
 }
 
