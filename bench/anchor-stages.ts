@@ -46,7 +46,7 @@ const { values } = parseArgs({
     "per-message": { type: "string", default: "30" },
     readings: { type: "string", default: "1" },
     threads: { type: "string", default: "2" },
-    "max-items": { type: "string", default: "4096" },
+    "max-items": { type: "string", default: "2048" },
     "max-wait": { type: "string", default: "100" },
   },
 });

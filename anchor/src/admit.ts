@@ -20,21 +20,22 @@ import {
 } from "@tallystick/evidence";
 import { nodeSha256 } from "@tallystick/evidence/node";
 import type { OwnHistory } from "./own-history.ts";
-import type { Places } from "./place.ts";
+import type { Entrant, Places } from "./place.ts";
 import type { Pool } from "./pool.ts";
 import type { Receipts } from "./receipts.ts";
 import type { Refusals } from "./refusals.ts";
+import type { SignatureJob } from "./signature-job.ts";
 import type { SignatureThreads } from "./signature-threads.ts";
 import type { Tally } from "./tally.ts";
 
 /** A statement on its way into the log, and what it takes up in the pool. */
-export type Candidate = { readonly statement: Statement; readonly charge: number };
+export type Candidate = { readonly statement: Entrant; readonly charge: number };
 
 export type AdmissionParts = {
   readonly keys: KeyState;
   readonly places: Places;
   readonly history: OwnHistory;
-  readonly threads: Pick<SignatureThreads, "check">;
+  readonly threads: Pick<SignatureThreads, "job" | "check">;
   readonly pool: Pool;
   readonly receipts: Pick<Receipts, "repeat">;
   readonly refusals: Refusals;
@@ -48,22 +49,20 @@ export type AdmissionParts = {
   readonly onFault: (error: unknown) => void;
 };
 
-type Asked = Candidate & { readonly key: PublicKey };
-
-/** Signatures in one job: large enough to make the hand-over cheap, small enough to share the work. */
-const JOB_SIGNATURES = 64;
 /** Receipts looked at in a second: each costs some signatures on the main thread. */
 const RECEIPTS_PER_S = 5;
 
 export class Admission {
   readonly #parts: AdmissionParts;
-  /** Wait for their job to fill, or for the end of this turn. */
-  #asked: Asked[] = [];
+  /** Their signatures are in the job, which waits to be full or for the end of this turn. */
+  #asked: Candidate[] = [];
+  #job: SignatureJob;
   #flushing = false;
   #receiptsLooked = { second: 0, count: 0 };
 
   constructor(parts: AdmissionParts) {
     this.#parts = parts;
+    this.#job = parts.threads.job();
   }
 
   /**
@@ -94,7 +93,7 @@ export class Admission {
     const charge = Math.ceil(payload.length / Math.max(1, passed.length));
     for (const { statement, key } of passed) {
       this.#parts.pool.enter(charge);
-      this.#ask({ statement, key, charge });
+      this.#ask(statement, key, charge);
     }
   }
 
@@ -103,12 +102,9 @@ export class Admission {
     const asked = this.#asked;
     if (asked.length === 0) return;
     this.#asked = [];
-    const checks = asked.map(({ key, statement: { sign1 } }) => ({
-      key,
-      message: toBeSigned(sign1.protectedBytes, sign1.payload ?? new Uint8Array()),
-      signature: sign1.signature,
-    }));
-    this.#parts.threads.check(checks, (verdicts) => {
+    const job = this.#job;
+    this.#job = this.#parts.threads.job();
+    this.#parts.threads.check(job, (verdicts) => {
       for (const [i, candidate] of asked.entries()) {
         if (verdicts[i] === 1) this.#parts.accept(candidate);
         else this.#refuse(candidate);
@@ -140,9 +136,11 @@ export class Admission {
     return undefined;
   }
 
-  #ask(candidate: Asked): void {
-    this.#asked.push(candidate);
-    if (this.#asked.length >= JOB_SIGNATURES) this.flush();
+  #ask(statement: Statement, key: PublicKey, charge: number): void {
+    const { protectedBytes, payload, signature } = statement.sign1;
+    this.#job.add(key, toBeSigned(protectedBytes, payload ?? new Uint8Array()), signature);
+    this.#asked.push({ statement: entrantOf(statement), charge });
+    if (this.#job.full) this.flush();
     else if (!this.#flushing) {
       this.#flushing = true;
       setImmediate(() => {
@@ -178,4 +176,15 @@ export class Admission {
     if (second !== this.#receiptsLooked.second) this.#receiptsLooked = { second, count: 0 };
     return ++this.#receiptsLooked.count <= RECEIPTS_PER_S;
   }
+}
+
+function entrantOf({ bytes, hash, kid, claims, event }: Statement): Entrant {
+  const { iss, sub, ch, seq, prev } = claims;
+  return {
+    bytes,
+    hash,
+    kid,
+    claims: { iss, sub, seq, ...(ch !== undefined && { ch }), ...(prev !== undefined && { prev }) },
+    ...(seq === 0 && event !== undefined && { event }),
+  };
 }

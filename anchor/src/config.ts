@@ -46,7 +46,7 @@ const ConfigSchema = z.strictObject({
       settleMs: count(0, 60_000).default(500),
       /** Messages to devices that may wait for PUBACK; more are dropped, and cost one more sending each. */
       maxUnacknowledged: count(16, 60_000).default(8192),
-      maxUnacknowledgedBytes: count(65_536, 2 ** 31).default(64 * 2 ** 20),
+      maxUnacknowledgedBytes: count(65_536, 2 ** 31).default(32 * 2 ** 20),
     })
     .prefault({}),
   http: z
@@ -59,13 +59,13 @@ const ConfigSchema = z.strictObject({
     .prefault({}),
   /** A batch closes when it is full, or this long after its first statement. */
   batch: z
-    .strictObject({ maxItems: count(1, 65_536).default(4096), maxWaitMs: count(1, 10_000).default(100) })
+    .strictObject({ maxItems: count(1, 65_536).default(2048), maxWaitMs: count(1, 10_000).default(100) })
     .prefault({}),
   /** Between intake and commit. When full, PUBACK waits. */
   pool: z
     .strictObject({
-      maxItems: count(1, 1_000_000).default(16_384),
-      maxBytes: count(65_536, 2 ** 31).default(64 * 2 ** 20),
+      maxItems: count(1, 1_000_000).default(4096),
+      maxBytes: count(65_536, 2 ** 31).default(32 * 2 ** 20),
     })
     .prefault({}),
   /** Threads that check signatures. */

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Statement } from "@tallystick/evidence";
 import type { Candidate } from "./admit.ts";
 import type { Inbox } from "./inbox.ts";
 import type { Pool } from "./pool.ts";
@@ -16,7 +17,8 @@ import { signedBatch, type LogIdentity } from "./sign.ts";
 import type { Tally } from "./tally.ts";
 
 /** Something to sequence: a device's statement, or a registry item with the file that it came in. */
-export type Work = Candidate & { readonly file?: string };
+export type Work = (Candidate & { readonly file?: undefined }) | ItemWork;
+type ItemWork = { readonly statement: Statement; readonly charge: 0; readonly file: string };
 
 export type LedgerParts = {
   readonly log: LogIdentity;
@@ -102,8 +104,8 @@ function answer({ batch, duplicates, refused }: Sequenced, { receipts, refusals 
     if (index < from) receipts.repeat(statement.claims.iss, statement.hash, index);
   }
   for (const { statement, code, text } of refused) {
-    if (statement.content.type !== "registry")
-      refusals.send(statement.claims.iss, statement.hash, code, text);
+    const { iss, ch } = statement.claims;
+    if (ch !== undefined) refusals.send(iss, statement.hash, code, text); // a registry item's file tells of it
   }
 }
 

@@ -7,10 +7,24 @@
  *
  * @module
  */
-import { equalBytes, parseStatement, type EvidenceCode, type Statement } from "@tallystick/evidence";
+import {
+  equalBytes,
+  parseStatement,
+  type Claims,
+  type EvidenceCode,
+  type Statement,
+} from "@tallystick/evidence";
 import { nodeSha256 } from "@tallystick/evidence/node";
 import type { Archive, Held } from "./storage/archive.ts";
 import type { Chain, ChainStore } from "./storage/chains.ts";
+
+/**
+ * What the log needs of a statement. The rest was read and checked when it came in, and is let go: thousands of these wait
+ * at once. `event` is there at number 0.
+ */
+export type Entrant = Pick<Statement, "bytes" | "hash" | "kid" | "event"> & {
+  readonly claims: Pick<Claims, "iss" | "sub" | "ch" | "seq" | "prev">;
+};
 
 /** What became of a statement's claim to its number. */
 export type Placement =
@@ -32,7 +46,7 @@ export class Places {
   }
 
   /** The statement that holds this number, where one does. */
-  holder({ claims }: Statement): Held | undefined {
+  holder({ claims }: Pick<Entrant, "claims">): Held | undefined {
     const chain = claims.ch && this.#chains.find(claims.iss, claims.sub, claims.ch);
     // Above the highest number held there is nothing to look for.
     if (chain === undefined || claims.seq > chain.last) return undefined;
@@ -40,7 +54,7 @@ export class Places {
   }
 
   /** Gives the statement its number and stores it under `index`, or says why not. Only within a transaction. */
-  take(statement: Statement, index: number): Placement {
+  take(statement: Entrant, index: number): Placement {
     const { iss, sub, ch, seq } = statement.claims;
     if (ch === undefined) return { kind: "refused", code: "statement-claims" };
     let chain = this.#chains.find(iss, sub, ch);
@@ -71,7 +85,7 @@ export class Places {
   }
 
   /** Why a chain of which something is held has no room for this statement. */
-  #refusal(chain: Chain, { claims, hash }: Statement): Placement | undefined {
+  #refusal(chain: Chain, { claims, hash }: Entrant): Placement | undefined {
     const { seq, prev } = claims;
     if (seq > chain.last && chain.successor !== null) return FORK; // its head has a successor already
     if (seq === chain.last + 1) return agrees(prev, chain.lastHash) ? undefined : FORK;
@@ -89,7 +103,7 @@ export class Places {
 
   /** The chain that an opening continues, where it names one. */
   #predecessor(
-    { claims, event }: Statement,
+    { claims, event }: Entrant,
     ch: Uint8Array,
   ): { readonly refused?: Placement; readonly chain?: Chain } {
     if (event?.kind !== "stream-opened") return { refused: FORK };
@@ -111,7 +125,7 @@ export class Places {
 const agrees = (prev: Uint8Array | undefined, hash: Uint8Array): boolean =>
   prev !== undefined && equalBytes(prev, hash);
 
-function extend(chain: Chain, { claims, hash }: Statement, opened: number | null): void {
+function extend(chain: Chain, { claims, hash }: Entrant, opened: number | null): void {
   chain.count++;
   chain.opened ??= opened;
   chain.first = Math.min(chain.first, claims.seq);

@@ -15,13 +15,13 @@ import {
   type KeyState,
   type Statement,
 } from "@tallystick/evidence";
-import { Places } from "./place.ts";
+import { Places, type Entrant } from "./place.ts";
 import { Archive } from "./storage/archive.ts";
 import { BatchStore, type BatchRow } from "./storage/batches.ts";
 import { ChainStore } from "./storage/chains.ts";
 import { inTransaction, storageFailed } from "./storage/database.ts";
 import { TileStore } from "./storage/tiles.ts";
-import { leafHash, RightEdge, type Growth } from "./tree.ts";
+import { hashLeafInto, RightEdge, type Growth } from "./tree.ts";
 
 /** The database's tables, each behind its own reads and writes. */
 export type Store = {
@@ -40,8 +40,8 @@ export const openStore = (db: DatabaseSync): Store => ({
   tiles: new TileStore(db),
 });
 
-export type Placed = { readonly statement: Statement; readonly index: number };
-export type Refused = { readonly statement: Statement; readonly code: EvidenceCode; readonly text: string };
+export type Placed = { readonly statement: Entrant; readonly index: number };
+export type Refused = { readonly statement: Entrant; readonly code: EvidenceCode; readonly text: string };
 
 /** A committed batch: what it added to the tree, and what became of each statement. */
 export type Sequenced = {
@@ -112,7 +112,7 @@ export class Sequencer {
    *
    * @throws EvidenceError `storage-failed`: nothing is known to be committed
    */
-  sequence(items: readonly Statement[], statements: readonly Statement[]): Sequenced {
+  sequence(items: readonly Statement[], statements: readonly Entrant[]): Sequenced {
     const done = inTransaction(this.#store.db, () => this.#transact(items, statements));
     if (done.batch !== undefined) {
       this.#edge = done.batch.growth.edge;
@@ -122,7 +122,7 @@ export class Sequencer {
     return done;
   }
 
-  #transact(items: readonly Statement[], statements: readonly Statement[]): Sequenced {
+  #transact(items: readonly Statement[], statements: readonly Entrant[]): Sequenced {
     this.#checkState();
     const from = this.#edge.size;
     const leaves = new Uint8Array((items.length + statements.length) * LEAF_BYTES);
@@ -133,8 +133,8 @@ export class Sequencer {
       refused: [] as Refused[],
     };
     let next = from;
-    const entered = (statement: Statement, list: Placed[]): void => {
-      leaves.set(leafHash(statement.hash), (next - from) * LEAF_BYTES);
+    const entered = (statement: Entrant, list: Placed[]): void => {
+      hashLeafInto(leaves, (next - from) * LEAF_BYTES, statement.hash);
       list.push({ statement, index: next });
       next++;
     };
@@ -199,13 +199,13 @@ export class Sequencer {
   }
 
   /** A key may have been revoked or superseded since the signature was checked. */
-  #judge({ kid, claims, hash }: Statement, index: number): EvidenceCode | undefined {
+  #judge({ kid, claims, hash }: Entrant, index: number): EvidenceCode | undefined {
     const record = this.#keys.get(kid);
     if (record === undefined) return "key-unknown";
     return judgeUse(record, { ...claims, hash, index }, record.succession).invalid;
   }
 
-  #keepFork(statement: Statement): void {
+  #keepFork(statement: Entrant): void {
     if (this.#forks >= this.#maxForks) return;
     const { hash, bytes, claims } = statement;
     const fork = { hash, timeUnixS: this.#nowUnixS(), iss: claims.iss, sub: claims.sub, bytes };

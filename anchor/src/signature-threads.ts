@@ -4,14 +4,18 @@
  *
  * @module
  */
-import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
-import { packJob, type SignatureCheck } from "./signature-job.ts";
+import { runJob, SignatureJob, verdictsOf } from "./signature-job.ts";
+import { signatureThread } from "./signature-thread.ts";
 
-type Job = { readonly done: (verdicts: Uint8Array) => void; verdicts?: Uint8Array };
+type Job = { readonly done: (verdicts: Uint8Array) => void; answer?: ArrayBuffer };
 
-/** Sources run as they are, or built: the worker's file has the ending of this one. */
-const WORKER = new URL(`./signature-worker${extname(import.meta.url)}`, import.meta.url);
+/** As text, since a thread that reads a TypeScript file loads Node's reader for it: 20 MB each. */
+const PROGRAM = `(${signatureThread.toString()})(require, ${runJob.toString()})`;
+/** A thread needs a heap of a few megabytes: what it works on is not in it. */
+const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 64 } as const;
+/** Buffers kept for the next jobs. */
+const MAX_SPARE = 64;
 
 export class SignatureThreads {
   readonly #workers: Worker[] = [];
@@ -19,6 +23,7 @@ export class SignatureThreads {
   readonly #asked: Job[][] = [];
   /** All jobs not handed back yet, oldest first. */
   readonly #open: Job[] = [];
+  readonly #spare: ArrayBuffer[] = [];
   readonly #onFault: (error: Error) => void;
   #turn = 0;
   #idle: (() => void)[] = [];
@@ -29,10 +34,19 @@ export class SignatureThreads {
     for (let i = 0; i < count; i++) this.#start(i);
   }
 
-  /** Checks signatures and hands back one byte each, 1 for a good one. */
-  check(checks: readonly SignatureCheck[], done: (verdicts: Uint8Array) => void): void {
+  /** An empty job, to be filled and given to `check`. */
+  job(): SignatureJob {
+    return new SignatureJob(this.#spare.pop());
+  }
+
+  /**
+   * Has a job's signatures checked.
+   *
+   * @param done - gets one byte for each, 1 for a good one; they are gone when it returns
+   */
+  check(filled: SignatureJob, done: (verdicts: Uint8Array) => void): void {
     const job: Job = { done };
-    const buffer = packJob(checks);
+    const buffer = filled.take();
     this.#turn = (this.#turn + 1) % this.#workers.length;
     this.#asked[this.#turn]?.push(job);
     this.#open.push(job);
@@ -50,13 +64,17 @@ export class SignatureThreads {
   }
 
   #start(place: number): void {
-    const worker = new Worker(WORKER);
+    const worker = new Worker(PROGRAM, {
+      eval: true,
+      workerData: import.meta.url,
+      resourceLimits: RESOURCE_LIMITS,
+    });
     const asked: Job[] = [];
     this.#workers.push(worker);
     this.#asked.push(asked);
     worker.on("message", (buffer: ArrayBuffer) => {
       const job = asked.shift();
-      if (job !== undefined) job.verdicts = new Uint8Array(buffer);
+      if (job !== undefined) job.answer = buffer;
       this.#handBack();
     });
     worker.on("error", (cause) => {
@@ -65,9 +83,10 @@ export class SignatureThreads {
   }
 
   #handBack(): void {
-    for (let job = this.#open[0]; job?.verdicts !== undefined; job = this.#open[0]) {
+    for (let job = this.#open[0]; job?.answer !== undefined; job = this.#open[0]) {
       this.#open.shift();
-      job.done(job.verdicts);
+      job.done(verdictsOf(job.answer));
+      if (this.#spare.length < MAX_SPARE) this.#spare.push(job.answer);
     }
     if (this.#open.length > 0) return;
     const waiting = this.#idle;

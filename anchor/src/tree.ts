@@ -8,6 +8,7 @@
  */
 import { hash } from "node:crypto";
 import { HASH_BYTES } from "@tallystick/evidence";
+import { nodeSha256 } from "@tallystick/evidence/node";
 
 /** One hash tile as stored: tree level 8 x `level`, hashes `number` x 256 and on; the last one of a level may be partial. */
 export type TileRow = { readonly level: number; readonly number: number; readonly hashes: Uint8Array };
@@ -22,24 +23,47 @@ const power = (level: number): number => POWER[level] ?? Infinity;
 /** Complete subtrees of 2^level leaves in a tree of `size`. */
 const complete = (size: number, level: number): number => Math.floor(size / power(level));
 
-const scratch = new Uint8Array(1 + 2 * HASH_BYTES);
-scratch[0] = 1;
-/** node = SHA-256(01 || left || right) */
-export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
-  scratch.set(left, 1);
-  scratch.set(right, 1 + HASH_BYTES);
-  return hash("sha256", scratch, "buffer");
+const nodeInput = new Uint8Array(1 + 2 * HASH_BYTES);
+nodeInput[0] = 1;
+const leafInput = new Uint8Array(1 + HASH_BYTES);
+
+/** Writes SHA-256(01 || left || right) into `target` at `at`. */
+function hashNodeInto(target: Uint8Array, at: number, left: Uint8Array, right: Uint8Array): void {
+  nodeInput.set(left, 1);
+  nodeInput.set(right, 1 + HASH_BYTES);
+  digestInto(target, at, nodeInput);
 }
 
-const leafScratch = new Uint8Array(1 + HASH_BYTES);
-/** leaf = SHA-256(00 || entry), for entries of 32 bytes */
-export function leafHash(entry: Uint8Array): Uint8Array {
-  leafScratch.set(entry, 1);
-  return hash("sha256", leafScratch, "buffer");
+/** Writes SHA-256(00 || entry) into `target` at `at`; the entry has 32 bytes. */
+export function hashLeafInto(target: Uint8Array, at: number, entry: Uint8Array): void {
+  leafInput.set(entry, 1);
+  digestInto(target, at, leafInput);
+}
+
+/** By way of a text: a Buffer for each digest would take three times as long, and leave as many small pieces of memory behind. */
+function digestInto(target: Uint8Array, at: number, input: Uint8Array): void {
+  const digest = hash("sha256", input, "binary");
+  for (let i = 0; i < HASH_BYTES; i++) target[at + i] = digest.charCodeAt(i);
+}
+
+function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
+  const node = new Uint8Array(HASH_BYTES);
+  hashNodeInto(node, 0, left, right);
+  return node;
+}
+
+/** Nodes over the hashes that are one after the other in `below`: half as many, an odd last one left out. */
+export function levelAbove(below: Uint8Array): Uint8Array {
+  const nodes = new Uint8Array(Math.floor(below.length / HASH_BYTES / 2) * HASH_BYTES);
+  for (let at = 0; at < nodes.length; at += HASH_BYTES) {
+    const middle = 2 * at + HASH_BYTES;
+    hashNodeInto(nodes, at, below.subarray(2 * at, middle), below.subarray(middle, middle + HASH_BYTES));
+  }
+  return nodes;
 }
 
 /** Root of the tree of no leaves: SHA-256 of nothing. */
-const EMPTY_ROOT: Uint8Array = hash("sha256", new Uint8Array(), "buffer");
+const EMPTY_ROOT = nodeSha256(new Uint8Array());
 
 /** The right edge of a tree of `size`: all that is needed to append to it. */
 export class RightEdge {
@@ -99,19 +123,8 @@ export class RightEdge {
 
 /** Root over hashes that are one after the other; their number is a power of two. */
 function subtreeRoot(hashes: Uint8Array): Uint8Array {
-  let level = hashes.slice();
-  for (let count = level.length / HASH_BYTES; count > 1; count /= 2) {
-    const above = new Uint8Array((count / 2) * HASH_BYTES);
-    for (let i = 0; i < count / 2; i++) {
-      const at = 2 * i * HASH_BYTES;
-      const middle = at + HASH_BYTES;
-      above.set(
-        nodeHash(level.subarray(at, middle), level.subarray(middle, middle + HASH_BYTES)),
-        i * HASH_BYTES,
-      );
-    }
-    level = above;
-  }
+  let level: Uint8Array = hashes.slice();
+  while (level.length > HASH_BYTES) level = levelAbove(level);
   return level;
 }
 
@@ -188,8 +201,8 @@ export class Growth {
       const end = complete(this.to, level);
       const hashes = new Uint8Array((end - start) * HASH_BYTES);
       for (let index = start; index < end; index++) {
-        const node = nodeHash(this.#node(level - 1, 2 * index), this.#node(level - 1, 2 * index + 1));
-        hashes.set(node, (index - start) * HASH_BYTES);
+        const left = this.#node(level - 1, 2 * index);
+        hashNodeInto(hashes, (index - start) * HASH_BYTES, left, this.#node(level - 1, 2 * index + 1));
       }
       this.#levels.push({ start, hashes });
     }

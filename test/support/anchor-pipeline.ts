@@ -7,7 +7,10 @@ import {
   concatBytes,
   decodeDown,
   downTopic,
+  ed25519Key,
+  esp256Key,
   toHex,
+  type SignatureProvider,
   type DownMessage,
   type Statement,
 } from "@tallystick/evidence";
@@ -18,10 +21,16 @@ import { Places } from "../../anchor/src/place.ts";
 import { Pool } from "../../anchor/src/pool.ts";
 import { Receipts } from "../../anchor/src/receipts.ts";
 import { Refusals } from "../../anchor/src/refusals.ts";
-import { packJob, runJob, type SignatureCheck } from "../../anchor/src/signature-job.ts";
+import { runJob, SignatureJob, verdictsOf, type VerifyOne } from "../../anchor/src/signature-job.ts";
 import { createSodiumProvider } from "../../anchor/src/sodium.ts";
 import { Tally } from "../../anchor/src/tally.ts";
 import type { AnchorLog } from "./anchor-log.ts";
+
+/** A provider as a job asks it. */
+export const verifyOne =
+  (provider: SignatureProvider): VerifyOne =>
+  (x, y, message, signature) =>
+    provider.verify(y === undefined ? ed25519Key(x) : esp256Key(x, y), message, signature);
 
 export class AnchorPipeline {
   readonly log: AnchorLog;
@@ -77,9 +86,12 @@ export class AnchorPipeline {
       refusals,
       tally,
       threads: {
-        check: (checks: readonly SignatureCheck[], done) => {
-          this.checked += checks.length;
-          done(runJob(packJob(checks), provider));
+        job: () => new SignatureJob(),
+        check: (job, done) => {
+          this.checked += job.count;
+          const buffer = job.take();
+          runJob(buffer, verifyOne(provider));
+          done(verdictsOf(buffer));
         },
       },
       places: new Places(store.archive, store.chains),

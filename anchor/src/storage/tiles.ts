@@ -5,7 +5,7 @@
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { HASH_BYTES } from "@tallystick/evidence";
-import { nodeHash, type TileRow } from "../tree.ts";
+import { levelAbove, type TileRow } from "../tree.ts";
 import { storageFailed } from "./database.ts";
 
 const TILE_WIDTH = 256;
@@ -87,19 +87,6 @@ export class TileStore {
 /** All complete nodes within a tile. */
 function expand(hashes: Uint8Array): Expanded {
   const steps: Uint8Array[] = [hashes];
-  for (let step = 1; step < TILE_HEIGHT; step++) {
-    const below = steps[step - 1] as Uint8Array;
-    const count = Math.floor(below.length / HASH_BYTES / 2);
-    const nodes = new Uint8Array(count * HASH_BYTES);
-    for (let i = 0; i < count; i++) {
-      const at = 2 * i * HASH_BYTES;
-      const middle = at + HASH_BYTES;
-      nodes.set(
-        nodeHash(below.subarray(at, middle), below.subarray(middle, middle + HASH_BYTES)),
-        i * HASH_BYTES,
-      );
-    }
-    steps.push(nodes);
-  }
+  for (let step = 1; step < TILE_HEIGHT; step++) steps.push(levelAbove(steps[step - 1] as Uint8Array));
   return steps;
 }

@@ -1,15 +1,33 @@
 import { generateKeyPairSync, sign } from "node:crypto";
 import { afterAll, describe, expect, test } from "vitest";
-import { ALG_ED25519, ed25519Key, esp256Key, fromHex, nobleProvider } from "@tallystick/evidence";
+import {
+  ALG_ED25519,
+  ed25519Key,
+  esp256Key,
+  fromHex,
+  nobleProvider,
+  type PublicKey,
+} from "@tallystick/evidence";
 import { createNodeProvider } from "@tallystick/evidence/node";
-import { packJob, runJob } from "../../../anchor/src/signature-job.ts";
+import { JOB_SIGNATURES, runJob, SignatureJob, verdictsOf } from "../../../anchor/src/signature-job.ts";
 import { SignatureThreads } from "../../../anchor/src/signature-threads.ts";
 import { createSodiumProvider } from "../../../anchor/src/sodium.ts";
 import { deviceSigner } from "../../support/anchor-log.ts";
+import { verifyOne } from "../../support/anchor-pipeline.ts";
 import { need } from "../../support/require.ts";
 import { sharedJson } from "../../support/shared.ts";
 
 const sodium = createSodiumProvider();
+type Check = { readonly key: PublicKey; readonly message: Uint8Array; readonly signature: Uint8Array };
+
+/** Runs checks in one job, on this thread. */
+function inOneJob(checks: readonly Check[], job = new SignatureJob()): number[] {
+  for (const { key, message, signature } of checks) job.add(key, message, signature);
+  const buffer = job.take();
+  runJob(buffer, verifyOne(sodium));
+  return [...verdictsOf(buffer)];
+}
+
 const text = (s: string): Uint8Array => new TextEncoder().encode(s);
 
 type Cctv = { readonly number: number; readonly key: string; readonly sig: string; readonly msg: string };
@@ -33,8 +51,11 @@ describe.skipIf(!need("shared"))("the 914 Ed25519 edge cases of C2SP/CCTV", () =
       return sodium.verify(key, message, signature);
     });
     expect(accepted.map(({ number }) => number)).toEqual(strict);
-    const inJob = runJob(packJob(checks), sodium);
-    expect(cases.filter((_, i) => inJob[i] === 1).map(({ number }) => number)).toEqual(strict);
+    const inJobs: number[] = [];
+    for (let at = 0; at < checks.length; at += JOB_SIGNATURES) {
+      inJobs.push(...inOneJob(checks.slice(at, at + JOB_SIGNATURES)));
+    }
+    expect(cases.filter((_, i) => inJobs[i] === 1).map(({ number }) => number)).toEqual(strict);
   });
 });
 
@@ -59,7 +80,7 @@ describe("the sodium provider", () => {
       expect(provider.verify(key, message, high)).toBe(false);
       expect(provider.verify(key, text("another"), low)).toBe(false);
     }
-    expect([...runJob(packJob([{ key, message, signature: low }]), sodium)]).toEqual([1]);
+    expect(inOneJob([{ key, message, signature: low }])).toEqual([1]);
   });
 
   test("answers false to lengths that are not a signature's", () => {
@@ -68,6 +89,16 @@ describe("the sodium provider", () => {
       expect(sodium.verify({ alg: ALG_ED25519, x, kid: x }, text("m"), new Uint8Array(length))).toBe(false);
     }
   });
+});
+
+test("a job is used again, whatever was in it, and grows for long messages", async () => {
+  const signer = deviceSigner("job");
+  const long = new Uint8Array(40_000).fill(7);
+  const good = { key: signer.key, message: long, signature: await signer.sign(long) };
+  const short = { ...good, signature: good.signature.subarray(1) };
+  const job = new SignatureJob();
+  expect(inOneJob([good, good, short, good], job)).toEqual([1, 1, 0, 1]);
+  expect(inOneJob([short, good], new SignatureJob(job.take()))).toEqual([0, 1]);
 });
 
 describe("signature threads", () => {
@@ -85,11 +116,13 @@ describe("signature threads", () => {
     const order: number[] = [];
     const seen: number[][] = [];
     // Large jobs and small ones in turn: a small one on the idle thread is ready first.
-    for (let job = 0; job < 12; job++) {
-      const checks = job % 2 === 0 ? Array.from({ length: 200 }, () => good) : [good, bad, short];
-      threads.check(checks, (verdicts) => {
-        order.push(job);
-        if (job % 2 === 1) seen.push([...verdicts]);
+    for (let n = 0; n < 12; n++) {
+      const job = threads.job();
+      const checks = n % 2 === 0 ? Array.from({ length: JOB_SIGNATURES }, () => good) : [good, bad, short];
+      for (const { key, message: signed, signature } of checks) job.add(key, signed, signature);
+      threads.check(job, (verdicts) => {
+        order.push(n);
+        if (n % 2 === 1) seen.push([...verdicts]);
         else expect(verdicts.every((verdict) => verdict === 1)).toBe(true);
       });
     }
