@@ -13,8 +13,8 @@ import {
   parseStatement,
   splitUp,
   toBeSigned,
+  type KeyRecord,
   type KeyState,
-  type PublicKey,
   type Statement,
   type UpItem,
 } from "@tallystick/evidence";
@@ -73,13 +73,13 @@ export class Admission {
    */
   receive(iss: string, payload: Uint8Array): void {
     const { items, rest } = splitUp(payload);
-    const passed: { statement: Statement; key: PublicKey }[] = [];
+    const passed: { statement: Statement; record: KeyRecord }[] = [];
     for (const { kind, bytes } of items) {
       if (kind === "receipt") continue;
       try {
         const statement = parseStatement(bytes, nodeSha256);
-        const key = this.#look(iss, statement);
-        if (key !== undefined) passed.push({ statement, key });
+        const record = this.#look(iss, statement);
+        if (record !== undefined) passed.push({ statement, record });
       } catch (error) {
         if (!isEvidenceError(error)) throw error;
         this.#parts.refusals.send(iss, nodeSha256(bytes), error.code, error.message);
@@ -91,9 +91,9 @@ export class Admission {
     }
     // The statements are views of the message: together they hold all of it.
     const charge = Math.ceil(payload.length / Math.max(1, passed.length));
-    for (const { statement, key } of passed) {
+    for (const { statement, record } of passed) {
       this.#parts.pool.enter(charge);
-      this.#ask(statement, key, charge);
+      this.#ask(statement, record, charge);
     }
   }
 
@@ -113,11 +113,11 @@ export class Admission {
   }
 
   /**
-   * The checks that need no signature. Returns the key that the signature must be of, or undefined where the statement was answered already.
+   * The checks that need no signature. Returns the record of the key that the signature must be of, or undefined where the statement was answered already.
    *
    * @throws EvidenceError the refusal
    */
-  #look(iss: string, statement: Statement): PublicKey | undefined {
+  #look(iss: string, statement: Statement): KeyRecord | undefined {
     const { claims, content, hash, kid, alg } = statement;
     if (claims.iss !== iss)
       throw new EvidenceError("topic-owner", "the statement is of another device than the topic");
@@ -129,17 +129,17 @@ export class Admission {
     const { invalid } = judgeUse(record, { ...claims, hash, index: this.#parts.size() }, record.succession);
     if (invalid !== undefined) throw new EvidenceError(invalid, "the key does not count for this statement");
     const held = this.#parts.places.holder(statement);
-    if (held === undefined || !equalBytes(held.hash, hash)) return record.key; // a fork counts as one only if it is signed
+    if (held === undefined || !equalBytes(held.hash, hash)) return record; // a fork counts as one only if it is signed
     this.#parts.tally.count("duplicate");
     // Not published yet: the receipt is about to leave.
     if (held.index < this.#parts.publishedSize()) this.#parts.receipts.repeat(iss, hash, held.index);
     return undefined;
   }
 
-  #ask(statement: Statement, key: PublicKey, charge: number): void {
+  #ask(statement: Statement, record: KeyRecord, charge: number): void {
     const { protectedBytes, payload, signature } = statement.sign1;
-    this.#job.add(key, toBeSigned(protectedBytes, payload ?? new Uint8Array()), signature);
-    this.#asked.push({ statement: entrantOf(statement), charge });
+    this.#job.add(record.key, toBeSigned(protectedBytes, payload ?? new Uint8Array()), signature);
+    this.#asked.push({ statement: entrantOf(statement, record), charge });
     if (this.#job.full) this.flush();
     else if (!this.#flushing) {
       this.#flushing = true;
@@ -178,8 +178,9 @@ export class Admission {
   }
 }
 
-function entrantOf({ bytes, hash, kid, claims, event }: Statement): Entrant {
-  const { iss, sub, ch, seq, prev } = claims;
+/** Name and key are the registry's own objects: there is one of each, however many statements wait. */
+function entrantOf({ bytes, hash, claims, event }: Statement, { iss, kid }: KeyRecord): Entrant {
+  const { sub, ch, seq, prev } = claims;
   return {
     bytes,
     hash,

@@ -32,7 +32,7 @@ CREATE TABLE forks(hash BLOB PRIMARY KEY, time INTEGER NOT NULL, iss TEXT NOT NU
 
 /** Pages of the write-ahead log between checkpoints: 16 MiB, so that a checkpoint stays well below a batch's time. */
 const CHECKPOINT_PAGES = 4096;
-const CACHE_KIB = 16_384;
+const CACHE_KIB = 8192;
 const BUSY_MS = 5000;
 
 /**
