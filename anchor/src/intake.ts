@@ -150,11 +150,19 @@ export class Intake implements Downlink {
     });
   }
 
+  /** Tries until the broker grants it, or the connection ends. */
   #subscribeTo(topic: string, done: () => void): void {
     this.#client.subscribe(topic, { qos: 1 }, (error, granted) => {
       const refused = granted?.some(({ qos }) => qos >= 0x80) === true;
-      if (error || refused) this.#fault(error?.message ?? `the broker refuses the subscription to ${topic}`);
-      else done();
+      if (!error && !refused) {
+        done();
+        return;
+      }
+      this.#fault(`the broker does not grant the subscription to ${topic}`);
+      const again = setTimeout(() => {
+        if (this.#up && !this.#stopping) this.#subscribeTo(topic, done);
+      }, RECONNECT_MS);
+      again.unref();
     });
   }
 

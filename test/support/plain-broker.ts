@@ -10,6 +10,8 @@ import { connectAsync, type MqttClient } from "mqtt";
 
 export class PlainBroker {
   readonly port: number;
+  /** While true, no subscription is granted. */
+  refuseSubscriptions = false;
   readonly #aedes: Aedes;
   readonly #server: ReturnType<typeof createServer>;
   readonly #sockets: Set<Socket>;
@@ -19,6 +21,9 @@ export class PlainBroker {
     this.#aedes = aedes;
     this.#server = server;
     this.#sockets = sockets;
+    aedes.authorizeSubscribe = (_client, subscription, done) => {
+      done(null, this.refuseSubscriptions ? null : subscription);
+    };
     this.port = (server.address() as AddressInfo).port;
   }
 

@@ -23,21 +23,38 @@ import { checkLog } from "../support/testlog.ts";
 const MAIN = join(import.meta.dirname, "..", "..", "anchor", "src", "main.ts");
 const ISS = "city/gw-1";
 const children: ChildProcess[] = [];
+/** Those that the test ended; an end of another is told to whoever waits for receipts. */
+const asked = new Set<ChildProcess>();
+const unasked = Promise.withResolvers<never>();
+unasked.promise.catch(() => undefined);
 afterEach(() => {
-  for (const child of children.splice(0)) child.kill("SIGKILL");
+  for (const child of children.splice(0)) {
+    asked.add(child);
+    child.kill("SIGKILL");
+  }
 });
 
-async function run(config: string): Promise<ChildProcess> {
+/** Resolves when it serves; rejects with its last words where it ends before. */
+function run(config: string): Promise<ChildProcess> {
   const child = spawn(process.execPath, [MAIN, "run", "--config", config], {
-    stdio: ["ignore", "pipe", "ignore"],
+    stdio: ["ignore", "pipe", "pipe"],
   });
   children.push(child);
-  await new Promise((resolve) => child.stdout.once("data", resolve));
-  return child;
+  let words = "";
+  child.stderr.on("data", (chunk: Buffer) => (words = (words + chunk.toString()).slice(-2000)));
+  return new Promise((resolve, reject) => {
+    child.stdout.once("data", () => resolve(child));
+    child.once("exit", (code) => {
+      const ended = new Error(`ended with ${code}: ${words}`);
+      reject(ended);
+      if (!asked.has(child)) unasked.reject(ended);
+    });
+  });
 }
 
 const killed = (child: ChildProcess): Promise<unknown> => {
   const gone = new Promise((resolve) => child.once("exit", resolve));
+  asked.add(child);
   child.kill("SIGKILL");
   return gone;
 };
@@ -89,7 +106,7 @@ test(
           const again = delay(1000);
           while (
             receipted.size < wanted &&
-            (await Promise.race([heard.promise.then(() => true), again.then(() => false)]))
+            (await Promise.race([heard.promise.then(() => true), again.then(() => false), unasked.promise]))
           );
         }
       };
@@ -107,6 +124,7 @@ test(
       const last = await run(config);
       await sendUntil(all, all.length);
       const gone = new Promise((resolve) => last.once("exit", resolve));
+      asked.add(last);
       last.kill("SIGTERM");
       expect(await gone).toBe(0);
       const { size, entries } = checkLog(log.publicFolder, log.policy);

@@ -42,6 +42,17 @@ function begin(...args: readonly string[]): {
 
 const anchor = (...args: readonly string[]): Promise<Outcome> => begin(...args).outcome;
 
+/** What it prints first on stdout; an error with its complaint where it ends before. */
+const firstWords = (child: ChildProcessWithoutNullStreams, outcome: Promise<Outcome>): Promise<string> =>
+  Promise.race([
+    new Promise<string>((resolve) => {
+      child.stdout.once("data", (chunk: Buffer) => resolve(chunk.toString()));
+    }),
+    outcome.then((ended) => {
+      throw new Error(complaint(ended));
+    }),
+  ]);
+
 /** The last line on stderr that is for people: neither a log line nor empty. */
 const complaint = ({ stderr }: Outcome): string =>
   stderr
@@ -201,11 +212,7 @@ describe("run", () => {
         `version: 1\ndata: ${data}\nhttp: { listen: "127.0.0.1:0" }\nbroker: { url: "${broker.url}", settleMs: 50 }\n`,
       );
       const { child, outcome } = begin("run", "--config", config);
-      const [line = ""] = (
-        await new Promise<string>((resolve) => {
-          child.stdout.once("data", (chunk: Buffer) => resolve(chunk.toString()));
-        })
-      ).split("\n");
+      const [line = ""] = (await firstWords(child, outcome)).split("\n");
       expect(line).toMatch(
         /^serving http:\/\/127\.0\.0\.1:\d+, broker mqtt:\/\/127\.0\.0\.1:\d+, log tally\.example\/2026 at size 1$/,
       );

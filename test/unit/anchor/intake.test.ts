@@ -158,4 +158,13 @@ describe("the intake", () => {
     await gateway.publishAsync(upTopic(ISS), "again", { qos: 1 });
     await until("message");
   });
+
+  test("goes on asking for a subscription that the broker does not grant", async () => {
+    broker.refuseSubscriptions = true;
+    const { until, seen } = start();
+    await until("lost");
+    expect(seen.at(-1)?.value).toContain("does not grant");
+    broker.refuseSubscriptions = false;
+    await until("settled");
+  });
 });
