@@ -38,12 +38,8 @@ export async function runLoad(town: Town, { origin, profiles, ...options }: RunO
   const { broker, anchor } = town;
   const ended = new Promise<never>((_, reject) => {
     child.once("exit", (code) => reject(new Error(`the load ended with ${code}`)));
-    void broker.exited.then((code) =>
-      reject(new Error(`the broker ended with ${code}: ${broker.lastWords()}`)),
-    );
-    void anchor.exited.then((code) =>
-      reject(new Error(`the anchor ended with ${code}: ${anchor.lastWords()}`)),
-    );
+    void broker.ended.then(reject);
+    void anchor.ended.then(reject);
   });
   const messages = heard(child);
   const next = async <K extends LoadMessage["kind"]>(kind: K): Promise<Extract<LoadMessage, { kind: K }>> => {

@@ -15,7 +15,7 @@ import {
   type PublicKey,
 } from "@tallystick/evidence";
 import { loadSigner, nodeSha256 } from "@tallystick/evidence/node";
-import { Child } from "./child.ts";
+import { Programs, type Program } from "../demo/program.ts";
 
 export type TownOptions = {
   readonly folder: string;
@@ -35,8 +35,8 @@ const ENROL_MS = 60_000;
 const textOf = (note: string): string => note.slice(0, note.indexOf("\n\n") + 1);
 
 export class Town {
-  readonly broker: Child;
-  readonly anchor: Child;
+  readonly broker: Program;
+  readonly anchor: Program;
   readonly mqttUrl: URL;
   readonly httpUrl: string;
   readonly publicFolder: string;
@@ -59,22 +59,18 @@ export class Town {
   static async start({ folder, origin, devices, profiles }: TownOptions): Promise<Town> {
     mkdirSync(folder, { recursive: true });
     const data = join(folder, "anchor");
-    const log = (name: string): string => join(folder, `${name}.log`);
+    const programs = new Programs(folder, { ownGroups: false });
     const brokerConfig = join(folder, "broker.yaml");
     writeFileSync(brokerConfig, "version: 1\nlisten: { port: 0 }\nlog: { level: warn }\n");
-    const profile = (name: string): { nodeOptions: string[] } => ({
-      nodeOptions:
-        profiles === undefined
-          ? []
-          : ["--cpu-prof", `--cpu-prof-dir=${profiles}`, `--cpu-prof-name=${name}.cpuprofile`],
-    });
-    const broker = Child.start("broker", ["run", "--json", "--config", brokerConfig], {
-      log: log("broker"),
-      ...profile("broker"),
-    });
-    const { listening } = JSON.parse(await broker.firstLine()) as { listening: string };
+    const profiled = (name: string): NodeJS.ProcessEnv =>
+      profiles === undefined
+        ? {}
+        : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir="${profiles}" --cpu-prof-name=${name}.cpuprofile` };
+    const runBroker = ["run", "--json", "--config", brokerConfig];
+    const broker = programs.start("broker", runBroker, profiled("broker"));
+    const { listening } = JSON.parse(await broker.ready()) as { listening: string };
     const init = ["init", "--origin", origin, "--data", data, "--operator-iss", OPERATOR];
-    const policy = await Child.start("anchor", init, { log: log("init") }).output();
+    const policy = await programs.must("anchor", init);
     await fillInbox(data, devices);
     const anchorConfig = join(folder, "anchor.yaml");
     writeFileSync(
@@ -82,11 +78,9 @@ export class Town {
       `version: 1\ndata: ${JSON.stringify(data)}\nbroker: { url: ${JSON.stringify(listening)} }\n` +
         `http: { listen: "127.0.0.1:0" }\nlog: { level: warn }\n`,
     );
-    const anchor = Child.start("anchor", ["run", "--json", "--config", anchorConfig], {
-      log: log("anchor"),
-      ...profile("anchor"),
-    });
-    const { url } = JSON.parse(await anchor.firstLine()) as { url: string };
+    const runAnchor = ["run", "--json", "--config", anchorConfig];
+    const anchor = programs.start("anchor", runAnchor, profiled("anchor"));
+    const { url } = JSON.parse(await anchor.ready()) as { url: string };
     const vkey = /^log (\S+)$/m.exec(policy)?.[1] ?? "";
     const publicFolder = join(data, "public");
     const town = new Town({

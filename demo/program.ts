@@ -12,12 +12,12 @@ import { createInterface } from "node:readline";
 
 export type ProgramName = "agent" | "anchor" | "audit" | "broker";
 
-/** How long a program may take to stop before it is killed. */
-const STOP_MS = 10_000;
+/** How long a program may take to stop before it is killed: longer than any of them gives itself. */
+const STOP_MS = 20_000;
 /** Lines of a program's log that are shown when it dies. */
 const LAST_LINES = 5;
 
-const mainOf = (name: ProgramName): string => join(import.meta.dirname, "..", name, "src", "main.ts");
+export const mainOf = (name: ProgramName): string => join(import.meta.dirname, "..", name, "src", "main.ts");
 
 /** The environment without settings that are meant for the programs of somebody else's town. */
 const environment = (): NodeJS.ProcessEnv =>
@@ -31,15 +31,22 @@ export class ProgramError extends Error {
 /** What a command that ran to its end printed. */
 export type Finished = { readonly code: number | null; readonly stdout: string; readonly stderr: string };
 
+export type ProgramsOptions = {
+  /** Each program has a process group of its own: Ctrl-C goes to the town alone, which ends its programs in their order. */
+  readonly ownGroups?: boolean;
+};
+
 /** Every process of the town, so that none outlives it. */
 export class Programs {
   readonly #children = new Set<ChildProcess>();
   readonly #logFolder: string;
+  readonly #ownGroups: boolean;
   #closed = false;
 
   /** @param logFolder - each program's log goes to a file in it */
-  constructor(logFolder: string) {
+  constructor(logFolder: string, { ownGroups = true }: ProgramsOptions = {}) {
     this.#logFolder = logFolder;
+    this.#ownGroups = ownGroups;
   }
 
   /** Starts a program that goes on; its log is kept. `env` is added to the environment. */
@@ -95,10 +102,9 @@ export class Programs {
     env: NodeJS.ProcessEnv = {},
   ): ChildProcess {
     if (this.#closed) throw new ProgramError("the town is being closed");
-    // Its own process group: Ctrl-C goes to the town, which ends its programs in their order.
     const child = spawn(process.execPath, [mainOf(name), ...args], {
       stdio: ["ignore", "pipe", log],
-      detached: true,
+      detached: this.#ownGroups,
       env: { ...environment(), ...env },
     });
     this.#children.add(child);
@@ -118,6 +124,7 @@ export class Program {
   /** Resolves when it has ended, for whatever reason, with what it said last. */
   readonly ended: Promise<ProgramError>;
   readonly #child: ChildProcess;
+  readonly #logFile: string;
   readonly #firstLine: Promise<string>;
   #isOver = false;
 
@@ -125,13 +132,11 @@ export class Program {
   constructor(name: ProgramName, child: ChildProcess, logFile: string) {
     this.name = name;
     this.#child = child;
+    this.#logFile = logFile;
     this.ended = once(child, "close").then(([code, signal]) => {
       this.#isOver = true;
       const how = signal === null ? `exit code ${String(code)}` : String(signal);
-      const words = readFileSync(logFile, "utf8").trimEnd().split("\n").slice(-LAST_LINES);
-      return new ProgramError(
-        [`tally-${name} ended (${how}); its last words:`, ...readable(words)].join("\n  "),
-      );
+      return new ProgramError(`tally-${name} ended (${how}); its last words:\n  ${this.lastWords()}`);
     });
     this.#firstLine = new Promise((resolve) => {
       if (child.stdout !== null) createInterface({ input: child.stdout }).once("line", resolve);
@@ -142,9 +147,17 @@ export class Program {
     return !this.#isOver;
   }
 
-  /** Undefined where it could not be started. */
-  get pid(): number | undefined {
-    return this.#child.pid;
+  /** @throws ProgramError where it could not be started */
+  get pid(): number {
+    const { pid } = this.#child;
+    if (pid === undefined) throw new ProgramError(`tally-${this.name} did not start`);
+    return pid;
+  }
+
+  /** The end of its log. */
+  lastWords(): string {
+    const words = readFileSync(this.#logFile, "utf8").trimEnd().split("\n").slice(-LAST_LINES);
+    return readable(words).join("\n  ");
   }
 
   /** The line on stdout with which it says that it is ready. @throws ProgramError if it ends before */

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
 import { createKeyFile } from "@tallystick/evidence/node";
-import { mainOf } from "../child.ts";
+import { mainOf } from "../../demo/program.ts";
 import { fillOutbox } from "../fill-outbox.ts";
 import { median, type Context, type Figure, type Row } from "../figures.ts";
 import { REGISTER_COUNT, startMeter } from "../meter.ts";
