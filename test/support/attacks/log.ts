@@ -225,6 +225,19 @@ export const LOG: readonly Attack[] = [
     demands: invalid("entry-zero"),
   },
   {
+    name: "a registration policy that lists one key for two operators",
+    attacker,
+    make: async (town) => {
+      const { iss, actsFor, key } = town.world.operator;
+      const operators = [
+        { iss, actsFor, key },
+        { iss: "roads/operator", actsFor: "roads", key },
+      ];
+      return { ...honest(await createTown({ says: { operators } })), keys: honest(town).keys };
+    },
+    demands: invalid("key-exists"),
+  },
+  {
     name: "founding operators of its own, where the policy pins others",
     attacker,
     make: async (town) => {
