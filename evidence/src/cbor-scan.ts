@@ -11,6 +11,9 @@ import { EvidenceError, type EvidenceCode } from "./errors.ts";
 /** Levels of arrays, maps and tags. */
 const MAX_DEPTH = 16;
 
+/** Data items in one, itself and map keys counted: more than the largest bundle has, whose hashes alone take 34 bytes each. */
+const MAX_ITEMS = 1 << 21;
+
 export type ScanRules = {
   /** Tags that may occur, besides 4 (decimal) with 2 and 3 inside it. */
   readonly tags: readonly number[];
@@ -24,8 +27,8 @@ export type ScanRules = {
  * Walks the one item that begins at `start`.
  *
  * @returns where it ends: the offset of the first byte behind it
- * @throws EvidenceError `cbor-malformed`, `cbor-duplicate-key`, `cbor-order`, `cbor-depth`, `cbor-tag`, `cbor-decimal`,
- *   each with the offset in `where.at`
+ * @throws EvidenceError `cbor-malformed`, `cbor-duplicate-key`, `cbor-order`, `cbor-depth`, `cbor-tag`, `cbor-decimal`, `too-large` (more than
+ *   2^21 data items), each with the offset in `where.at`
  */
 export function scanItem(bytes: Uint8Array, start: number, rules: ScanRules): number {
   const scanner = new Scanner(bytes, start, rules);
@@ -41,6 +44,7 @@ class Scanner {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   readonly #rules: ScanRules;
+  #items = 0;
 
   constructor(bytes: Uint8Array, start: number, rules: ScanRules) {
     this.#bytes = bytes;
@@ -79,6 +83,8 @@ class Scanner {
   #head(): Head {
     const start = this.at;
     const initial = this.#bytes[this.at++];
+    // hostile: an empty map is one byte here and two hundred once it is decoded
+    if (++this.#items > MAX_ITEMS) this.#fail("too-large", `more than ${MAX_ITEMS} data items`, start);
     if (initial === undefined) return this.#fail("cbor-malformed", "the bytes end inside an item", start);
     const major = initial >> 5;
     const info = initial & 31;
