@@ -38,6 +38,7 @@ import { Refusals } from "../anchor/src/refusals.ts";
 import { SignatureThreads } from "../anchor/src/signature-threads.ts";
 import { createSodiumProvider } from "../anchor/src/sodium.ts";
 import { Tally } from "../anchor/src/tally.ts";
+import { machineTime } from "../anchor/src/time.ts";
 
 const { values } = parseArgs({
   options: {
@@ -148,7 +149,15 @@ try {
   const fail = (error: unknown): void => {
     throw error;
   };
-  const receipts = new Receipts({ store, log, downlink, limits: config.receipts, tally, onFault: fail });
+  const receipts = new Receipts({
+    store,
+    log,
+    downlink,
+    limits: config.receipts,
+    tally,
+    time: machineTime,
+    onFault: fail,
+  });
   const nowMs = (): number => performance.now();
   const refusals = new Refusals(downlink, config.refusals, nowMs, (code) => tally.count(code));
   const parts: LedgerParts = {
@@ -174,6 +183,7 @@ try {
     receipts,
     refusals,
     tally,
+    time: machineTime,
     places: new Places(store.archive, store.chains),
     size: () => sequencer.size,
     publishedSize: () => publisher.size,

@@ -4,11 +4,13 @@
  *
  * @module
  */
+import { randomBytes } from "node:crypto";
 import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
 import { downTopic, formatVkey, upTopic, ed25519Key, parseVkey } from "@tallystick/evidence";
 import { createKeyFile, createNodeProvider, loadSigner, nodeSha256 } from "@tallystick/evidence/node";
 import { startAgent } from "../agent/src/agent.ts";
+import { markIn } from "../agent/src/identity.ts";
 import { sleep } from "../agent/src/clock.ts";
 import { parseSettings } from "../agent/src/config.ts";
 import { newSourceCounters, type Source } from "../agent/src/source.ts";
@@ -110,6 +112,7 @@ const storage = openStorage(folder);
 const quiet = { info: () => undefined, warn: () => undefined, error: console.error };
 const stages = await startAgent(settings, {
   storage,
+  mark: markIn(folder),
   signer: loadSigner(settings.key),
   logs: settings.log
     .map(parseVkey)
@@ -120,13 +123,14 @@ const stages = await startAgent(settings, {
   clock: {
     monotonicMs: time.monotonicMs,
     buildUnixMs: BUILD_UNIX_MS,
-    source: { wallUnixMs, synchronised: () => Promise.resolve(true) },
+    source: { wallUnixMs, uptimeMs: time.monotonicMs, synchronised: () => Promise.resolve(true) },
   },
   timer: time,
   connect: air.connect,
   openSource: () => Promise.resolve(source),
   log: quiet,
   random: () => 0.5,
+  randomBytes: (length) => new Uint8Array(randomBytes(length)),
 });
 const before = bytesWritten(process.pid);
 const stop = new AbortController();

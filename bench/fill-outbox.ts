@@ -3,11 +3,12 @@
  *
  * @module
  */
+import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { decimal, encodePack } from "@tallystick/evidence";
 import { loadSigner, nodeSha256 } from "@tallystick/evidence/node";
 import { Chains } from "../agent/src/chains.ts";
-import { bindIdentity } from "../agent/src/identity.ts";
+import { bindIdentity, markIn } from "../agent/src/identity.ts";
 import { Outbox } from "../agent/src/outbox.ts";
 import { Sealer, type Order } from "../agent/src/seal.ts";
 import { openStorage } from "../agent/src/storage.ts";
@@ -20,8 +21,8 @@ const AT_ONCE = 500;
 export async function fillOutbox(folder: string, iss: string, count: number): Promise<void> {
   const storage = openStorage(folder);
   try {
-    const lost = await bindIdentity(storage, { directory: folder, iss, lost: undefined });
-    const chains = new Chains(storage, lost);
+    const lost = await bindIdentity(storage, { mark: markIn(folder), iss, lost: undefined });
+    const chains = new Chains(storage, lost, (length) => new Uint8Array(randomBytes(length)));
     const keepReceipted = { days: 7, maxBytes: 200_000_000 };
     const outbox = new Outbox(storage, { maxBytes: 2 ** 30, whenFull: "stop", keepReceipted });
     const signer = loadSigner(join(folder, "device.key"));

@@ -6,7 +6,7 @@
 import type { Stage } from "@tallystick/evidence/node";
 import type { StreamSettings, Settings } from "./config.ts";
 import { core, type Core, type CoreParts } from "./core.ts";
-import { bindIdentity } from "./identity.ts";
+import { bindIdentity, type Mark } from "./identity.ts";
 import { baseName, type Entry } from "./journal.ts";
 import type { Log } from "./log.ts";
 import { packsOf } from "./packs.ts";
@@ -18,6 +18,8 @@ import { Stream } from "./stream.ts";
 import type { Timekeeping } from "./timekeeping.ts";
 
 export type AgentParts = Omit<CoreParts, "lost"> & {
+  /** Shows that this device had a database before, where the database is new. */
+  readonly mark: Mark;
   readonly openSource: (options: SourceOptions, context: SourceContext) => Promise<Source>;
 };
 
@@ -34,8 +36,8 @@ const LEFT_LIMITS = { maxItems: 1000, maxBytes: 24 << 10 } as const;
  * @throws EvidenceError `storage-exists`, `storage-failed`; what the signer or a source that can't be opened throws
  */
 export async function startAgent(settings: Settings, parts: AgentParts): Promise<readonly Stage[]> {
-  const { iss, data, previous } = settings;
-  const lost = await bindIdentity(parts.storage, { directory: data, iss, lost: previous?.lost });
+  const { iss, previous } = settings;
+  const lost = await bindIdentity(parts.storage, { mark: parts.mark, iss, lost: previous?.lost });
   const agent = core(settings, { ...parts, lost });
   const step = await agent.time.check();
   warnOfTime(agent.time, parts.log);

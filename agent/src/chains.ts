@@ -6,7 +6,6 @@
  *
  * @module
  */
-import { randomBytes } from "node:crypto";
 import type { StatementSync } from "node:sqlite";
 import {
   EvidenceError,
@@ -67,12 +66,14 @@ type Row = {
 export class Chains implements ChainView {
   readonly #bySub = new Map<string, Chain>();
   readonly #lost: string | undefined;
+  readonly #newId: () => Uint8Array;
   readonly #insert: StatementSync;
   readonly #update: StatementSync;
 
   /** @param lost - why this device's earlier chains are not known; undefined where there are none */
-  constructor(storage: Storage, lost: string | undefined) {
+  constructor(storage: Storage, lost: string | undefined, randomBytes: (length: number) => Uint8Array) {
     this.#lost = lost;
+    this.#newId = () => randomBytes(CHAIN_ID_BYTES);
     const rows = storage.query<Row>(
       "SELECT * FROM chain WHERE id IN (SELECT max(id) FROM chain GROUP BY sub) ORDER BY sub",
     );
@@ -105,7 +106,7 @@ export class Chains implements ChainView {
   }
 
   stage(): StagedChains {
-    return new StagedChains(this.#bySub, this.#lost);
+    return new StagedChains(this.#bySub, this.#lost, this.#newId);
   }
 
   /**
@@ -143,13 +144,15 @@ export class Chains implements ChainView {
 export class StagedChains implements ChainView {
   readonly #base: ReadonlyMap<string, Chain>;
   readonly #lost: string | undefined;
+  readonly #newId: () => Uint8Array;
   readonly #touched = new Map<string, Chain>();
   /** Chains that were closed and replaced within this batch. */
   readonly #replaced: Chain[] = [];
 
-  constructor(base: ReadonlyMap<string, Chain>, lost: string | undefined) {
+  constructor(base: ReadonlyMap<string, Chain>, lost: string | undefined, newId: () => Uint8Array) {
     this.#base = base;
     this.#lost = lost;
+    this.#newId = newId;
   }
 
   get(sub: string): Chain | undefined {
@@ -171,7 +174,7 @@ export class StagedChains implements ChainView {
     this.#touched.set(sub, {
       id: undefined,
       sub,
-      ch: new Uint8Array(randomBytes(CHAIN_ID_BYTES)),
+      ch: this.#newId(),
       seq: -1,
       hash: NO_HASH,
       attested: -1,

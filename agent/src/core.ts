@@ -39,7 +39,10 @@ export type CoreParts = {
   readonly timer: Timer;
   readonly connect: Connect;
   readonly log: Log;
-  readonly random?: () => number;
+  /** From 0 up to 1: spreads what many devices would do at one moment. */
+  readonly random: () => number;
+  /** Ids of chains and of starts; never the same twice. */
+  readonly randomBytes: (length: number) => Uint8Array;
   /** Why chains before those of this database are unknown; undefined where there are none. */
   readonly lost: string | undefined;
 };
@@ -66,7 +69,7 @@ export function core(settings: Settings, parts: CoreParts): Core {
   failed.catch(() => {}); // a stage watches it; until then it must not end the process by itself
   const meta = new Meta(storage);
   const time = new Timekeeping({ storage, meta, trust: settings.clock.trust, ...parts.clock });
-  const chains = new Chains(storage, parts.lost);
+  const chains = new Chains(storage, parts.lost, parts.randomBytes);
   const outbox = new Outbox(storage, settings.outbox);
   const counters = new Counters(storage);
   const trees = new Trees(storage, meta, { logs, provider, hash });
@@ -82,8 +85,21 @@ export function core(settings: Settings, parts: CoreParts): Core {
     alongside: () => housekeeping.note(),
   });
   const streams = settings.streams.map(({ name }) => name);
+  const { randomBytes } = parts;
+  const { uptimeMs } = parts.clock.source;
   const told = { version: parts.version, heartbeatS, metered, configHash: settings.hash, streams };
-  const system = new System({ ...told, chains, meta, outbox, sealer, time, timer, log });
+  const system = new System({
+    ...told,
+    chains,
+    meta,
+    outbox,
+    sealer,
+    time,
+    timer,
+    log,
+    randomBytes,
+    uptimeMs,
+  });
   const keepDays = settings.outbox.keepReceipted.days;
   const housekeeping = new Housekeeping({ storage, outbox, counters, time, timer, system, keepDays });
   const answers = new Answers({ storage, outbox, trees, counters, time, log });
@@ -98,7 +114,7 @@ export function core(settings: Settings, parts: CoreParts): Core {
     clock: time,
     timer,
     log,
-    random: parts.random ?? Math.random,
+    random: parts.random,
   });
   return { time, chains, outbox, journal, sealer, system, housekeeping, delivery, fail, failed };
 }

@@ -84,7 +84,7 @@ export class Housekeeping {
   }
 
   async #round(round: number): Promise<void> {
-    const { time, system, storage, outbox, keepDays } = this.#parts;
+    const { time, timer, system, storage, outbox, keepDays } = this.#parts;
     const step = await time.check();
     if (step !== undefined) await system.tellStep(step);
     await system.tellDropped();
@@ -93,6 +93,6 @@ export class Housekeeping {
     const { timeUnixMs, tq } = time.now();
     // Commit times are the log's; only a clock that is known to be right can tell how long ago they were.
     const before = tq >= 2 ? Math.floor(timeUnixMs / 1000) - keepDays * DAY_S : null;
-    while (outbox.prune(before)) await new Promise(setImmediate);
+    while (outbox.prune(before)) await new Promise<void>((resolve) => timer.after(0, resolve));
   }
 }

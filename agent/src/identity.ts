@@ -13,11 +13,24 @@ import { writeDurable } from "@tallystick/evidence/node";
 import { Meta } from "./meta.ts";
 import type { Storage } from "./storage.ts";
 
+/** The mark beside the database: that an agent has begun here. */
+export type Mark = {
+  isThere(): boolean;
+  /** Makes it; once this resolves it survives a power cut. */
+  make(iss: string): Promise<void>;
+};
+
 const MARK_FILE = "agent.began";
 const MISSING = "the agent's database was missing";
 
+/** The mark as a file of the data directory. */
+export function markIn(directory: string): Mark {
+  const path = join(directory, MARK_FILE);
+  return { isThere: () => existsSync(path), make: (iss) => writeDurable(path, `${iss}\n`) };
+}
+
 export type IdentityOptions = {
-  readonly directory: string;
+  readonly mark: Mark;
   readonly iss: string;
   /** The configuration's word for it, where the whole device was set up anew. */
   readonly lost: string | undefined;
@@ -31,13 +44,12 @@ export type IdentityOptions = {
  */
 export async function bindIdentity(
   storage: Storage,
-  { directory, iss, lost }: IdentityOptions,
+  { mark, iss, lost }: IdentityOptions,
 ): Promise<string | undefined> {
   const meta = new Meta(storage);
   const owner = meta.text("iss");
-  const mark = join(directory, MARK_FILE);
   if (owner === undefined) {
-    const reason = lost ?? (existsSync(mark) ? MISSING : undefined);
+    const reason = lost ?? (mark.isThere() ? MISSING : undefined);
     storage.transaction(() => {
       meta.set("iss", iss);
       if (reason !== undefined) meta.set("lost", reason);
@@ -45,9 +57,9 @@ export async function bindIdentity(
   } else if (owner !== iss) {
     throw new EvidenceError(
       "storage-exists",
-      `${directory}: this data is ${owner}'s, not ${iss}'s; give each device a data directory of its own`,
+      `this data is ${owner}'s, not ${iss}'s; give each device a data directory of its own`,
     );
   }
-  if (!existsSync(mark)) await writeDurable(mark, `${iss}\n`);
+  if (!mark.isThere()) await mark.make(iss);
   return meta.text("lost");
 }

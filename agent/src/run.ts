@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import process from "node:process";
 import { ed25519Key, EvidenceError, parseVkey, type Signer } from "@tallystick/evidence";
@@ -17,6 +18,7 @@ import { startAgent } from "./agent.ts";
 import { monotonicMs, systemTimer } from "./clock.ts";
 import { configPath, readSettings } from "./config.ts";
 import type { Log } from "./log.ts";
+import { markIn } from "./identity.ts";
 import { openSource } from "./sources/open.ts";
 import { openStorage } from "./storage.ts";
 import { machineTime } from "./system-time.ts";
@@ -35,6 +37,7 @@ export async function runAgent({ values }: Arguments): Promise<void> {
   try {
     const stages = await startAgent(settings, {
       storage,
+      mark: markIn(settings.data),
       signer,
       logs: settings.log
         .map(parseVkey)
@@ -46,6 +49,8 @@ export async function runAgent({ values }: Arguments): Promise<void> {
       timer: systemTimer,
       connect: (onDown, signal) => connectBroker(settings, onDown, signal),
       openSource,
+      randomBytes: (length) => new Uint8Array(randomBytes(length)),
+      random: Math.random,
       log,
     });
     await runStages(stages, GRACE_MS);

@@ -165,17 +165,22 @@ export function openStorage(directory: string): Storage {
     const path = join(directory, DATABASE_FILE);
     const db = new DatabaseSync(path, { timeout: 5000 });
     chmodSync(path, 0o640);
-    db.exec(`PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-      PRAGMA journal_size_limit = ${MAX_WAL_BYTES}; PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY`);
-    const storage = new Storage(db, lock);
-    if (versionOf(db, path) === 0) {
-      storage.transaction(() => db.exec(`${TABLES}; PRAGMA user_version = ${SCHEMA_VERSION}`));
-    }
-    return storage;
+    return storageOn(db, path, lock);
   } catch (cause) {
     lock?.close();
     throw storageError(cause, directory);
   }
+}
+
+/** As {@link openStorage}, on a database that is open already. */
+export function storageOn(db: DatabaseSync, name: string, lock?: DatabaseSync): Storage {
+  db.exec(`PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+    PRAGMA journal_size_limit = ${MAX_WAL_BYTES}; PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY`);
+  const storage = new Storage(db, lock);
+  if (versionOf(db, name) === 0) {
+    storage.transaction(() => db.exec(`${TABLES}; PRAGMA user_version = ${SCHEMA_VERSION}`));
+  }
+  return storage;
 }
 
 /**

@@ -14,6 +14,7 @@
  */
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
+import { uptime } from "node:os";
 import type { SystemTime } from "./clock.ts";
 
 export type ClockTrust = "auto" | "system" | "rtc" | "none";
@@ -24,12 +25,15 @@ const ASK_TIMEOUT_MS = 2000;
 /** How the machine's own clock is read and judged; a test replaces it. */
 export type TimeSource = {
   readonly wallUnixMs: () => number;
+  /** Since the machine was started. */
+  readonly uptimeMs: () => number;
   /** True where the operating system says that its clock is synchronised. Never throws. */
   readonly synchronised: () => Promise<boolean>;
 };
 
 export const machineTime: TimeSource = {
   wallUnixMs: () => Date.now(),
+  uptimeMs: () => uptime() * 1000,
   synchronised: async () => existsSync(TIMESYNCD_MARK) || (await askTimedatectl()),
 };
 

@@ -4,8 +4,6 @@
  *
  * @module
  */
-import { randomBytes } from "node:crypto";
-import { uptime } from "node:os";
 import { decimal, equalBytes, SYSTEM_STREAM, type Event, type Head } from "@tallystick/evidence";
 import type { Chain, Chains, ChainView } from "./chains.ts";
 import { sleep, type ClockStep, type Timer } from "./clock.ts";
@@ -31,6 +29,9 @@ export type SystemParts = {
   readonly time: Timekeeping;
   readonly timer: Timer;
   readonly log: Log;
+  readonly randomBytes: (length: number) => Uint8Array;
+  /** Since the machine was started. */
+  readonly uptimeMs: () => number;
 };
 
 /** All heads are told again this often, whether they moved or not. */
@@ -148,13 +149,13 @@ export class System {
   }
 
   #boot(): Event {
-    const { version, time } = this.#parts;
+    const { version, time, randomBytes, uptimeMs } = this.#parts;
     const { aliveUnixMs } = time;
     return {
       kind: "boot",
       version,
-      boot: new Uint8Array(randomBytes(16)),
-      uptime: secondsOf(uptime() * 1000),
+      boot: randomBytes(16),
+      uptime: secondsOf(uptimeMs()),
       ...(aliveUnixMs === undefined ? {} : { alive: Math.floor(aliveUnixMs / 1000) }),
     };
   }

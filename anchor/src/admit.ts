@@ -27,6 +27,7 @@ import type { Refusals } from "./refusals.ts";
 import type { SignatureJob } from "./signature-job.ts";
 import type { SignatureThreads } from "./signature-threads.ts";
 import type { Tally } from "./tally.ts";
+import type { Time } from "./time.ts";
 
 /** A statement on its way into the log, and what it takes up in the pool. */
 export type Candidate = { readonly statement: Entrant; readonly charge: number };
@@ -40,6 +41,7 @@ export type AdmissionParts = {
   readonly receipts: Pick<Receipts, "repeat">;
   readonly refusals: Refusals;
   readonly tally: Tally;
+  readonly time: Pick<Time, "soon" | "nowMs">;
   /** Size of the log, and of what is published of it. */
   readonly size: () => number;
   readonly publishedSize: () => number;
@@ -143,7 +145,7 @@ export class Admission {
     if (this.#job.full) this.flush();
     else if (!this.#flushing) {
       this.#flushing = true;
-      setImmediate(() => {
+      this.#parts.time.soon(() => {
         this.#flushing = false;
         this.flush();
       });
@@ -172,7 +174,7 @@ export class Admission {
   }
 
   #mayLook(): boolean {
-    const second = Math.floor(performance.now() / 1000);
+    const second = Math.floor(this.#parts.time.nowMs() / 1000);
     if (second !== this.#receiptsLooked.second) this.#receiptsLooked = { second, count: 0 };
     return ++this.#receiptsLooked.count <= RECEIPTS_PER_S;
   }

@@ -9,6 +9,7 @@
 import { connect, type IClientOptions, type IPublishPacket, type MqttClient } from "mqtt";
 import { CHECKPOINT_TOPIC, parseTopic } from "@tallystick/evidence";
 import type { Downlink } from "./downlink.ts";
+import { machineTime, type Time } from "./time.ts";
 
 /** Who connects where, and how. */
 export type Connection = Pick<IClientOptions, "username" | "password" | "ca" | "cert" | "key"> & {
@@ -36,6 +37,15 @@ export type IntakeEvents = {
   connection(state: "connected" | "lost", reason?: string): void;
 };
 
+/** As MQTT.js connects; the client goes on trying by itself. */
+export type ConnectBroker = (url: string, options: IClientOptions) => MqttClient;
+
+/** Over TCP, TLS or WebSocket, as the URL says. */
+export const connectMqtt: ConnectBroker = connect;
+
+/** What is outside of this process. */
+export type IntakeSurroundings = { readonly connect: ConnectBroker; readonly time: Pick<Time, "after"> };
+
 const UP_TOPICS = "tally/v1/+/+/up";
 const RECONNECT_MS = 1000;
 /** Longest wait at the end for the PUBACK of what was sent. */
@@ -45,6 +55,7 @@ export class Intake implements Downlink {
   readonly #client: MqttClient;
   readonly #connection: Connection;
   readonly #events: IntakeEvents;
+  readonly #time: Pick<Time, "after">;
   readonly #settled = Promise.withResolvers<void>();
   #unacknowledged = 0;
   #unacknowledgedBytes = 0;
@@ -53,7 +64,12 @@ export class Intake implements Downlink {
   #lastFault = "";
 
   /** Connects, and goes on trying for as long as it takes. */
-  constructor(connection: Connection, events: IntakeEvents) {
+  constructor(
+    connection: Connection,
+    events: IntakeEvents,
+    surroundings: IntakeSurroundings = { connect: connectMqtt, time: machineTime },
+  ) {
+    this.#time = surroundings.time;
     this.#connection = connection;
     this.#events = events;
     const {
@@ -64,7 +80,7 @@ export class Intake implements Downlink {
       settleMs: ___,
       ...credentials
     } = connection;
-    this.#client = connect(url, {
+    this.#client = surroundings.connect(url, {
       ...credentials,
       clientId,
       clean: false, // a session: what devices send while the anchor is away waits at the broker
@@ -121,8 +137,8 @@ export class Intake implements Downlink {
   async end({ force = false }: { readonly force?: boolean } = {}): Promise<void> {
     this.#stopping = true;
     if (this.#client.connected && !force) {
-      const overdue = setTimeout(() => this.#client.end(true), FAREWELL_MS);
-      await this.#client.endAsync(false).finally(() => clearTimeout(overdue));
+      const cancel = this.#time.after(FAREWELL_MS, () => this.#client.end(true));
+      await this.#client.endAsync(false).finally(cancel);
     } else {
       await this.#client.endAsync(true);
     }
@@ -142,10 +158,10 @@ export class Intake implements Downlink {
     // The checkpoint first: what the broker retains is on its way by the time the second subscription is confirmed.
     this.#subscribeTo(CHECKPOINT_TOPIC, () => {
       this.#subscribeTo(UP_TOPICS, () => {
-        setTimeout(() => {
+        this.#time.after(this.#connection.settleMs, () => {
           this.#settled.resolve();
           this.#events.settled();
-        }, this.#connection.settleMs);
+        });
       });
     });
   }
@@ -159,10 +175,9 @@ export class Intake implements Downlink {
         return;
       }
       this.#fault(`the broker does not grant the subscription to ${topic}`);
-      const again = setTimeout(() => {
+      this.#time.after(RECONNECT_MS, () => {
         if (this.#up && !this.#stopping) this.#subscribeTo(topic, done);
-      }, RECONNECT_MS);
-      again.unref();
+      });
     });
   }
 

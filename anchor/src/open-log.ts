@@ -4,10 +4,11 @@
  *
  * @module
  */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import {
+  decodeUtf8,
   equalBytes,
   EvidenceError,
   formatVkey,
@@ -16,7 +17,7 @@ import {
   type KeyState,
   type SignatureProvider,
 } from "@tallystick/evidence";
-import { loadSigner } from "@tallystick/evidence/node";
+import { loadSigner, machineDisk, type Disk } from "@tallystick/evidence/node";
 import { placesOf, type Config } from "./config.ts";
 import { OwnHistory } from "./own-history.ts";
 import { CHECKPOINT_FILE, Publisher, type Published } from "./publish.ts";
@@ -59,32 +60,56 @@ export async function openLog({ config, provider, nowUnixS }: OpenOptions): Prom
   let db: DatabaseSync | undefined;
   try {
     db = openDatabase(places.database);
-    const store = openStore(db);
     const log = readIdentity(db, config);
-    const last = store.batches.last();
-    if (last === undefined) throw storageFailed(`${places.database}: no entry 0`);
-    const keys = keyStateAt(store.archive, last, provider);
-    const sequencer = new Sequencer({ store, keys, nowUnixS, maxForks: config.refusals.maxForks });
-    const vkey = parseVkey(formatVkey(log.origin, log.signer.key));
-    const history = new OwnHistory({ origin: log.origin, key: log.signer.key, vkey, provider }, store);
-    const file = join(places.public, CHECKPOINT_FILE);
-    const found = existsSync(file) ? readFileSync(file) : undefined;
-    const published =
-      found === undefined ? NOTHING : publishedTree(file, found, history, store, vkey, provider);
-    const publisher = new Publisher(places.public, store, log, published);
-    const note =
-      found !== undefined && published.size === last.size ? found.toString() : await publisher.publish(last);
-    const opened = db;
+    const { maxForks } = config.refusals;
+    const opened = await resumeLog({ db, log, folder: places.public, maxForks, provider, nowUnixS });
     const close = (): void => {
       opened.close();
       lock.release();
     };
-    return { log, store, keys, history, sequencer, publisher, last, note, close };
+    return { ...opened, close };
   } catch (error) {
     db?.close();
     lock.release();
     throw error;
   }
+}
+
+export type ResumeOptions = Omit<OpenOptions, "config"> & {
+  readonly db: DatabaseSync;
+  readonly log: LogIdentity;
+  /** The public folder, and the disk that it is on. */
+  readonly folder: string;
+  readonly disk?: Disk;
+  /** Forks kept as evidence. */
+  readonly maxForks: number;
+};
+
+/** As {@link openLog}, from a database that is open and a key that is known to be the log's. */
+export async function resumeLog({
+  db,
+  log,
+  folder,
+  disk = machineDisk,
+  maxForks,
+  provider,
+  nowUnixS,
+}: ResumeOptions): Promise<OpenLog> {
+  const store = openStore(db);
+  const last = store.batches.last();
+  if (last === undefined) throw storageFailed("the database has no entry 0");
+  const keys = keyStateAt(store.archive, last, provider);
+  const sequencer = new Sequencer({ store, keys, nowUnixS, maxForks });
+  const vkey = parseVkey(formatVkey(log.origin, log.signer.key));
+  const history = new OwnHistory({ origin: log.origin, key: log.signer.key, vkey, provider }, store);
+  const file = join(folder, CHECKPOINT_FILE);
+  const found = disk.exists(file) ? disk.read(file) : undefined;
+  const published =
+    found === undefined ? NOTHING : publishedTree(file, found, history, store, vkey, provider);
+  const publisher = new Publisher(folder, store, log, published, disk);
+  const note =
+    found !== undefined && published.size === last.size ? decodeUtf8(found) : await publisher.publish(last);
+  return { log, store, keys, history, sequencer, publisher, last, note, close: () => db.close() };
 }
 
 const NOTHING: Published = { size: 0, items: 0 };

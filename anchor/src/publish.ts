@@ -15,6 +15,7 @@ import {
   tilePath,
   tilesForGrowth,
 } from "@tallystick/evidence";
+import { machineDisk, type Disk } from "@tallystick/evidence/node";
 import type { Store } from "./sequence.ts";
 import { signedNote, type LogIdentity } from "./sign.ts";
 import type { BatchRow } from "./storage/batches.ts";
@@ -31,14 +32,22 @@ export type Published = { readonly size: number; readonly items: number };
 
 export class Publisher {
   readonly #folder: string;
+  readonly #disk: Disk;
   readonly #store: Store;
   readonly #log: LogIdentity;
   #published: Published;
   /** Folders of partial tiles whose full tile is published. */
   #superseded: string[] = [];
 
-  constructor(folder: string, store: Store, log: LogIdentity, published: Published) {
+  constructor(
+    folder: string,
+    store: Store,
+    log: LogIdentity,
+    published: Published,
+    disk: Disk = machineDisk,
+  ) {
     this.#folder = folder;
+    this.#disk = disk;
     this.#store = store;
     this.#log = log;
     this.#published = published;
@@ -69,11 +78,11 @@ export class Publisher {
         files.push({ path: entriesPath(index, width), bytes: encodeEntries(entries) });
         this.#supersede(entriesPath(index, TILE_WIDTH), width);
       }
-      await writeFiles(this.#folder, files);
+      await writeFiles(this.#folder, files, this.#disk);
     }
     await this.#publishRegistry(from.items, batch.registry.count);
     const note = await signedNote(this.#log, batch);
-    await writeFiles(this.#folder, [{ path: CHECKPOINT_FILE, bytes: encodeUtf8(note) }]);
+    await writeFiles(this.#folder, [{ path: CHECKPOINT_FILE, bytes: encodeUtf8(note) }], this.#disk);
     this.#published = { size: batch.size, items: batch.registry.count };
     return note;
   }
@@ -82,7 +91,7 @@ export class Publisher {
   async tidy(): Promise<void> {
     const folders = this.#superseded;
     this.#superseded = [];
-    await removeFolders(this.#folder, folders);
+    await removeFolders(this.#folder, folders, this.#disk);
   }
 
   /** Bundles that the items `from` up to `to` begin, extend or fill. */
@@ -92,7 +101,7 @@ export class Publisher {
       const start = number * TILE_WIDTH;
       const items = [...this.#store.archive.items(start, Math.min(to, start + TILE_WIDTH))];
       const bytes = encodeEntries(items.map((item) => item.bytes));
-      await writeFiles(this.#folder, [{ path: registryPath(number, items.length), bytes }]);
+      await writeFiles(this.#folder, [{ path: registryPath(number, items.length), bytes }], this.#disk);
       this.#supersede(registryPath(number, TILE_WIDTH), items.length);
     }
   }

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { machineTime, type Time } from "./time.ts";
 
 export type BatchLimits = {
   /** Statements in one batch. */
@@ -15,22 +16,24 @@ export type BatchLimits = {
 /** A queue with one reader. Its bound is the pool's: whatever is in here is counted there. */
 export class Ready<T> {
   readonly #limits: BatchLimits;
+  readonly #time: Pick<Time, "after">;
   #items: T[] = [];
   #closed = false;
   #due = false;
-  #timer: NodeJS.Timeout | undefined;
+  #cancelTimer: (() => void) | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(limits: BatchLimits) {
+  constructor(limits: BatchLimits, time: Pick<Time, "after"> = machineTime) {
     this.#limits = limits;
+    this.#time = time;
   }
 
   push(item: T): void {
     this.#items.push(item);
-    this.#timer ??= setTimeout(() => {
+    this.#cancelTimer ??= this.#time.after(this.#limits.maxWaitMs, () => {
       this.#due = true;
       this.#wake?.();
-    }, this.#limits.maxWaitMs);
+    });
     if (this.#items.length >= this.#limits.maxItems) this.#wake?.();
   }
 
@@ -50,8 +53,8 @@ export class Ready<T> {
     this.#wake = undefined;
     if (this.#items.length === 0 && this.#closed) return undefined;
     const batch = this.#items.splice(0, this.#limits.maxItems);
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
     this.#due = false;
     // What stayed behind filled a batch already once: it waits no more than any first item.
     if (this.#items.length > 0) {

@@ -20,6 +20,7 @@ import type { Downlink } from "./downlink.ts";
 import type { Placed, Store } from "./sequence.ts";
 import { signedBatch, type LogIdentity } from "./sign.ts";
 import type { Tally } from "./tally.ts";
+import type { Time } from "./time.ts";
 import type { Growth } from "./tree.ts";
 
 type ReceiptLimits = {
@@ -44,6 +45,7 @@ export type ReceiptParts = {
   readonly downlink: Downlink;
   readonly limits: ReceiptLimits;
   readonly tally: Tally;
+  readonly time: Pick<Time, "soon">;
   /** The archive could not be read: the process must end. */
   readonly onFault: (error: unknown) => void;
 };
@@ -92,9 +94,9 @@ export class Receipts {
   }
 
   async #answer(): Promise<void> {
-    const { store, log } = this.#parts;
+    const { store, log, time } = this.#parts;
     for (;;) {
-      await new Promise(setImmediate);
+      await new Promise<void>((resolve) => time.soon(resolve));
       const some = this.#repeats.splice(0, REPEATS_AT_ONCE);
       if (some.length === 0) break;
       for (const group of grouped(store, some)) {

@@ -4,14 +4,13 @@
  *
  * @module
  */
-import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { EvidenceCode } from "@tallystick/evidence";
 import { Admission } from "./admit.ts";
 import { connectionOf } from "./broker-connection.ts";
 import { placesOf, type Config } from "./config.ts";
 import { Inbox } from "./inbox.ts";
-import { Intake } from "./intake.ts";
+import { connectMqtt, Intake, type ConnectBroker, type IntakeEvents } from "./intake.ts";
 import { runLedger, type Work } from "./ledger.ts";
 import type { OpenLog } from "./open-log.ts";
 import { Places } from "./place.ts";
@@ -22,6 +21,15 @@ import { Refusals } from "./refusals.ts";
 import { SignatureThreads } from "./signature-threads.ts";
 import { storageFailed } from "./storage/database.ts";
 import type { Tally } from "./tally.ts";
+import { machineTime, sleep, type Time } from "./time.ts";
+
+/** What the stages have from outside this process's memory. */
+export type Surroundings = {
+  readonly time: Time;
+  readonly connect: ConnectBroker;
+  readonly inbox: Pick<Inbox, "folder" | "look" | "done" | "refuse">;
+  readonly threads: Pick<SignatureThreads, "job" | "check" | "idle" | "close">;
+};
 
 export type Running = {
   readonly config: Config;
@@ -32,6 +40,8 @@ export type Running = {
   readonly connection: { connected: boolean };
   readonly logger: Logger;
   readonly signal: AbortSignal;
+  /** @param fail - told of what ends the process */
+  readonly surroundings?: (fail: (error: unknown) => void) => Surroundings;
 };
 
 /** How often the operators' inbox is looked at. */
@@ -51,9 +61,9 @@ export async function runStages(running: Running): Promise<void> {
     halt.halted = true;
     fault.reject(error);
   };
-  const { intake, admission, threads, ready, inbox, ledger } = wire(running, fail, halt);
+  const { intake, admission, threads, ready, inbox, ledger, time } = wire(running, fail, halt);
   let sequencing: Promise<void> | undefined;
-  const watching = watchInbox(inbox, ready, opened, signal);
+  const watching = watchInbox({ inbox, ready, time, opened, signal });
   const stopped = new Promise<void>((resolve) => {
     if (signal.aborted) resolve();
     else signal.addEventListener("abort", () => resolve(), { once: true });
@@ -85,13 +95,14 @@ export async function runStages(running: Running): Promise<void> {
 type Halt = { readonly halted: boolean };
 
 function wire(
-  { config, opened, tally, pool, connection, logger }: Running,
+  { config, opened, tally, pool, connection, logger, surroundings = machine(config) }: Running,
   fail: (error: unknown) => void,
   halt: Halt,
 ) {
   const { log, store, keys, history, sequencer, publisher } = opened;
   let { note } = opened;
-  const ready = new Ready<Work>(config.batch);
+  const { time, threads, inbox, connect: connectBroker } = surroundings(fail);
+  const ready = new Ready<Work>(config.batch, time);
   /** What is thrown here is no refusal: the archive can't be read, or this log stands elsewhere. */
   const orFail = (work: () => void): void => {
     try {
@@ -100,7 +111,7 @@ function wire(
       fail(error);
     }
   };
-  const intake: Intake = new Intake(connectionOf(config.broker), {
+  const events: IntakeEvents = {
     message: (iss, payload) => {
       tally.count("message");
       orFail(() => admission.receive(iss, payload));
@@ -119,9 +130,9 @@ function wire(
       if (state === "connected") logger.info({ broker: url }, "connected to the broker");
       else logger.warn({ broker: url, reason }, "no connection to the broker; trying on");
     },
-  });
-  const threads = new SignatureThreads(config.workers.signatures, fail);
-  const nowMs = (): number => performance.now();
+  };
+  const intake: Intake = new Intake(connectionOf(config.broker), events, { connect: connectBroker, time });
+  const nowMs = (): number => time.nowMs();
   const onRefused = (code: EvidenceCode): void => tally.count(code);
   const refusals = new Refusals(intake, config.refusals, nowMs, onRefused);
   const receipts = new Receipts({
@@ -130,6 +141,7 @@ function wire(
     downlink: intake,
     limits: config.receipts,
     tally,
+    time,
     onFault: fail,
   });
   const admission: Admission = new Admission({
@@ -140,13 +152,13 @@ function wire(
     receipts,
     refusals,
     tally,
+    time,
     places: new Places(store.archive, store.chains),
     size: () => sequencer.size,
     publishedSize: () => publisher.size,
     accept: (candidate) => ready.push(candidate),
     onFault: fail,
   });
-  const inbox = new Inbox(placesOf(config).inbox);
   const onPublished = (published: string): void => {
     note = published;
     intake.publishCheckpoint(published);
@@ -167,25 +179,39 @@ function wire(
       onFault: fail,
       halted: () => halt.halted,
     });
-  return { intake, admission, threads, ready, inbox, ledger };
+  return { intake, admission, threads, ready, inbox, ledger, time };
 }
 
+/** This machine's clock, disk, network and threads. */
+const machine =
+  (config: Config) =>
+  (fail: (error: unknown) => void): Surroundings => ({
+    time: machineTime,
+    connect: connectMqtt,
+    inbox: new Inbox(placesOf(config).inbox),
+    threads: new SignatureThreads(config.workers.signatures, fail),
+  });
+
+type Watched = {
+  readonly inbox: Surroundings["inbox"];
+  readonly ready: Ready<Work>;
+  readonly time: Time;
+  readonly opened: OpenLog;
+  readonly signal: AbortSignal;
+};
+
 /** Hands registry items to the next batch; one that is in the log already (a crash before its file was moved) is only moved. */
-async function watchInbox(
-  inbox: Inbox,
-  ready: Ready<Work>,
-  { store }: OpenLog,
-  signal: AbortSignal,
-): Promise<void> {
+async function watchInbox({ inbox, ready, time, opened, signal }: Watched): Promise<void> {
+  const { archive } = opened.store;
   while (!signal.aborted) {
     try {
       for (const { file, statement } of await inbox.look()) {
-        if (store.archive.byHash(statement.hash) === undefined) ready.push({ statement, charge: 0, file });
+        if (archive.byHash(statement.hash) === undefined) ready.push({ statement, charge: 0, file });
         else await inbox.done(file);
       }
     } catch (error) {
       throw storageFailed(`${inbox.folder}: can't read the inbox`, error);
     }
-    await delay(INBOX_MS, undefined, { signal }).catch(() => undefined);
+    await sleep(time, INBOX_MS, signal);
   }
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,6 +22,7 @@ import { createNodeProvider, nodeSha256, type Stage } from "@tallystick/evidence
 import { startAgent, type AgentParts } from "../../agent/src/agent.ts";
 import { parseSettings, type Settings } from "../../agent/src/config.ts";
 import { core, type Core } from "../../agent/src/core.ts";
+import { markIn } from "../../agent/src/identity.ts";
 import { makeReport, type Report } from "../../agent/src/report.ts";
 import { newSourceCounters, type Observation, type Register, type Source } from "../../agent/src/source.ts";
 import { openStorage, readStorage, type Storage } from "../../agent/src/storage.ts";
@@ -58,6 +60,7 @@ export class FakeSystemTime implements TimeSource {
   }
 
   readonly wallUnixMs = (): number => this.#offsetMs + this.#time.nowMs;
+  readonly uptimeMs = (): number => this.#time.nowMs;
   readonly synchronised = (): Promise<boolean> => Promise.resolve(this.isSynchronised);
 
   set(nowUnixMs: number): void {
@@ -169,6 +172,7 @@ export class Rig {
   parts(): AgentParts {
     return {
       storage: this.storage,
+      mark: markIn(this.folder),
       signer: nobleSigner(new Uint8Array(32).fill(9)),
       logs: this.settings.log
         .map(parseVkey)
@@ -186,6 +190,7 @@ export class Rig {
         error: (about, message) => void this.lines.push({ level: "error", about: { ...about }, message }),
       },
       random: () => 0.5,
+      randomBytes: (length) => new Uint8Array(randomBytes(length)),
     };
   }
 

@@ -24,6 +24,7 @@ import { Refusals } from "../../anchor/src/refusals.ts";
 import { runJob, SignatureJob, verdictsOf, type VerifyOne } from "../../anchor/src/signature-job.ts";
 import { createSodiumProvider } from "../../anchor/src/sodium.ts";
 import { Tally } from "../../anchor/src/tally.ts";
+import { machineTime } from "../../anchor/src/time.ts";
 import type { AnchorLog } from "./anchor-log.ts";
 
 /** A provider as a job asks it. */
@@ -74,6 +75,7 @@ export class AnchorPipeline {
       downlink,
       limits: config.receipts,
       tally,
+      time: machineTime,
       onFault,
     });
     this.pool = pool;
@@ -85,6 +87,7 @@ export class AnchorPipeline {
       receipts,
       refusals,
       tally,
+      time: machineTime,
       threads: {
         job: () => new SignatureJob(),
         check: (job, done) => {

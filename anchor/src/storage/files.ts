@@ -3,10 +3,8 @@
  *
  * @module
  */
-import { existsSync, mkdirSync } from "node:fs";
-import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { syncDirectory, writeDurable } from "@tallystick/evidence/node";
+import { machineDisk, writeDurable, type Disk } from "@tallystick/evidence/node";
 import { storageFailed } from "./database.ts";
 
 export type File = { readonly path: string; readonly bytes: Uint8Array };
@@ -19,31 +17,41 @@ const CONCURRENT = 64;
  *
  * @throws EvidenceError `storage-failed`; some files may be there then, which does no harm: they are written again
  */
-export async function writeFiles(root: string, files: readonly File[]): Promise<void> {
+export async function writeFiles(
+  root: string,
+  files: readonly File[],
+  disk: Disk = machineDisk,
+): Promise<void> {
   const folders = new Set<string>();
   try {
-    for (const { path } of files) makeFolder(root, dirname(path), folders);
-    await inTurns(files, ({ path, bytes }) => writeDurable(join(root, path), bytes, { syncFolder: false }));
-    await inTurns([...folders], syncDirectory);
+    for (const { path } of files) makeFolder(root, dirname(path), folders, disk);
+    await inTurns(files, ({ path, bytes }) =>
+      writeDurable(join(root, path), bytes, { syncFolder: false, disk }),
+    );
+    await inTurns([...folders], (folder) => disk.syncFolder(folder));
   } catch (error) {
     throw storageFailed(`${root}: can't write the log's files`, error);
   }
 }
 
 /** Notes the folder for syncing; a new one is itself a new name in the folder above. */
-function makeFolder(root: string, folder: string, changed: Set<string>): void {
+function makeFolder(root: string, folder: string, changed: Set<string>, disk: Disk): void {
   const path = join(root, folder);
   if (changed.has(path)) return;
-  if (!existsSync(path)) {
-    if (folder !== ".") makeFolder(root, dirname(folder), changed);
-    mkdirSync(path, { recursive: true });
+  if (!disk.exists(path)) {
+    if (folder !== ".") makeFolder(root, dirname(folder), changed, disk);
+    disk.makeFolder(path);
   }
   changed.add(path);
 }
 
 /** Removes folders below `root`; what can't be removed stays, and harms nobody. */
-export async function removeFolders(root: string, folders: readonly string[]): Promise<void> {
-  await inTurns(folders, (folder) => rm(join(root, folder), { recursive: true, force: true }));
+export async function removeFolders(
+  root: string,
+  folders: readonly string[],
+  disk: Disk = machineDisk,
+): Promise<void> {
+  await inTurns(folders, (folder) => disk.remove(join(root, folder)));
 }
 
 async function inTurns<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {

@@ -3,9 +3,8 @@
  *
  * @module
  */
-import { mkdirSync } from "node:fs";
-import { open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { machineDisk, type Disk } from "./disk.ts";
 
 /**
  * Replaces or makes the file `path`. A reader sees the old content or the new, never a part.
@@ -15,31 +14,28 @@ import { basename, dirname, join } from "node:path";
 export async function writeDurable(
   path: string,
   bytes: Uint8Array | string,
-  { syncFolder = true, mode = 0o644 }: { readonly syncFolder?: boolean; readonly mode?: number } = {},
+  {
+    syncFolder = true,
+    mode = 0o644,
+    disk = machineDisk,
+  }: { readonly syncFolder?: boolean; readonly mode?: number; readonly disk?: Disk } = {},
 ): Promise<void> {
   const folder = dirname(path);
-  mkdirSync(folder, { recursive: true });
+  disk.makeFolder(folder);
   const beside = join(folder, `.${basename(path)}.new`);
-  const file = await open(beside, "w", mode);
+  const file = await disk.create(beside, mode);
   try {
-    await file.writeFile(bytes);
+    await file.write(bytes);
     await file.sync();
   } catch (error) {
     await file.close();
-    await rm(beside, { force: true });
+    await disk.remove(beside);
     throw error;
   }
   await file.close();
-  await rename(beside, path);
-  if (syncFolder) await syncDirectory(folder);
+  await disk.rename(beside, path);
+  if (syncFolder) await disk.syncFolder(folder);
 }
 
 /** Makes renames and new names in a folder durable. */
-export async function syncDirectory(folder: string): Promise<void> {
-  const handle = await open(folder, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
+export const syncDirectory = (folder: string): Promise<void> => machineDisk.syncFolder(folder);

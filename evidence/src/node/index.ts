@@ -6,6 +6,7 @@
 export { createNodeProvider, nodeSha256, spkiOf } from "./provider.ts";
 export { createKeyFile, loadSigner, parsePublicKeyPem, publicKeyPem, readPublicKeyFile } from "./key-file.ts";
 export { syncDirectory, writeDurable } from "./durable.ts";
-export { runStages, type Stage } from "./stages.ts";
+export { machineDisk, type Disk, type OpenFile } from "./disk.ts";
+export { runStages, runTogether, type Stage } from "./stages.ts";
 export { ConfigError, loadConfig, parseConfig, type ConfigSource } from "./config.ts";
 export { EXIT, report, required, runCommand, UsageError, type Arguments, type Command } from "./command.ts";

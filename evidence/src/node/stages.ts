@@ -25,6 +25,16 @@ export async function runStages(stages: readonly Stage[], graceMs: number): Prom
   stop.signal.addEventListener("abort", () => {
     overdue = setTimeout(() => process.exit(EXIT_OVERDUE), graceMs);
   });
+  try {
+    await runTogether(stages, stop);
+  } finally {
+    clearTimeout(overdue);
+    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+  }
+}
+
+/** As {@link runStages}, where the caller holds what stops them. */
+export async function runTogether(stages: readonly Stage[], stop: AbortController): Promise<void> {
   const guarded = stages.map(async (stage) => {
     try {
       await stage(stop.signal);
@@ -36,8 +46,6 @@ export async function runStages(stages: readonly Stage[], graceMs: number): Prom
     }
   });
   const outcomes = await Promise.allSettled(guarded);
-  clearTimeout(overdue);
-  process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
   const failures = outcomes.flatMap((one) => (one.status === "rejected" ? [one.reason as unknown] : []));
   if (failures.length === 1) throw failures[0];
   if (failures.length > 1) throw new AggregateError(failures, "several stages failed");
