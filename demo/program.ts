@@ -28,8 +28,18 @@ export class ProgramError extends Error {
   override readonly name = "ProgramError";
 }
 
+/** How a process ended: with a code of its own, or by a signal. */
+export type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
+
 /** What a command that ran to its end printed. */
 export type Finished = { readonly code: number | null; readonly stdout: string; readonly stderr: string };
+
+export type StartOptions = {
+  /** Its log's file is called so, where one program runs several times: by default as the program. */
+  readonly label?: string;
+  /** A command line that the program's own is appended to: `strace …`. It has to leave the program its process id. */
+  readonly under?: readonly string[];
+};
 
 export type ProgramsOptions = {
   /** Each program has a process group of its own: Ctrl-C goes to the town alone, which ends its programs in their order. */
@@ -50,11 +60,16 @@ export class Programs {
   }
 
   /** Starts a program that goes on; its log is kept. `env` is added to the environment. */
-  start(name: ProgramName, args: readonly string[], env: NodeJS.ProcessEnv = {}): Program {
-    const logFile = join(this.#logFolder, `${name}.log`);
+  start(
+    name: ProgramName,
+    args: readonly string[],
+    env: NodeJS.ProcessEnv = {},
+    { label = name, under = [] }: StartOptions = {},
+  ): Program {
+    const logFile = join(this.#logFolder, `${label}.log`);
     const log = openSync(logFile, "a");
     try {
-      return new Program(name, this.#spawn(name, args, log, env), logFile);
+      return new Program(name, this.#spawn(name, args, log, env, under), logFile);
     } finally {
       closeSync(log); // the program has its own
     }
@@ -100,9 +115,11 @@ export class Programs {
     args: readonly string[],
     log: number | "pipe",
     env: NodeJS.ProcessEnv = {},
+    under: readonly string[] = [],
   ): ChildProcess {
     if (this.#closed) throw new ProgramError("the town is being closed");
-    const child = spawn(process.execPath, [mainOf(name), ...args], {
+    const [command = "", ...rest] = [...under, process.execPath, mainOf(name), ...args];
+    const child = spawn(command, rest, {
       stdio: ["ignore", "pipe", log],
       detached: this.#ownGroups,
       env: { ...environment(), ...env },
@@ -126,7 +143,7 @@ export class Program {
   readonly #child: ChildProcess;
   readonly #logFile: string;
   readonly #firstLine: Promise<string>;
-  #isOver = false;
+  #exit: Exit | undefined;
 
   /** @param logFile - where its log goes, after what an earlier start left there */
   constructor(name: ProgramName, child: ChildProcess, logFile: string) {
@@ -134,7 +151,7 @@ export class Program {
     this.#child = child;
     this.#logFile = logFile;
     this.ended = once(child, "close").then(([code, signal]) => {
-      this.#isOver = true;
+      this.#exit = { code: code as Exit["code"], signal: signal as Exit["signal"] };
       const how = signal === null ? `exit code ${String(code)}` : String(signal);
       return new ProgramError(`tally-${name} ended (${how}); its last words:\n  ${this.lastWords()}`);
     });
@@ -144,7 +161,12 @@ export class Program {
   }
 
   get running(): boolean {
-    return !this.#isOver;
+    return this.#exit === undefined;
+  }
+
+  /** How it ended; undefined while it runs. */
+  get exit(): Exit | undefined {
+    return this.#exit;
   }
 
   /** @throws ProgramError where it could not be started */
@@ -172,7 +194,7 @@ export class Program {
 
   /** Asks it to stop and waits; kills it if that takes too long. */
   async stop(): Promise<void> {
-    if (this.#isOver) return;
+    if (this.#exit !== undefined) return;
     this.#child.kill("SIGTERM");
     const overdue = setTimeout(() => this.#child.kill("SIGKILL"), STOP_MS);
     await this.ended;
@@ -181,7 +203,7 @@ export class Program {
 
   /** As a power cut would: no time for anything. */
   async kill(): Promise<void> {
-    if (this.#isOver) return;
+    if (this.#exit !== undefined) return;
     this.#child.kill("SIGKILL");
     await this.ended;
   }

@@ -13,19 +13,29 @@ import process from "node:process";
 import type { Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { Programs, type Finished, type Program } from "../../demo/program.ts";
+import { Programs, type Exit, type Finished, type Program } from "../../demo/program.ts";
 import { freePort, metricAt } from "./loopback.ts";
 
-export type Daemon = "broker" | "anchor" | "agent";
+/** A town has one agent, or several: `agent`, `agent-2`, `agent-3`. */
+export type AgentName = "agent" | `agent-${number}`;
+export type Daemon = "broker" | "anchor" | AgentName;
 
 /** Settings beside those that say where things are. */
-export type TownSettings = Readonly<Partial<Record<Daemon, Readonly<Record<string, unknown>>>>>;
+export type TownSettings = Readonly<
+  Partial<Record<"broker" | "anchor" | "agent", Readonly<Record<string, unknown>>>>
+>;
+
+/** How a program is started: with variables added to its environment, under another one (`strace …`). */
+export type Launch = { readonly env?: NodeJS.ProcessEnv; readonly under?: readonly string[] };
 
 const OPERATOR = "city/operator";
 const ORIGIN = "tally.example/2026";
 const ORG = "city";
-const DEVICE = "gw-1";
-export const ISS = `${ORG}/${DEVICE}`;
+
+const deviceOf = (agent: AgentName): string => `gw-${agent === "agent" ? 1 : agent.slice("agent-".length)}`;
+/** The name under which an agent signs. */
+export const issOf = (agent: AgentName): string => `${ORG}/${deviceOf(agent)}`;
+export const ISS = issOf("agent");
 
 const REAPER = fileURLToPath(new URL("./reaper.ts", import.meta.url));
 
@@ -78,23 +88,27 @@ export class Town {
   }
 
   /** Runs `story` in a town of its own, and takes the town down after it. */
-  static async run(story: (town: Town) => Promise<void>, settings: TownSettings = {}): Promise<void> {
+  static async run(
+    story: (town: Town) => Promise<void>,
+    settings: TownSettings = {},
+    withinMs = STORY_MS,
+  ): Promise<void> {
     const town = await Town.begin(settings);
     try {
-      await town.tell(() => story(town));
+      await town.tell(() => story(town), withinMs);
     } finally {
       await town.end();
     }
   }
 
   /** Runs `story`, not for ever; its failure, or that of a program meanwhile, carries the programs' last words. */
-  async tell(story: () => Promise<void>): Promise<void> {
+  async tell(story: () => Promise<void>, withinMs = STORY_MS): Promise<void> {
     let overdue: NodeJS.Timeout | undefined;
     const tooLong = new Promise<never>((_, reject) => {
       overdue = setTimeout(() => {
-        this.#fault = new Error(`the story is not over after ${STORY_MS / 1000} s`);
+        this.#fault = new Error(`the story is not over after ${withinMs / 1000} s`);
         reject(this.#fault);
-      }, STORY_MS);
+      }, withinMs);
     });
     const told = story();
     told.catch(() => undefined); // where it is not over in time, it fails later, and nobody waits for that
@@ -130,16 +144,47 @@ export class Town {
   }
 
   /** Starts a program, again with what it left; resolves when it says that it is ready (the agent says nothing). */
-  async start(name: Daemon, env: Readonly<Record<string, string>> = {}): Promise<void> {
-    const json = name === "agent" ? [] : ["--json"];
-    const program = this.programs.start(name, ["run", "--config", this.configFile(name), ...json], env);
+  async start(name: Daemon, env: NodeJS.ProcessEnv = {}): Promise<void> {
+    this.launch(name, { env });
+    await this.ready(name);
+  }
+
+  /** Starts a program and doesn't wait for it. */
+  launch(name: Daemon, { env = {}, under = [] }: Launch = {}): Program {
+    const kind = name === "broker" || name === "anchor" ? name : "agent";
+    const json = kind === "agent" ? [] : ["--json"];
+    const command = ["run", "--config", this.configFile(name), ...json];
+    const program = this.programs.start(kind, command, env, { label: name, under });
     this.#running.set(name, program);
     this.#reaper.stdin.write(`+${program.pid}\n`);
     void this.#watch(program);
-    if (name === "agent") return;
+    return program;
+  }
+
+  /** Resolves when a program that was launched says that it is ready (the agent says nothing). @throws ProgramError if it ends before */
+  async ready(name: Daemon): Promise<void> {
+    const program = this.#programOf(name);
+    if (program.name === "agent") return;
     const told = JSON.parse(await program.ready()) as { url?: string; http?: string };
     this.anchorUrl = told.url ?? this.anchorUrl;
     this.brokerHttp = told.http ?? this.brokerHttp;
+  }
+
+  /** From now on this program may end, however it likes: no fault of the story's. Resolves when it has. */
+  async letEnd(name: Daemon): Promise<Exit> {
+    const program = this.#dismiss(name);
+    const error = await program.ended;
+    if (program.exit === undefined) throw error;
+    return program.exit;
+  }
+
+  /** Process id of a program that runs. */
+  pidOf(name: Daemon): number {
+    return this.#programOf(name).pid;
+  }
+
+  isRunning(name: Daemon): boolean {
+    return this.#running.get(name)?.running ?? false;
   }
 
   /** Ends a program as a power cut would; the signal is sent before this returns. */
@@ -153,7 +198,7 @@ export class Town {
   }
 
   /** Runs a command to its end. */
-  run(name: Daemon | "audit", ...args: readonly string[]): Promise<Finished> {
+  run(name: "agent" | "anchor" | "audit" | "broker", ...args: readonly string[]): Promise<Finished> {
     return this.programs.run(name, args);
   }
 
@@ -179,13 +224,18 @@ export class Town {
     return { LD_PRELOAD: stdout.trim(), FAKETIME: `@${moment}`, TZ: "UTC" };
   }
 
-  /** Writes the agent's configuration; the device's key and the log's are in their places. */
-  writeAgentConfig(settings: Readonly<Record<string, unknown>>): void {
-    this.#write("agent", {
+  /** Where the key of an agent's device is. */
+  keyFile(agent: AgentName): string {
+    return this.path(agent === "agent" ? "device.key" : `${agent}.key`);
+  }
+
+  /** Writes an agent's configuration; the device's key and the log's are in their places. */
+  writeAgentConfig(settings: Readonly<Record<string, unknown>>, agent: AgentName = "agent"): void {
+    this.#write(agent, {
       org: ORG,
-      device: DEVICE,
-      data: this.path("agent"),
-      key: this.path("device.key"),
+      device: deviceOf(agent),
+      data: this.path(agent),
+      key: this.keyFile(agent),
       log: [this.logVkey],
       broker: { url: this.brokerUrl },
       ...this.#settings.agent,
@@ -266,9 +316,14 @@ export class Town {
     writeFileSync(this.configFile(name), `${JSON.stringify({ version: 1, ...config }, undefined, 2)}\n`);
   }
 
-  #dismiss(name: Daemon): Program {
+  #programOf(name: Daemon): Program {
     const program = this.#running.get(name);
     if (program === undefined) throw new Error(`${name} was not started`);
+    return program;
+  }
+
+  #dismiss(name: Daemon): Program {
+    const program = this.#programOf(name);
     this.#dismissed.add(program);
     return program;
   }

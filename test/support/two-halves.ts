@@ -4,7 +4,7 @@
  * @module
  */
 import {
-  equalBytes,
+  isEvidenceError,
   parseReceipt,
   parseTransparent,
   toHex,
@@ -12,52 +12,101 @@ import {
   type PublicKey,
   type SignatureProvider,
 } from "@tallystick/evidence";
-import { expect } from "vitest";
 import type { BookEntry } from "./agent-book.ts";
+import { finding, type Finding } from "./finding.ts";
 import type { ChainCopy } from "./ledger-copy.ts";
 
+export type ChainDemands = {
+  readonly subs: readonly string[];
+  /** How many starts of the agent have told of themselves: one that is killed early does not. */
+  readonly boots: { readonly atLeast: number; readonly atMost: number };
+};
+
 /**
- * Expects one chain for each of these streams, without a hole, each statement naming the one before; and one boot event for each start of the agent.
+ * F2: one chain for each of these streams, without a hole, each statement naming the one before; a boot event for each start; and nothing let go, since
+ * nothing was full.
  */
-export function expectWholeChains(
+export function chainFindings(
   chains: readonly ChainCopy[],
-  { subs, starts }: { readonly subs: readonly string[]; readonly starts: number },
-): void {
-  expect(chains.map(({ sub }) => sub).toSorted()).toEqual(subs.toSorted());
+  { subs, boots }: ChainDemands,
+): readonly Finding[] {
+  const findings: Finding[] = [];
+  const find = (text: string): void => void findings.push(finding("F2", text));
+  const found = chains.map(({ sub }) => sub).toSorted();
+  if (found.join() !== subs.toSorted().join())
+    find(`chains of ${found.join(", ")}; there should be ${subs.join(", ")}`);
   for (const { sub, first, last, count, statements } of chains) {
-    expect({ sub, first, count }).toEqual({ sub, first: 0, count: last + 1 });
-    expect(statements.map(({ statement }) => statement.claims.seq)).toEqual([...Array(count).keys()]);
+    if (first !== 0 || count !== last + 1) find(`${sub}: ${count} statements, ${first} to ${last}`);
     for (const [seq, { statement }] of statements.entries()) {
+      const { claims } = statement;
       const before = statements[seq - 1]?.statement;
-      expect(statement.claims.prev && toHex(statement.claims.prev)).toBe(before && toHex(before.hash));
+      if (claims.seq !== seq) find(`${sub}: number ${claims.seq} in the place of ${seq}`);
+      if ((claims.prev && toHex(claims.prev)) !== (before && toHex(before.hash)))
+        find(`${sub}: ${seq} does not name the one before`);
     }
-    expect(statements[0]?.statement.event).toMatchObject({ kind: "stream-opened", before: "none" });
+    const opening = statements[0]?.statement.event;
+    if (opening?.kind !== "stream-opened" || opening.before !== "none")
+      find(`${sub}: does not begin as the first chain`);
   }
   const events = chains.flatMap(({ statements }) => statements.map(({ statement }) => statement.event));
-  const boots = events.flatMap((event) => (event?.kind === "boot" ? [toHex(event.boot)] : []));
-  expect(new Set(boots).size).toBe(boots.length);
-  expect(boots).toHaveLength(starts);
-  expect(events.filter((event) => event?.kind === "gap" || event?.kind === "stream-closed")).toEqual([]);
+  const told = events.flatMap((event) => (event?.kind === "boot" ? [toHex(event.boot)] : []));
+  if (new Set(told).size !== told.length) find("a boot event twice");
+  if (told.length < boots.atLeast || told.length > boots.atMost)
+    find(`${told.length} boot events, not ${boots.atLeast} to ${boots.atMost}`);
+  for (const event of events)
+    if (event?.kind === "gap" || event?.kind === "stream-closed")
+      find(`${event.kind}: ${event.reason}, though nothing was full or changed`);
+  return findings;
 }
 
-/** Expects the same statements on both sides, each at one place in the log, and for each a good receipt in the agent's hands for that very place. */
-export function expectHalvesToFit(
+/**
+ * F6, F4: the same statements on both sides, each at one place in the log, and for each a good receipt in the agent's hands for that very place.
+ */
+export function halvesFindings(
   entries: readonly BookEntry[],
   chains: readonly ChainCopy[],
   logKey: PublicKey,
   provider: SignatureProvider,
-): void {
-  const held = chains.flatMap(({ statements }) => statements);
-  const hashes = (some: readonly { readonly statement: { readonly hash: Uint8Array } }[]): string[] =>
-    some.map(({ statement }) => toHex(statement.hash)).toSorted();
-  expect(hashes(entries)).toEqual(hashes(held));
-  expect(new Set(held.map(({ index }) => index)).size).toBe(held.length);
-  for (const { statement, isReceipted, transparent } of entries) {
-    expect(isReceipted).toBe(true);
-    const [receipt] = parseTransparent(transparent ?? statement.bytes).receipts;
-    const parsed = parseReceipt(receipt ?? new Uint8Array());
-    const { indexes } = verifyReceipt(parsed, [statement.hash], logKey, provider);
-    const there = held.find((one) => equalBytes(one.statement.hash, statement.hash));
-    expect(indexes).toEqual([there?.index]);
+): readonly Finding[] {
+  const findings: Finding[] = [];
+  const held = new Map<string, number>();
+  for (const { statement, index } of chains.flatMap(({ statements }) => statements)) {
+    if (held.has(toHex(statement.hash)))
+      findings.push(finding("F1", `${nameOf(statement)} is in the log twice`));
+    held.set(toHex(statement.hash), index);
+  }
+  if (new Set(held.values()).size !== held.size)
+    findings.push(finding("F4", "two statements at one place in the log"));
+  const own = new Set(entries.map(({ statement }) => toHex(statement.hash)));
+  for (const hash of held.keys())
+    if (!own.has(hash))
+      findings.push(finding("F1", `${hash} is in the log, and the agent has nothing of it`));
+  for (const entry of entries) {
+    const index = held.get(toHex(entry.statement.hash));
+    const fault = entryFault(entry, index, logKey, provider);
+    if (fault !== undefined) findings.push(finding("F6", `${nameOf(entry.statement)}: ${fault}`));
+  }
+  return findings;
+}
+
+function entryFault(
+  { statement, isReceipted, transparent }: BookEntry,
+  index: number | undefined,
+  logKey: PublicKey,
+  provider: SignatureProvider,
+): string | undefined {
+  if (index === undefined) return isReceipted ? "marked receipted, and not in the log" : "not in the log";
+  if (!isReceipted || transparent === undefined) return "no receipt";
+  const [receipt] = parseTransparent(transparent).receipts;
+  if (receipt === undefined) return "marked receipted, without a receipt";
+  try {
+    const { indexes } = verifyReceipt(parseReceipt(receipt), [statement.hash], logKey, provider);
+    return indexes[0] === index ? undefined : `its receipt is for ${indexes[0]}, and it is at ${index}`;
+  } catch (error) {
+    if (isEvidenceError(error)) return `its receipt is refused: ${error.code}`;
+    throw error;
   }
 }
+
+const nameOf = ({ claims, hash }: BookEntry["statement"]): string =>
+  `${claims.iss}/${claims.sub} ${claims.seq} (${toHex(hash).slice(0, 12)})`;
