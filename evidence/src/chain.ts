@@ -6,6 +6,7 @@
  */
 import { equalBytes, toHex } from "./bytes.ts";
 import type { Gap, StreamOpened } from "./event-kinds.ts";
+import { SYSTEM_STREAM } from "./names.ts";
 import type { Statement } from "./statement.ts";
 
 /** A statement as the rules of chains see it. */
@@ -47,7 +48,7 @@ export type ChainFinding =
       readonly seq: number;
       readonly hashes: readonly Uint8Array[];
     }
-  /** Not held, between two that are. `signed`: a `gap` statement of the chain names them as dropped. */
+  /** Not held, between two that are. `signed`: a `gap` of the chain, or one on `sys` of an ended chain, names them as dropped. */
   | ({ readonly code: "hole"; readonly ch: Uint8Array; readonly signed: boolean } & Range)
   /** The signer says that something is missing; `seq` is the number of the statement that says so. */
   | { readonly code: "gap"; readonly ch: Uint8Array; readonly seq: number; readonly gap: Gap }
@@ -71,8 +72,23 @@ export function examineStreams<S extends Link>(statements: readonly S[]): Stream
     statements.filter(({ claims }) => claims.ch !== undefined),
     ({ claims }) => `${claims.iss}/${claims.sub}`,
   );
-  return [...streams.values()].map((members) => examineStream(members));
+  const elsewhere = toldOnSystem(statements);
+  return [...streams.values()].map((members) => examineStream(members, elsewhere));
 }
+
+/** Gaps that a device tells on `sys` of its chains that have ended, by {@link placeOf} of the chain. */
+export function toldOnSystem(statements: readonly Link[]): ReadonlyMap<string, readonly Gap[]> {
+  const told = new Map<string, Gap[]>();
+  for (const { claims, event } of statements) {
+    if (claims.sub !== SYSTEM_STREAM || event?.kind !== "gap" || event.chain === undefined) continue;
+    const place = placeOf(claims.iss, event.chain.sub, event.chain.ch);
+    told.set(place, [...(told.get(place) ?? []), event]);
+  }
+  return told;
+}
+
+/** The name of a chain among those of all devices. */
+export const placeOf = (iss: string, sub: string, ch: Uint8Array): string => `${iss}/${sub}/${toHex(ch)}`;
 
 /** The numbers of `from` to `to` that are not held. */
 export function missingNumbers({ statements }: Chain, { from, to }: Range): Range[] {
@@ -88,9 +104,12 @@ export function missingNumbers({ statements }: Chain, { from, to }: Range): Rang
   return missing;
 }
 
-function examineStream<S extends Link>(members: readonly S[]): Stream<S> {
+function examineStream<S extends Link>(
+  members: readonly S[],
+  elsewhere: ReadonlyMap<string, readonly Gap[]>,
+): Stream<S> {
   const groups = Map.groupBy(members, ({ claims }) => toHex(claims.ch ?? NO_CHAIN));
-  const examined = [...groups.values()].map((group) => examineChain(group));
+  const examined = [...groups.values()].map((group) => examineChain(group, elsewhere));
   const chains = examined.map(({ chain }) => chain);
   const findings = [...examined.flatMap((one) => one.findings), ...openings(chains)];
   const { iss, sub } = (members[0] as S).claims;
@@ -99,8 +118,11 @@ function examineStream<S extends Link>(members: readonly S[]): Stream<S> {
 
 const NO_CHAIN = new Uint8Array();
 
-function examineChain<S extends Link>(group: readonly S[]): { chain: Chain<S>; findings: ChainFinding[] } {
-  const ch = group[0]?.claims.ch ?? NO_CHAIN;
+function examineChain<S extends Link>(
+  group: readonly S[],
+  elsewhere: ReadonlyMap<string, readonly Gap[]>,
+): { chain: Chain<S>; findings: ChainFinding[] } {
+  const { iss, sub, ch = NO_CHAIN } = (group[0] as S).claims;
   const rivals = rivalsByNumber(group);
   const statements = rivals.map(([first]) => first as S);
   const findings: ChainFinding[] = [];
@@ -117,11 +139,10 @@ function examineChain<S extends Link>(group: readonly S[]): { chain: Chain<S>; f
     event?.kind === "gap" ? [{ seq: claims.seq, gap: event }] : [],
   );
   findings.push(
-    ...holes(
-      ch,
-      statements,
-      gaps.map(({ gap }) => gap),
-    ),
+    ...holes(ch, statements, [
+      ...gaps.flatMap(({ gap }) => (gap.chain === undefined ? [gap] : [])),
+      ...(elsewhere.get(placeOf(iss, sub, ch)) ?? []),
+    ]),
   );
   findings.push(...gaps.map((gap) => ({ code: "gap" as const, ch, ...gap })));
   const [first] = statements;

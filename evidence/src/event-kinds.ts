@@ -65,9 +65,11 @@ export type Boot = {
 export type Gap = {
   readonly kind: "gap";
   readonly reason: string;
-  /** How many readings or statements. */
+  /** How many readings or statements; 0 where nobody knows. */
   readonly count: number;
   readonly seq?: { readonly first: number; readonly last: number };
+  /** Whose numbers `seq` are: a chain that has ended and takes no more statements, told of on `sys`. Absent: the gap's own chain. */
+  readonly chain?: { readonly sub: string; readonly ch: Uint8Array };
   readonly time?: { readonly from: Decimal; readonly to: Decimal };
 };
 

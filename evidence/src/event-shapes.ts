@@ -184,6 +184,7 @@ export const EVENT_SHAPES: { readonly [K in EventKind]: Shape<EventOf<K>> } = {
     reason,
     count: uint,
     seq: optional(array<{ readonly first: number; readonly last: number }>({ first: uint, last: uint })),
+    chain: optional(array<{ readonly sub: string; readonly ch: Uint8Array }>({ sub: text, ch: chain })),
     time: optional(array<{ readonly from: Decimal; readonly to: Decimal }>({ from: number, to: number })),
   },
   "clock-step": { before: number, after: number, uptime: number, tq: timeQuality },

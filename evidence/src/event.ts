@@ -71,8 +71,10 @@ const shapeOf = (kind: EventKind): readonly NamedMember[] => MEMBERS.get(kind) ?
 /** What no single member can say. */
 function checkMembers(event: Event): void {
   if (event.kind === "gap") {
-    const { seq, time } = event;
+    const { seq, chain, time } = event;
     if (seq === undefined && time === undefined) malformed("a gap names statements, times or both");
+    if (chain !== undefined && (seq === undefined || time !== undefined))
+      malformed("a gap of another chain names its statements, and no times");
     if (seq !== undefined && seq.first > seq.last)
       malformed("the first statement of a gap is not behind its last");
     if (time !== undefined && compareDecimal(time.from, time.to) > 0)

@@ -242,5 +242,8 @@ function checkEvent({ sub }: Claims, payload: Uint8Array): Event {
   if (sub !== SYSTEM_STREAM && SYSTEM_EVENTS.has(event.kind)) {
     throw new EvidenceError("statement-claims", "heads and key-rotated are said on the stream `sys`");
   }
+  if (sub !== SYSTEM_STREAM && event.kind === "gap" && event.chain !== undefined) {
+    throw new EvidenceError("statement-claims", "a gap of another chain is told on the stream `sys`");
+  }
   return event;
 }

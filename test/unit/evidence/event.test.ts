@@ -87,6 +87,15 @@ const FULL: { readonly [K in EventKind]: Event & { kind: K } } = {
   },
   "toll-adjustment": { kind: "toll-adjustment", ref: hash, reason: "class", amount, supersedes: hash },
 };
+/** Told on `sys` of a chain that has ended. */
+const OF_ANOTHER: Event = {
+  kind: "gap",
+  reason: "outbox-full",
+  count: 2,
+  seq: { first: 0, last: 1 },
+  chain: { sub: "meter/a", ch },
+};
+const OTHER: CborValue = ["meter/a", ch];
 const full = Object.values(FULL) as readonly Event[];
 
 const mapOf = (event: Event): Map<string, CborValue> =>
@@ -162,6 +171,17 @@ describe("refusals", () => {
     ],
     ["a text of 257 characters", changed(FULL.access, { who: "x".repeat(257) }), "member-range"],
     ["a gap of nothing", changed(FULL.gap, { seq: undefined, time: undefined }), "event-malformed"],
+    ["a gap of another chain in time", changed(FULL.gap, { chain: OTHER }), "event-malformed"],
+    [
+      "a gap of another chain without numbers",
+      changed(FULL.gap, { chain: OTHER, seq: undefined, time: undefined }),
+      "event-malformed",
+    ],
+    [
+      "a gap of a chain without its stream",
+      changed(FULL.gap, { chain: [new Uint8Array(8)], time: undefined }),
+      "member-range",
+    ],
     ["a gap that ends before it begins", changed(FULL.gap, { seq: [6, 5] }), "event-malformed"],
     ["a gap in time that runs backwards", changed(FULL.gap, { time: [2, 1] }), "event-malformed"],
     ["a gap of three numbers", changed(FULL.gap, { seq: [1, 2, 3] }), "member-range"],
@@ -253,6 +273,10 @@ describe("refusals", () => {
     const [kind, reason] = ["kind", "reason"].map((text) => toHex(encodeCbor(text)));
     const hex = `a2${reason}${toHex(encodeCbor("x"))}${kind}${toHex(encodeCbor("stream-closed"))}`;
     expect(refusal(Uint8Array.from(Buffer.from(hex, "hex")))).toBe("cbor-order");
+  });
+
+  test("a gap of another chain comes back as it was", () => {
+    expect(decodeEvent(encodeEvent(OF_ANOTHER))).toEqual(OF_ANOTHER);
   });
 
   test("what would not be read is not written", () => {
