@@ -3,7 +3,8 @@
  * transactions, nothing of MQTT, sources or signing.
  *
  * Power may fail at any moment: write-ahead log, synchronous=FULL, and whatever belongs together is one transaction. When a commit fails
- * nobody knows what the disk holds, so the process ends (`storage-failed`) and starts again from what was committed.
+ * nobody knows what the disk holds: nothing more is written here, the process ends (`storage-full`, `storage-failed`) and starts again from what
+ * was committed.
  *
  * @module
  */
@@ -13,7 +14,7 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlit
 import { EvidenceError } from "@tallystick/evidence";
 
 /** Version of the tables below, kept as `user_version`. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 const DATABASE_FILE = "agent.db";
 const LOCK_FILE = "agent.lock";
@@ -61,8 +62,16 @@ const TABLES = `
     since INTEGER NOT NULL, tq INTEGER NOT NULL
   ) STRICT;
 
-  -- Streams whose source has been left unread since then, because the outbox was full.
-  CREATE TABLE stopped (sub TEXT PRIMARY KEY, since INTEGER NOT NULL, tq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  -- Gaps of statements that wait for a receipt, by their row of the outbox: where such a gap is itself let go, it is told anew.
+  CREATE TABLE told (
+    id INTEGER PRIMARY KEY, chain INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL,
+    since INTEGER NOT NULL, tq INTEGER NOT NULL
+  ) STRICT;
+
+  -- Streams whose source has been left unread since then, and why; of sys, how many of its own statements were left out.
+  CREATE TABLE stopped (
+    sub TEXT PRIMARY KEY, since INTEGER NOT NULL, tq INTEGER NOT NULL, reason TEXT NOT NULL, omitted INTEGER NOT NULL DEFAULT 0
+  ) STRICT, WITHOUT ROWID;
 
   -- What the log advised against, by statement; text comes from the wire.
   CREATE TABLE rejection (
@@ -80,6 +89,18 @@ const TABLES = `
   CREATE TABLE counter (scope TEXT NOT NULL, name TEXT NOT NULL, value INTEGER NOT NULL, PRIMARY KEY (scope, name)) STRICT, WITHOUT ROWID;
 `;
 
+/** What brings a database of one version to the next, by the version it has. */
+const UPGRADES: Readonly<Record<number, string>> = {
+  1: `
+    CREATE TABLE told (
+      id INTEGER PRIMARY KEY, chain INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL,
+      since INTEGER NOT NULL, tq INTEGER NOT NULL
+    ) STRICT;
+    ALTER TABLE stopped ADD COLUMN reason TEXT NOT NULL DEFAULT 'outbox-full';
+    ALTER TABLE stopped ADD COLUMN omitted INTEGER NOT NULL DEFAULT 0;
+  `,
+};
+
 type Row = Record<string, unknown>;
 
 /** A prepared statement whose rows have a known shape. */
@@ -94,10 +115,23 @@ export class Storage {
   readonly #db: DatabaseSync;
   readonly #lock: DatabaseSync | undefined;
   #open = true;
+  #monotonicMs = (): number => 0;
+  #busyMs = 0;
+  #broken: { readonly error: unknown } | undefined;
 
   constructor(db: DatabaseSync, lock?: DatabaseSync) {
     this.#db = db;
     this.#lock = lock;
+  }
+
+  /** Measures from here on, by this clock, how long transactions take. */
+  measure(monotonicMs: () => number): void {
+    this.#monotonicMs = monotonicMs;
+  }
+
+  /** Time spent in transactions. While one is written nothing else runs in this process. */
+  get busyMs(): number {
+    return this.#busyMs;
   }
 
   /** Prepares a reading statement. The caller states the shape of its rows, as the tables above give it. */
@@ -118,9 +152,11 @@ export class Storage {
   /**
    * Runs `write` in one transaction: all of it is on disk when this returns, or none of it.
    *
-   * @throws EvidenceError `storage-failed` if the disk refused; what `write` throws otherwise, after a roll-back
+   * @throws EvidenceError `storage-full` or `storage-failed` if the disk refused, now or earlier; what `write` throws otherwise, after a roll-back
    */
   transaction<T>(write: () => T): T {
+    if (this.#broken !== undefined) throw this.#broken.error;
+    const startMs = this.#monotonicMs();
     try {
       this.#db.exec("BEGIN IMMEDIATE");
       const result = write();
@@ -132,30 +168,50 @@ export class Storage {
       } catch {
         // the failed commit has ended the transaction already
       }
-      throw storageError(cause);
+      throw this.#failed(cause);
+    } finally {
+      this.#busyMs += this.#monotonicMs() - startMs;
     }
   }
 
   /** Gives pages that nothing uses any more back to the file system, at most `maxPages` of them, if they are many. */
   shrink(maxPages: number): void {
     const of = (pragma: string): number => Number(this.#db.prepare(`PRAGMA ${pragma}`).get()?.[pragma] ?? 0);
-    // Free pages are used again first; moving pages about for a few of them would only wear the flash.
-    if (of("freelist_count") * 4 > of("page_count")) this.#db.exec(`PRAGMA incremental_vacuum(${maxPages})`);
+    if (this.#broken !== undefined) throw this.#broken.error;
+    try {
+      // Free pages are used again first; moving pages about for a few of them would only wear the flash.
+      if (of("freelist_count") * 4 > of("page_count"))
+        this.#db.exec(`PRAGMA incremental_vacuum(${maxPages})`);
+    } catch (cause) {
+      throw this.#failed(cause);
+    }
   }
 
   /** Closes the file; a second call does nothing. */
   close(): void {
     if (!this.#open) return;
     this.#open = false;
-    this.#db.close();
-    this.#lock?.close();
+    try {
+      this.#db.close();
+    } catch (cause) {
+      if (this.#broken === undefined) throw storageError(cause); // else the disk has said so already
+    } finally {
+      this.#lock?.close();
+    }
+  }
+
+  /** After the disk refused, nothing more is written to this file: what it holds is for the next start to see. */
+  #failed(cause: unknown): unknown {
+    const error = storageError(cause);
+    if (error !== cause) this.#broken = { error };
+    return error;
   }
 }
 
 /**
  * Opens the database for writing, and makes it where there is none.
  *
- * @throws EvidenceError `storage-in-use` if another process has it, `storage-newer` if a newer version wrote it, `storage-failed`
+ * @throws EvidenceError `storage-in-use` if another process has it, `storage-newer` if a newer version wrote it, `storage-full`, `storage-failed`
  */
 export function openStorage(directory: string): Storage {
   let lock: DatabaseSync | undefined;
@@ -177,9 +233,13 @@ export function storageOn(db: DatabaseSync, name: string, lock?: DatabaseSync): 
   db.exec(`PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
     PRAGMA journal_size_limit = ${MAX_WAL_BYTES}; PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY`);
   const storage = new Storage(db, lock);
-  if (versionOf(db, name) === 0) {
-    storage.transaction(() => db.exec(`${TABLES}; PRAGMA user_version = ${SCHEMA_VERSION}`));
-  }
+  const version = versionOf(db, name);
+  if (version === SCHEMA_VERSION) return storage;
+  storage.transaction(() => {
+    if (version === 0) db.exec(TABLES);
+    else for (let from = version; from < SCHEMA_VERSION; from++) db.exec(UPGRADES[from] ?? "");
+    db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+  });
   return storage;
 }
 
@@ -213,6 +273,7 @@ function lockDirectory(directory: string): DatabaseSync {
     lock.exec("BEGIN EXCLUSIVE");
   } catch (cause) {
     lock.close();
+    if (sqliteCode(cause) !== BUSY) throw cause;
     // Two writers would spend one sequence number twice.
     throw new EvidenceError(
       "storage-in-use",
@@ -239,13 +300,26 @@ function versionOf(db: DatabaseSync, path: string): number {
   return version;
 }
 
+/** The low byte of SQLite's extended codes: SQLITE_BUSY, SQLITE_FULL. */
+const BUSY = 5;
+const FULL = 13;
+const sqliteCode = (cause: unknown): number =>
+  cause instanceof Error && "errcode" in cause && typeof cause.errcode === "number"
+    ? cause.errcode & 0xff
+    : 0;
+
+const NO_SPACE: ReadonlySet<unknown> = new Set(["ENOSPC", "EDQUOT"]);
+
 function storageError(cause: unknown, directory = "agent.db"): unknown {
   if (cause instanceof EvidenceError) return cause;
-  const isSqlite = cause instanceof Error && "code" in cause && typeof cause.code === "string";
-  if (!isSqlite) return cause;
+  if (!(cause instanceof Error) || !("code" in cause) || typeof cause.code !== "string") return cause;
+  if (sqliteCode(cause) === FULL || NO_SPACE.has(cause.code)) {
+    const advice = "the disk is full; free space: the agent goes on when it is started with some";
+    return new EvidenceError("storage-full", `${directory}: ${advice}`, {}, cause);
+  }
   return new EvidenceError(
     "storage-failed",
-    `${directory}: ${cause.message}; look at the disk (space, errors, rights)`,
+    `${directory}: ${cause.message}; look at the disk (errors, rights, quota)`,
     {},
     cause,
   );

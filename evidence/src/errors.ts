@@ -76,6 +76,9 @@ const DISPOSITION = {
   "log-rollback": "stop",
   "log-equivocation": "stop",
   "checkpoint-ahead": "stop",
+  "log-behind": "retry",
+  "log-restoring": "retry",
+  "log-ended": "refuse",
   // registry and trust
   "registry-malformed": "refuse",
   "registry-order": "refuse",
@@ -112,11 +115,13 @@ const DISPOSITION = {
   // the processes
   "rate-limited": "retry",
   "pool-full": "retry",
+  "storage-full": "stop",
   "storage-failed": "stop",
   "storage-newer": "stop",
   "storage-missing": "stop",
   "storage-exists": "stop",
   "storage-in-use": "stop",
+  "backup-malformed": "refuse",
   "address-in-use": "stop",
   "address-not-loopback": "stop",
   unreachable: "retry",
