@@ -12,7 +12,7 @@ import type { Publisher } from "./publish.ts";
 import type { Ready } from "./ready.ts";
 import type { Receipts } from "./receipts.ts";
 import type { Refusals } from "./refusals.ts";
-import type { Sequenced, Sequencer } from "./sequence.ts";
+import type { Placed, Sequenced, Sequencer } from "./sequence.ts";
 import { signedBatch, type LogIdentity } from "./sign.ts";
 import type { Tally } from "./tally.ts";
 
@@ -32,6 +32,8 @@ export type LedgerParts = {
   readonly tally: Tally;
   /** Called with each published note. */
   readonly onPublished: (note: string, size: number) => void;
+  /** Called with the statements that came back to the entries that were waiting for them. */
+  readonly onFilled: (filled: readonly Placed[]) => void;
   readonly nowMs: () => number;
   /** Told at once of what makes the process end. */
   readonly onFault: (error: unknown) => void;
@@ -56,11 +58,13 @@ export async function runLedger(parts: LedgerParts): Promise<void> {
   }
   await leaving;
   await parts.receipts.idle();
+  await parts.publisher.tidy();
 }
 
 /** Steps 8 to 10 of a reading's life, for one batch by itself. */
-export function handleBatch(work: readonly Work[], parts: LedgerParts): Promise<void> {
-  return bringOut(work, commit(work, parts), parts);
+export async function handleBatch(work: readonly Work[], parts: LedgerParts): Promise<void> {
+  await bringOut(work, commit(work, parts), parts);
+  await parts.publisher.tidy();
 }
 
 /** Signs, publishes, answers. */
@@ -79,7 +83,7 @@ async function bringOut(work: readonly Work[], done: Sequenced, parts: LedgerPar
   answer(done, parts);
   await settleFiles(work, done, parts);
   for (const { charge } of work) if (charge > 0) parts.pool.leave(charge);
-  await parts.publisher.tidy();
+  parts.publisher.tidy().catch(parts.onFault); // beside the next batch
 }
 
 function commit(work: readonly Work[], { sequencer, tally, nowMs }: LedgerParts): Sequenced {
@@ -93,16 +97,24 @@ function commit(work: readonly Work[], { sequencer, tally, nowMs }: LedgerParts)
   tally.count("admitted", done.admitted.length);
   tally.count("registry-item", done.items.length);
   tally.count("duplicate", done.duplicates.length);
+  tally.count("filled", done.filled.length);
   return done;
 }
 
 /** Answers whatever did not enter the log. */
-function answer({ batch, duplicates, refused }: Sequenced, { receipts, refusals }: LedgerParts): void {
+function answer(
+  { batch, duplicates, refused, filled }: Sequenced,
+  { sequencer, receipts, refusals, onFilled }: LedgerParts,
+): void {
   const from = batch?.growth.from ?? Infinity;
   for (const { statement, index } of duplicates) {
     // One that came twice within this batch has its receipt already.
     if (index < from) receipts.repeat(statement.claims.iss, statement.hash, index);
   }
+  for (const { statement, index } of filled) {
+    if (!sequencer.recovery.hearing) receipts.repeat(statement.claims.iss, statement.hash, index);
+  }
+  if (filled.length > 0) onFilled(filled);
   for (const { statement, code, text } of refused) {
     const { iss, ch } = statement.claims;
     if (ch !== undefined) refusals.send(iss, statement.hash, code, text); // a registry item's file tells of it

@@ -38,6 +38,9 @@ export class Publisher {
   #published: Published;
   /** Folders of partial tiles whose full tile is published. */
   #superseded: string[] = [];
+  #tidying: Promise<void> | undefined;
+  /** The first time, a crash may have left partial tiles beyond what is published. */
+  #first = true;
 
   constructor(
     folder: string,
@@ -65,6 +68,8 @@ export class Publisher {
   async publish(batch: BatchRow): Promise<string> {
     const from = this.#published;
     const tiles = tilesForGrowth(from.size, batch.size);
+    const began = (level: number, index: number): boolean =>
+      this.#first || Math.floor(from.size / TILE_WIDTH ** level) > index * TILE_WIDTH;
     for (let at = 0; at < tiles.length; at += TILES_AT_ONCE) {
       const files: File[] = [];
       for (const { level, index, width } of tiles.slice(at, at + TILES_AT_ONCE)) {
@@ -72,11 +77,12 @@ export class Publisher {
           path: tilePath(level, index, width),
           bytes: this.#store.tiles.read(level, index, width),
         });
-        this.#supersede(tilePath(level, index, TILE_WIDTH), width);
+        const supersedes = width === TILE_WIDTH && began(level, index);
+        if (supersedes) this.#supersede(tilePath(level, index, TILE_WIDTH));
         if (level > 0) continue;
         const entries = this.#store.archive.entries(index * TILE_WIDTH, index * TILE_WIDTH + width);
         files.push({ path: entriesPath(index, width), bytes: encodeEntries(entries) });
-        this.#supersede(entriesPath(index, TILE_WIDTH), width);
+        if (supersedes) this.#supersede(entriesPath(index, TILE_WIDTH));
       }
       await writeFiles(this.#folder, files, this.#disk);
     }
@@ -84,6 +90,7 @@ export class Publisher {
     const note = await signedNote(this.#log, batch);
     await writeFiles(this.#folder, [{ path: CHECKPOINT_FILE, bytes: encodeUtf8(note) }], this.#disk);
     this.#published = { size: batch.size, items: batch.registry.count };
+    this.#first = false;
     return note;
   }
 
@@ -102,11 +109,11 @@ export class Publisher {
       const items = [...this.#store.archive.items(start, Math.min(to, start + TILE_WIDTH))];
       const bytes = encodeEntries(items.map((item) => item.bytes));
       await writeFiles(this.#folder, [{ path: registryPath(number, items.length), bytes }], this.#disk);
-      this.#supersede(registryPath(number, TILE_WIDTH), items.length);
+      if (items.length === TILE_WIDTH) this.#supersede(registryPath(number, TILE_WIDTH));
     }
   }
 
-  #supersede(full: string, width: number): void {
-    if (width === TILE_WIDTH) this.#superseded.push(`${full}.p`);
+  #supersede(full: string): void {
+    this.#superseded.push(`${full}.p`);
   }
 }
