@@ -25,7 +25,8 @@ export type CborValue =
   | Tagged
   | readonly CborValue[]
   | CborMap;
-export type CborKey = number | string;
+/** A bigint only beyond the safe integers, where no profile has a key: what comes from outside may. */
+export type CborKey = number | bigint | string;
 export type CborMap = ReadonlyMap<CborKey, CborValue>;
 
 /** A finite 64-bit float. A whole number is encoded as an integer, so that each number has one encoding. */
@@ -185,12 +186,12 @@ const isMap = (value: readonly CborValue[] | CborMap): value is CborMap => value
 /** A whole float beyond 64 bits has no integer to be written as, and no sensor measures one. */
 const wholeFloat = (value: number): unknown => prepared(BigInt(value));
 
-function sorted(map: CborMap): Map<CborKey, unknown> {
+function sorted(map: CborMap): Map<unknown, unknown> {
   const entries = [...map].sort(([a], [b]) => compareKeys(a, b));
   return new Map(entries.map(([key, value]) => [integerKey(key), prepared(value)]));
 }
 
-const integerKey = (key: CborKey): CborKey => (typeof key === "string" ? key : (integer(key) as number));
+const integerKey = (key: CborKey): unknown => (typeof key === "string" ? key : prepared(key));
 
 /** The bytewise order of the encodings: unsigned integers, negative ones by magnitude, then texts by length and bytes. */
 function compareKeys(a: CborKey, b: CborKey): number {
@@ -201,7 +202,7 @@ function compareKeys(a: CborKey, b: CborKey): number {
   if (typeof a === "string") return 1;
   if (typeof b === "string") return -1;
   if (a < 0 !== b < 0) return a < 0 ? 1 : -1;
-  return a < 0 ? b - a : a - b;
+  return a < b === a < 0 ? 1 : -1;
 }
 
 /**

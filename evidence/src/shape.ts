@@ -130,7 +130,7 @@ const isInteger = (value: CborValue | undefined): value is number | bigint =>
 
 /** hostile: a key from outside is shown short and without control characters. */
 const quoted = (key: CborKey): string =>
-  typeof key === "number" ? String(key) : JSON.stringify(key.length > 40 ? `${key.slice(0, 40)}…` : key);
+  typeof key === "string" ? JSON.stringify(key.length > 40 ? `${key.slice(0, 40)}…` : key) : String(key);
 
 /** The exact number that a CBOR integer or decimal stands for. */
 export function asDecimal(value: CborValue): Decimal | undefined {
