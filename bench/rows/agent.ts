@@ -4,12 +4,10 @@
  * @module
  */
 import { spawn } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
-import { createKeyFile } from "@tallystick/evidence/node";
-import { mainOf } from "../../demo/program.ts";
+import { makeHome, meterStreams, runAgent, writeConfig, type Home } from "../agent-process.ts";
 import { fillOutbox } from "../fill-outbox.ts";
 import { median, type Context, type Figure, type Row } from "../figures.ts";
 import { REGISTER_COUNT, startMeter } from "../meter.ts";
@@ -18,11 +16,7 @@ import { Town } from "../town.ts";
 
 const ORIGIN = "bench.example/2026";
 const OUTBOX = { full: 100_000, quick: 20_000 };
-/** What the agent logs when its stages run. */
-const RUNNING = "the agent is running";
 const FROM_SOURCES = "from the TypeScript sources: the bundle that is shipped comes later";
-
-type Home = { readonly folder: string; readonly config: string; readonly iss: string };
 
 type Given = { readonly town: Town; readonly homes: Record<HomeName, Home>; readonly meterPort: number };
 const HOMES = ["steady", "empty", "full"] as const;
@@ -33,74 +27,18 @@ function theHomes(context: Context): Promise<Given> {
   return context.once("homes", async () => {
     context.say("starting broker and anchor for the agents");
     const folder = join(context.folder, "agents");
-    const devices = HOMES.map((name) => {
-      const iss = `city/agent-${name}`;
-      mkdirSync(join(folder, name), { recursive: true });
-      return { name, iss, key: createKeyFile(join(folder, name, "device.key")) };
-    });
+    const homes = HOMES.map((name) => [name, makeHome(folder, name)] as const);
+    const devices = homes.map(([, home]) => home);
     const town = await Town.start({ folder: join(folder, "town"), origin: ORIGIN, devices });
     context.atEnd(() => town.stop());
     const meter = await startMeter();
     context.atEnd(() => meter.stop());
-    const homes = devices.map(({ name, iss }) => {
-      const home = { folder: join(folder, name), config: join(folder, `${name}.yaml`), iss };
-      return [name, home] as const;
-    });
     return { town, homes: Object.fromEntries(homes) as Record<HomeName, Home>, meterPort: meter.port };
   });
 }
 
-function writeConfig(
-  { folder, config, iss }: Home,
-  given: Given,
-  stream: string,
-  brokerUrl = given.town.mqttUrl.href,
-): void {
-  const [org, device] = iss.split("/");
-  writeFileSync(
-    config,
-    `version: 1
-org: ${org}
-device: ${device}
-data: ${JSON.stringify(folder)}
-log: [${JSON.stringify(given.town.vkey)}]
-clock: { trust: system }
-broker: { url: ${JSON.stringify(brokerUrl)} }
-${stream}`,
-  );
-}
-
-const meterStream = (port: number): string => `streams:
-  - name: meter/m-1
-    every: 0
-    source: { kind: p1, tcp: { host: 127.0.0.1, port: ${port} } }
-`;
-
-type Running = { readonly pid: number; readonly startMs: number; stop(): Promise<void> };
-
-/** Runs an agent, and resolves when its stages run. */
-function runAgent(config: string, env: Readonly<Record<string, string>> = {}): Promise<Running> {
-  const startedMs = performance.now();
-  const child = spawn(process.execPath, [mainOf("agent"), "run", "--config", config], {
-    stdio: ["ignore", "ignore", "pipe"],
-    env: { ...process.env, ...env },
-  });
-  const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  return new Promise((resolve, reject) => {
-    let said = "";
-    child.once("exit", (code) => reject(new Error(`the agent ended with ${code}: ${said}`)));
-    child.stderr.on("data", (part: Buffer) => {
-      if (said.length > 10_000) return;
-      said += part.toString();
-      if (!said.includes(RUNNING)) return;
-      const stop = async (): Promise<void> => {
-        child.kill("SIGTERM");
-        await exited;
-      };
-      resolve({ pid: child.pid ?? 0, startMs: performance.now() - startedMs, stop });
-    });
-  });
-}
+const configure = (home: Home, { town, meterPort }: Given, brokerUrl = town.mqttUrl.href): void =>
+  writeConfig(home, { brokerUrl, vkey: town.vkey, streams: meterStreams(meterPort) });
 
 async function startTimes(
   config: string,
@@ -138,7 +76,7 @@ export const agentRow: Row = {
     const given = await theHomes(context);
     const { steady } = given.homes;
     const rounds = context.quick ? 3 : 10;
-    writeConfig(steady, given, meterStream(given.meterPort));
+    configure(steady, given);
     context.say("starting the agent again and again");
     const cold = await startTimes(steady.config, rounds);
     const NODE_COMPILE_CACHE = join(context.folder, "compile-cache");
@@ -202,7 +140,7 @@ export const outboxRow: Row = {
     // An agent that can't deliver: the port is nobody's, the outbox stays as it is.
     const away = "mqtt://127.0.0.1:1";
     const rssOf = async (home: Home): Promise<{ rss: number; anonymous: number }> => {
-      writeConfig(home, given, meterStream(given.meterPort), away);
+      configure(home, given, away);
       const agent = await runAgent(home.config);
       await delay(settleS * 1000);
       const { rss, anonymous } = memory(agent.pid);
@@ -214,7 +152,7 @@ export const outboxRow: Row = {
     const empty = await rssOf(given.homes.empty);
     const full = await rssOf(given.homes.full);
     // And the same outbox while it is delivered.
-    writeConfig(given.homes.full, given, meterStream(given.meterPort));
+    configure(given.homes.full, given);
     const agent = await runAgent(given.homes.full.config);
     const startedMs = performance.now();
     await delay(settleS * 1000);
