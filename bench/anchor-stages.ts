@@ -172,6 +172,7 @@ try {
     nowMs,
     inbox: { done: () => Promise.resolve(), refuse: () => Promise.resolve() },
     onPublished: () => undefined,
+    onFilled: () => undefined,
     onFault: fail,
     halted: () => false,
   };
@@ -184,6 +185,9 @@ try {
     refusals,
     tally,
     time: machineTime,
+    recovery: sequencer.recovery,
+    wanted: { turnedUp: () => undefined, named: () => undefined },
+    onReceipt: () => undefined,
     places: new Places(store.archive, store.chains),
     size: () => sequencer.size,
     publishedSize: () => publisher.size,

@@ -23,11 +23,15 @@ import type { OwnHistory } from "./own-history.ts";
 import type { Entrant, Places } from "./place.ts";
 import type { Pool } from "./pool.ts";
 import type { Receipts } from "./receipts.ts";
+import type { Recovery } from "./recovery.ts";
 import type { Refusals } from "./refusals.ts";
+import { TEXT } from "./sequence.ts";
 import type { SignatureJob } from "./signature-job.ts";
 import type { SignatureThreads } from "./signature-threads.ts";
+import type { Held } from "./storage/archive.ts";
 import type { Tally } from "./tally.ts";
 import type { Time } from "./time.ts";
+import type { Wanted } from "./wanted.ts";
 
 /** A statement on its way into the log, and what it takes up in the pool. */
 export type Candidate = { readonly statement: Entrant; readonly charge: number };
@@ -39,6 +43,8 @@ export type AdmissionParts = {
   readonly threads: Pick<SignatureThreads, "job" | "check">;
   readonly pool: Pool;
   readonly receipts: Pick<Receipts, "repeat">;
+  readonly recovery: Recovery;
+  readonly wanted: Pick<Wanted, "turnedUp" | "named">;
   readonly refusals: Refusals;
   readonly tally: Tally;
   readonly time: Pick<Time, "soon" | "nowMs">;
@@ -47,12 +53,17 @@ export type AdmissionParts = {
   readonly publishedSize: () => number;
   /** Takes a candidate whose signature is good. */
   readonly accept: (candidate: Candidate) => void;
+  /** A receipt of this device was looked at, and is no reason to stop. */
+  readonly onReceipt: (iss: string) => void;
   /** A receipt shows that this log stands elsewhere: the process must end. */
   readonly onFault: (error: unknown) => void;
 };
 
-/** Receipts looked at in a second: each costs some signatures on the main thread. */
-const RECEIPTS_PER_S = 5;
+/** Receipts looked at in a second: each costs some signatures on the main thread. More where all devices are asked for theirs. */
+const RECEIPTS_PER_S = 10;
+const RECEIPTS_PER_S_HEARING = 200;
+/** Devices whose word on newer trees was looked at; beyond, all are asked anew. */
+const MAX_LOOKED_AT = 10_000;
 
 export class Admission {
   readonly #parts: AdmissionParts;
@@ -61,6 +72,8 @@ export class Admission {
   #job: SignatureJob;
   #flushing = false;
   #receiptsLooked = { second: 0, count: 0 };
+  /** Devices that have sent a receipt since the start. */
+  readonly #lookedAt = new Set<string>();
 
   constructor(parts: AdmissionParts) {
     this.#parts = parts;
@@ -75,19 +88,25 @@ export class Admission {
    */
   receive(iss: string, payload: Uint8Array): void {
     const { items, rest } = splitUp(payload);
+    // Before anything else: it may show that nothing more must be signed here.
+    const receipts = this.#lookAtReceipts(iss, items);
+    if (receipts === undefined) return;
     const passed: { statement: Statement; record: KeyRecord }[] = [];
+    const read: Statement[] = [];
     for (const { kind, bytes } of items) {
       if (kind === "receipt") continue;
       try {
         const statement = parseStatement(bytes, nodeSha256);
-        const record = this.#look(iss, statement);
+        if (statement.claims.iss === iss) read.push(statement);
+        const record = this.#look(iss, statement, receipts > 0);
         if (record !== undefined) passed.push({ statement, record });
       } catch (error) {
         if (!isEvidenceError(error)) throw error;
         this.#parts.refusals.send(iss, nodeSha256(bytes), error.code, error.message);
       }
     }
-    this.#lookAtReceipts(iss, items);
+    this.#parts.wanted.named(iss, read);
+    this.#parts.wanted.turnedUp(iss);
     if (rest !== undefined) {
       this.#parts.refusals.send(iss, nodeSha256(rest.bytes), rest.error.code, rest.error.message);
     }
@@ -117,25 +136,44 @@ export class Admission {
   /**
    * The checks that need no signature. Returns the record of the key that the signature must be of, or undefined where the statement was answered already.
    *
+   * @param proven - it came beside a receipt: whoever has that needs no other
    * @throws EvidenceError the refusal
    */
-  #look(iss: string, statement: Statement): KeyRecord | undefined {
+  #look(iss: string, statement: Statement, proven: boolean): KeyRecord | undefined {
     const { claims, content, hash, kid, alg } = statement;
+    const { keys, places, recovery, size, tally } = this.#parts;
     if (claims.iss !== iss)
       throw new EvidenceError("topic-owner", "the statement is of another device than the topic");
+    if (claims.seen !== undefined && claims.seen.size > size() && !this.#lookedAt.has(iss))
+      throw new EvidenceError(
+        "log-behind",
+        "you have seen a larger tree than this log has: show its receipt",
+      );
     if (content.type === "registry")
       throw new EvidenceError("key-stream", "registry items come through the operator's inbox");
-    const record = this.#parts.keys.get(kid);
+    const record = keys.get(kid);
     if (record === undefined) throw new EvidenceError("key-unknown", "this key is not enrolled here");
     if (record.key.alg !== alg) throw new EvidenceError("key-mismatch", "the key is for another algorithm");
-    const { invalid } = judgeUse(record, { ...claims, hash, index: this.#parts.size() }, record.succession);
+    const missing = recovery.find(hash);
+    const index = missing ?? size();
+    const { invalid } = judgeUse(record, { ...claims, hash, index }, record.succession);
     if (invalid !== undefined) throw new EvidenceError(invalid, "the key does not count for this statement");
-    const held = this.#parts.places.holder(statement);
-    if (held === undefined || !equalBytes(held.hash, hash)) return record; // a fork counts as one only if it is signed
-    this.#parts.tally.count("duplicate");
-    // Not published yet: the receipt is about to leave.
-    if (held.index < this.#parts.publishedSize()) this.#parts.receipts.repeat(iss, hash, held.index);
-    return undefined;
+    if (missing !== undefined) return record;
+    const held = places.holder(statement);
+    if (held !== undefined && equalBytes(held.hash, hash)) {
+      tally.count("duplicate");
+      if (!proven) this.#repeat(iss, held);
+      return undefined;
+    }
+    if (keys.ended !== undefined) throw refusal("log-ended");
+    if (recovery.holds(iss)) throw refusal("log-restoring");
+    return record; // a fork counts as one only if it is signed
+  }
+
+  #repeat(iss: string, { hash, index }: Held): void {
+    const { recovery, receipts, publishedSize } = this.#parts;
+    // Not published yet: the receipt is about to leave. Not heard yet: nothing is signed.
+    if (index < publishedSize() && !recovery.hearing) receipts.repeat(iss, hash, index);
   }
 
   #ask(statement: Statement, record: KeyRecord, charge: number): void {
@@ -158,9 +196,12 @@ export class Admission {
     this.#parts.refusals.send(statement.claims.iss, statement.hash, "signature-invalid", text);
   }
 
-  #lookAtReceipts(iss: string, items: readonly UpItem[]): void {
+  /** Number of receipts in a message; undefined where one of them ends the process. */
+  #lookAtReceipts(iss: string, items: readonly UpItem[]): number | undefined {
+    let count = 0;
     for (const { kind, bytes } of items) {
       if (kind !== "receipt") continue;
+      count++;
       this.#parts.tally.count("receipt-sent-up");
       if (!this.#mayLook()) continue;
       const alongside = items.filter((one) => one.kind === "statement").map((one) => nodeSha256(one.bytes));
@@ -168,17 +209,25 @@ export class Admission {
         this.#parts.history.checkReceipt(bytes, alongside, `a receipt sent by ${iss}`);
       } catch (error) {
         this.#parts.onFault(error);
-        return;
+        return undefined;
       }
+      if (this.#lookedAt.size >= MAX_LOOKED_AT) this.#lookedAt.clear();
+      this.#lookedAt.add(iss);
+      this.#parts.onReceipt(iss);
     }
+    return count;
   }
 
   #mayLook(): boolean {
     const second = Math.floor(this.#parts.time.nowMs() / 1000);
     if (second !== this.#receiptsLooked.second) this.#receiptsLooked = { second, count: 0 };
-    return ++this.#receiptsLooked.count <= RECEIPTS_PER_S;
+    const most = this.#parts.recovery.hearing ? RECEIPTS_PER_S_HEARING : RECEIPTS_PER_S;
+    return ++this.#receiptsLooked.count <= most;
   }
 }
+
+const refusal = (code: "log-ended" | "log-restoring"): EvidenceError =>
+  new EvidenceError(code, TEXT[code] ?? "");
 
 /** Name and key are the registry's own objects: there is one of each, however many statements wait. */
 function entrantOf({ bytes, hash, claims, event }: Statement, { iss, kid }: KeyRecord): Entrant {

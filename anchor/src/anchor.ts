@@ -46,7 +46,13 @@ export async function openAnchor(config: Config, logger: Logger): Promise<Anchor
       publicFolder: placesOf(config).public,
       lookups: new Lookups(store, log, keyStates, size),
       health: () => healthOf(opened, tally, connection.connected),
-      metrics: createMetrics({ tally, pool, size, brokerConnected: () => connection.connected }),
+      metrics: createMetrics({
+        tally,
+        pool,
+        size,
+        missing: () => opened.sequencer.recovery.missing,
+        brokerConnected: () => connection.connected,
+      }),
     });
     const { server, url } = await listen(app, address);
     const run = async (signal: AbortSignal): Promise<void> => {
@@ -64,7 +70,11 @@ export async function openAnchor(config: Config, logger: Logger): Promise<Anchor
   }
 }
 
-function healthOf({ log, store, publisher, last }: OpenLog, tally: Tally, connected: boolean): Health {
+function healthOf(
+  { log, store, publisher, sequencer, last }: OpenLog,
+  tally: Tally,
+  connected: boolean,
+): Health {
   let archive: Health["archive"] = "ok";
   try {
     store.batches.last();
@@ -79,5 +89,6 @@ function healthOf({ log, store, publisher, last }: OpenLog, tally: Tally, connec
     lastCommitAgeS: Math.max(0, Math.round(Date.now() / 1000 - lastCommitUnixS)),
     broker: connected ? "connected" : "lost",
     archive,
+    missing: sequencer.recovery.missing,
   };
 }

@@ -82,6 +82,8 @@ const ConfigSchema = z.strictObject({
       maxForks: count(0, 10_000_000).default(10_000),
     })
     .prefault({}),
+  /** After a restore: the longest time in which devices may show receipts of newer trees before anything is signed. */
+  restored: z.strictObject({ hearMs: count(0, 86_400_000).default(60_000) }).prefault({}),
   /** Time for the last batch, its receipts and their PUBACKs after a stop was asked for. */
   graceMs: count(1000, 600_000).default(15_000),
   log: z.strictObject({ level: z.enum(["debug", "info", "warn", "error"]).default("info") }).prefault({}),

@@ -21,6 +21,8 @@ export type Connection = Pick<IClientOptions, "username" | "password" | "ca" | "
   readonly maxUnacknowledgedBytes: number;
   /** How long after a subscription a retained checkpoint may still come. */
   readonly settleMs: number;
+  /** True where the states of devices are of use; a broker that doesn't grant them is no fault. */
+  readonly watchStates?: boolean;
 };
 
 export type IntakeEvents = {
@@ -28,6 +30,8 @@ export type IntakeEvents = {
   message(iss: string, payload: Uint8Array): void;
   /** Calls back as soon as another message may come. */
   whenRoom(resume: () => void): void;
+  /** A device said that it is there, or was said to be gone; only where {@link Connection.watchStates} asks for it. */
+  state(iss: string, state: "online" | "offline"): void;
   /** A checkpoint on the topic, this log's own or a stranger's. */
   checkpoint(note: Uint8Array): void;
   /** Subscribed, and whatever checkpoint the broker retains was seen. After each connection. */
@@ -47,6 +51,7 @@ export const connectMqtt: ConnectBroker = connect;
 export type IntakeSurroundings = { readonly connect: ConnectBroker; readonly time: Pick<Time, "after"> };
 
 const UP_TOPICS = "tally/v1/+/+/up";
+const STATE_TOPICS = "tally/v1/+/+/state";
 const RECONNECT_MS = 1000;
 /** Longest wait at the end for the PUBACK of what was sent. */
 const FAREWELL_MS = 3000;
@@ -78,6 +83,7 @@ export class Intake implements Downlink {
       maxUnacknowledged: _,
       maxUnacknowledgedBytes: __,
       settleMs: ___,
+      watchStates: ____,
       ...credentials
     } = connection;
     this.#client = surroundings.connect(url, {
@@ -158,6 +164,7 @@ export class Intake implements Downlink {
     // The checkpoint first: what the broker retains is on its way by the time the second subscription is confirmed.
     this.#subscribeTo(CHECKPOINT_TOPIC, () => {
       this.#subscribeTo(UP_TOPICS, () => {
+        if (this.#connection.watchStates === true) this.#client.subscribe(STATE_TOPICS, { qos: 1 }, () => {});
         this.#time.after(this.#connection.settleMs, () => {
           this.#settled.resolve();
           this.#events.settled();
@@ -195,8 +202,14 @@ export class Intake implements Downlink {
       return;
     }
     if (topic?.kind === "checkpoint") this.#events.checkpoint(new Uint8Array(payload));
+    else if (topic?.kind === "state") this.#state(topic.iss, payload.toString("latin1"));
     else this.#events.stray();
     done();
+  }
+
+  #state(iss: string, state: string): void {
+    if (state === "online" || state === "offline") this.#events.state(iss, state);
+    else this.#events.stray();
   }
 
   /** Tells of a fault once, not at every attempt. */

@@ -11,11 +11,18 @@ export type Measured = {
   readonly tally: Tally;
   readonly pool: Pool;
   readonly size: () => number;
+  readonly missing: () => number;
   readonly brokerConnected: () => boolean;
 };
 
 /** The text of `/metrics`, from counts that are read when it is asked for. */
-export function createMetrics({ tally, pool, size, brokerConnected }: Measured): () => Promise<string> {
+export function createMetrics({
+  tally,
+  pool,
+  size,
+  missing,
+  brokerConnected,
+}: Measured): () => Promise<string> {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers: Registry[] = [];
@@ -54,6 +61,7 @@ export function createMetrics({ tally, pool, size, brokerConnected }: Measured):
   });
   registry.registerMetric(outcomes);
   gauge("log_size", "Entries published", size);
+  gauge("missing_statements", "Entries whose statements a restored log has not got back", missing);
   gauge("pool_items", "Statements between intake and commit", () => pool.items);
   gauge("broker_connected", "1 while connected to the broker", () => (brokerConnected() ? 1 : 0));
   total("commits_total", "Batches committed", () => tally.commits);

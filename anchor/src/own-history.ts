@@ -35,6 +35,10 @@ export type OwnLog = {
 /** `foreign`: nothing that this log's key has signed. `consistent`: it fits the database. */
 export type Finding = "foreign" | "consistent";
 
+/** What the operator can do about it. */
+const CONTINUE =
+  "continue from the newest copy of the log (move this database away, tally-anchor restore --from COPY --from THIS), or, where there is none, begin a successor log (docs/restore.md)";
+
 /** Longest note that is read. */
 const MAX_NOTE_BYTES = 65_536;
 /** Entries beside a receipt that are tried as what it is for. */
@@ -82,6 +86,7 @@ export class OwnHistory {
       const root = this.#signedRoot(receipt, entry);
       if (root === undefined) continue;
       this.#compare(receipt.size, root, where);
+      this.#compareRegistry(receipt, where);
       return "consistent";
     }
     return "foreign";
@@ -127,7 +132,7 @@ export class OwnHistory {
     if (size > own) {
       throw new EvidenceError(
         "checkpoint-ahead",
-        `${where}: this log signed a tree of ${size} entries, and the database holds ${own}: restore the newer database, or end this log with a successor`,
+        `${where}: this log signed a tree of ${size} entries, and the database holds ${own}: ${CONTINUE}`,
         { signed: size, held: own },
       );
     }
@@ -135,9 +140,20 @@ export class OwnHistory {
     if (!equalBytes(root, rootHere)) {
       throw new EvidenceError(
         "log-equivocation",
-        `${where}: this log signed another tree of ${size} entries than the database holds`,
+        `${where}: this log signed another tree of ${size} entries than the database holds: ${CONTINUE}`,
         { size },
       );
     }
+  }
+
+  /** The key state follows from the items, and the last of them from all before it. */
+  #compareRegistry({ size, registry }: Receipt, where: string): void {
+    const here = this.#store.archive.registryAt(size);
+    if (here !== undefined && here.count === registry.count && equalBytes(here.last, registry.last)) return;
+    throw new EvidenceError(
+      "log-equivocation",
+      `${where}: this log signed a tree of ${size} entries with ${registry.count} registry items, the database has ${here?.count ?? 0} there${here?.count === registry.count ? " and another last one" : ""}: ${CONTINUE}`,
+      { size },
+    );
   }
 }

@@ -79,6 +79,64 @@ export class Places {
     return PLACED;
   }
 
+  /**
+   * Gives the entry at `index`, which is in the log already, its statement back. What the rules ask of a newcomer was asked when the entry was admitted; that
+   * no other statement holds its number, and that its neighbours agree, is asked again. Only within a transaction.
+   */
+  fill(statement: Entrant, index: number): Placement {
+    return this.#recall(statement, index, (chain) =>
+      this.#archive.fill(index, chain, statement.claims.seq, statement.bytes),
+    );
+  }
+
+  /** As {@link fill}, where the entry itself is put in again. `bytes` is null where the statement was erased. */
+  restore(
+    statement: Omit<Entrant, "bytes" | "kid"> & { readonly bytes: Uint8Array | null },
+    index: number,
+  ): Placement {
+    const { hash, claims, bytes } = statement;
+    return this.#recall(statement, index, (chain) =>
+      this.#archive.append(index, hash, chain, claims.seq, bytes),
+    );
+  }
+
+  /** Notes for each chain that was opened at log index `from` or later which chain it continues: its opening may have come back before that one's. */
+  relink(from: number): void {
+    for (const { bytes } of this.#archive.openings(from)) {
+      const { claims, event } = parseStatement(bytes, nodeSha256);
+      if (event?.kind !== "stream-opened" || event.before === "none" || "lost" in event.before) continue;
+      const { iss, sub, ch } = claims;
+      const before = this.#chains.find(iss, sub, event.before.ch);
+      const after = ch && this.#chains.find(iss, sub, ch);
+      if (before === undefined || after === undefined) continue;
+      before.successor = after.id;
+      this.#chains.changed(before);
+    }
+    this.save();
+  }
+
+  #recall(
+    statement: Pick<Entrant, "hash" | "claims"> & { readonly bytes: Uint8Array | null },
+    index: number,
+    store: (chain: number) => void,
+  ): Placement {
+    const { iss, sub, ch, seq } = statement.claims;
+    if (ch === undefined) return { kind: "refused", code: "statement-claims" };
+    let chain = this.#chains.find(iss, sub, ch);
+    const held = chain && this.#archive.byPlace(chain.id, seq);
+    if (held !== undefined) return FORK;
+    if (chain !== undefined && statement.bytes !== null && !this.#fits(chain.id, statement)) return FORK;
+    const opened = seq === 0 ? index : null;
+    if (chain === undefined) {
+      chain = this.#chains.begin({ iss, sub, ch, seq, lastHash: statement.hash, opened });
+    } else {
+      extend(chain, statement, opened);
+      this.#chains.changed(chain);
+    }
+    store(chain.id);
+    return PLACED;
+  }
+
   /** Writes what the placements of a batch changed in chains; to be called before its commit. */
   save(): void {
     this.#chains.save();
@@ -94,11 +152,15 @@ export class Places {
     if (held !== undefined) {
       return equalBytes(held.hash, hash) ? { kind: "duplicate", index: held.index } : FORK;
     }
-    const below = seq === 0 ? undefined : this.#archive.byPlace(chain.id, seq - 1);
-    if (below !== undefined && !agrees(prev, below.hash)) return FORK;
-    const above = this.#archive.byPlace(chain.id, seq + 1)?.bytes;
-    if (above && !agrees(parseStatement(above, nodeSha256).claims.prev, hash)) return FORK;
-    return undefined;
+    return this.#fits(chain.id, { claims, hash }) ? undefined : FORK;
+  }
+
+  /** True where the statements before and after this number, as far as they are held, agree with it. */
+  #fits(chain: number, { claims: { seq, prev }, hash }: Pick<Entrant, "claims" | "hash">): boolean {
+    const below = seq === 0 ? undefined : this.#archive.byPlace(chain, seq - 1);
+    if (below !== undefined && !agrees(prev, below.hash)) return false;
+    const above = this.#archive.byPlace(chain, seq + 1)?.bytes;
+    return !above || agrees(parseStatement(above, nodeSha256).claims.prev, hash);
   }
 
   /** The chain that an opening continues, where it names one. */
@@ -125,7 +187,11 @@ export class Places {
 const agrees = (prev: Uint8Array | undefined, hash: Uint8Array): boolean =>
   prev !== undefined && equalBytes(prev, hash);
 
-function extend(chain: Chain, { claims, hash }: Entrant, opened: number | null): void {
+function extend(
+  chain: Chain,
+  { claims, hash }: Pick<Entrant, "claims" | "hash">,
+  opened: number | null,
+): void {
   chain.count++;
   chain.opened ??= opened;
   chain.first = Math.min(chain.first, claims.seq);

@@ -18,6 +18,7 @@ import type { Pool } from "./pool.ts";
 import { Ready } from "./ready.ts";
 import { Receipts } from "./receipts.ts";
 import { Refusals } from "./refusals.ts";
+import { Restoring } from "./restoring.ts";
 import { SignatureThreads } from "./signature-threads.ts";
 import { storageFailed } from "./storage/database.ts";
 import type { Tally } from "./tally.ts";
@@ -61,13 +62,14 @@ export async function runStages(running: Running): Promise<void> {
     halt.halted = true;
     fault.reject(error);
   };
-  const { intake, admission, threads, ready, inbox, ledger, time } = wire(running, fail, halt);
+  const { intake, admission, threads, ready, inbox, ledger, time, restoring } = wire(running, fail, halt);
   let sequencing: Promise<void> | undefined;
-  const watching = watchInbox({ inbox, ready, time, opened, signal });
   const stopped = new Promise<void>((resolve) => {
     if (signal.aborted) resolve();
     else signal.addEventListener("abort", () => resolve(), { once: true });
   });
+  const mayBegin = Promise.race([restoring.heard, stopped]);
+  const watching = mayBegin.then(() => watchInbox({ inbox, ready, time, opened, signal }));
   const orFault = <T>(...some: readonly Promise<T>[]): Promise<T> => Promise.race([...some, fault.promise]);
   try {
     // Nothing is sequenced before the broker's retained checkpoint was seen: it may know of a larger tree than this database.
@@ -122,7 +124,11 @@ function wire(
       if (Buffer.from(bytes).toString() === note) return;
       orFail(() => void history.checkNote(bytes, "the checkpoint at the broker"));
     },
-    settled: () => intake.publishCheckpoint(note),
+    settled: () => {
+      intake.publishCheckpoint(note);
+      restoring.begin();
+    },
+    state: (iss, state) => orFail(() => restoring.state(iss, state)),
     stray: () => tally.count("message-stray"),
     connection: (state, reason) => {
       connection.connected = state === "connected";
@@ -131,7 +137,9 @@ function wire(
       else logger.warn({ broker: url, reason }, "no connection to the broker; trying on");
     },
   };
-  const intake: Intake = new Intake(connectionOf(config.broker), events, { connect: connectBroker, time });
+  const watchStates = Restoring.isOn(sequencer);
+  const line = { ...connectionOf(config.broker), watchStates };
+  const intake: Intake = new Intake(line, events, { connect: connectBroker, time });
   const nowMs = (): number => time.nowMs();
   const onRefused = (code: EvidenceCode): void => tally.count(code);
   const refusals = new Refusals(intake, config.refusals, nowMs, onRefused);
@@ -144,6 +152,17 @@ function wire(
     time,
     onFault: fail,
   });
+  const restoring: Restoring = new Restoring({
+    config,
+    store,
+    keys,
+    sequencer,
+    downlink: intake,
+    tally,
+    time,
+    logger,
+    onFault: fail,
+  });
   const admission: Admission = new Admission({
     keys,
     history,
@@ -153,10 +172,13 @@ function wire(
     refusals,
     tally,
     time,
+    recovery: sequencer.recovery,
+    wanted: restoring.wanted,
     places: new Places(store.archive, store.chains),
     size: () => sequencer.size,
     publishedSize: () => publisher.size,
     accept: (candidate) => ready.push(candidate),
+    onReceipt: (iss) => restoring.receipt(iss),
     onFault: fail,
   });
   const onPublished = (published: string): void => {
@@ -175,11 +197,12 @@ function wire(
       pool,
       tally,
       onPublished,
+      onFilled: (filled) => restoring.filled(filled),
       nowMs,
       onFault: fail,
       halted: () => halt.halted,
     });
-  return { intake, admission, threads, ready, inbox, ledger, time };
+  return { intake, admission, threads, ready, inbox, ledger, time, restoring };
 }
 
 /** This machine's clock, disk, network and threads. */

@@ -15,11 +15,13 @@ import {
   type KeyState,
   type Statement,
 } from "@tallystick/evidence";
-import { Places, type Entrant } from "./place.ts";
+import { Places, type Entrant, type Placement } from "./place.ts";
+import { Recovery } from "./recovery.ts";
 import { Archive } from "./storage/archive.ts";
 import { BatchStore, type BatchRow } from "./storage/batches.ts";
 import { ChainStore } from "./storage/chains.ts";
 import { inTransaction, storageFailed } from "./storage/database.ts";
+import { MissingStore } from "./storage/missing.ts";
 import { TileStore } from "./storage/tiles.ts";
 import { hashLeafInto, RightEdge, type Growth } from "./tree.ts";
 
@@ -30,6 +32,7 @@ export type Store = {
   readonly batches: BatchStore;
   readonly chains: ChainStore;
   readonly tiles: TileStore;
+  readonly missing: MissingStore;
 };
 
 export const openStore = (db: DatabaseSync): Store => ({
@@ -38,6 +41,7 @@ export const openStore = (db: DatabaseSync): Store => ({
   batches: new BatchStore(db),
   chains: new ChainStore(db),
   tiles: new TileStore(db),
+  missing: new MissingStore(db),
 });
 
 export type Placed = { readonly statement: Entrant; readonly index: number };
@@ -53,6 +57,8 @@ export type Sequenced = {
   /** Were in the log already, at these indexes. */
   readonly duplicates: readonly Placed[];
   readonly refused: readonly Refused[];
+  /** Statements that came back to the entries that were waiting for them. */
+  readonly filled: readonly Placed[];
 };
 
 export type SequencerOptions = {
@@ -72,6 +78,8 @@ export class Sequencer {
   readonly #keys: KeyState;
   readonly #nowUnixS: () => number;
   readonly #maxForks: number;
+  /** What this log may take in while it is being restored. */
+  readonly recovery: Recovery;
   #edge: RightEdge;
   #root: Uint8Array;
   #forks: number;
@@ -85,6 +93,7 @@ export class Sequencer {
     this.#keys = keys;
     this.#nowUnixS = nowUnixS;
     this.#maxForks = maxForks;
+    this.recovery = new Recovery(store.missing, keys);
     const last = store.batches.last();
     this.#edge = RightEdge.restore(last?.size ?? 0, (level, number, width) =>
       store.tiles.read(level, number, width),
@@ -131,6 +140,7 @@ export class Sequencer {
       admitted: [] as Placed[],
       duplicates: [] as Placed[],
       refused: [] as Refused[],
+      filled: [] as Placed[],
     };
     let next = from;
     const entered = (statement: Entrant, list: Placed[]): void => {
@@ -144,12 +154,11 @@ export class Sequencer {
       else outcome.refused.push(refused);
     }
     for (const statement of statements) {
-      const judged = this.#judge(statement, next);
-      const placement =
-        judged === undefined
-          ? this.#places.take(statement, next)
-          : { kind: "refused" as const, code: judged };
-      if (placement.kind === "placed") entered(statement, outcome.admitted);
+      const waiting = this.recovery.find(statement.hash);
+      const placement = waiting === undefined ? this.#take(statement, next) : this.#fill(statement, waiting);
+      if (placement.kind === "placed" && waiting !== undefined) {
+        outcome.filled.push({ statement, index: waiting });
+      } else if (placement.kind === "placed") entered(statement, outcome.admitted);
       else if (placement.kind === "duplicate") outcome.duplicates.push({ statement, index: placement.index });
       else {
         if (placement.code === "fork") this.#keepFork(statement);
@@ -157,6 +166,9 @@ export class Sequencer {
       }
     }
     this.#places.save();
+    if (outcome.filled.length > 0 && this.recovery.missing === 0) {
+      this.#places.relink(this.recovery.firstMissing);
+    }
     const batch = next === from ? undefined : this.#growTree(leaves.subarray(0, (next - from) * LEAF_BYTES));
     return { batch, ...outcome };
   }
@@ -184,6 +196,29 @@ export class Sequencer {
     this.#store.batches.insert(batch);
     for (const { size, bytes } of this.#signatures) this.#store.batches.keepSignature(size, bytes);
     return { ...batch, growth };
+  }
+
+  #take(statement: Entrant, index: number): Placement {
+    const code = this.#judge(statement, index) ?? this.#notNow(statement);
+    if (code === undefined) return this.#places.take(statement, index);
+    const held = this.#places.holder(statement);
+    const same = held !== undefined && equalBytes(held.hash, statement.hash);
+    return same ? { kind: "duplicate", index: held.index } : { kind: "refused", code };
+  }
+
+  /** Why nothing new is taken in, or nothing of this device. */
+  #notNow({ claims }: Entrant): EvidenceCode | undefined {
+    if (this.#keys.ended !== undefined) return "log-ended";
+    return this.recovery.holds(claims.iss) ? "log-restoring" : undefined;
+  }
+
+  /** Gives an entry its statement back: its key is judged at that index. */
+  #fill(statement: Entrant, index: number): Placement {
+    const code = this.#judge(statement, index);
+    if (code !== undefined) return { kind: "refused", code };
+    const placement = this.#places.fill(statement, index);
+    if (placement.kind === "placed") this.recovery.filled(index);
+    return placement;
   }
 
   #takeItem(item: Statement, index: number): Refused | undefined {
@@ -214,7 +249,9 @@ export class Sequencer {
 }
 
 /** What a device is told of a refusal here. */
-const TEXT: Partial<Record<EvidenceCode, string>> = {
+export const TEXT: Partial<Record<EvidenceCode, string>> = {
   fork: "another statement holds this place in the chain, or its neighbours disagree",
   hole: "the head that this chain continues is not held: send it first",
+  "log-ended": "this log has ended: its last entry names the log that succeeds it",
+  "log-restoring": "the log was restored, and waits for what it may have lost: send this again later",
 };

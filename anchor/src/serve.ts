@@ -18,6 +18,8 @@ export type Health = {
   readonly lastCommitAgeS: number;
   readonly broker: "connected" | "lost";
   readonly archive: "ok" | "failed";
+  /** Entries whose statements a restored log has not got back. */
+  readonly missing: number;
 };
 
 export type Served = {

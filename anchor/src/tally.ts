@@ -9,11 +9,14 @@ import type { EvidenceCode } from "@tallystick/evidence";
 export type Outcome =
   | "admitted"
   | "duplicate"
+  | "filled"
   | "registry-item"
   | "receipt-sent-up"
   | "receipt-sent"
   | "receipt-dropped"
   | "repeat-dropped"
+  | "wanted-sent"
+  | "wanted-dropped"
   | "message"
   | "message-stray";
 

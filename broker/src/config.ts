@@ -50,7 +50,12 @@ const Config = z.strictObject({
     .max(64, "at most 64 services")
     .refine((all) => new Set(all.map(({ id }) => id)).size === all.length, "no id twice")
     .prefault([
-      { id: "anchor", publish: ["down", "checkpoint"], subscribe: ["up", "checkpoint"], whenSlow: "wait" },
+      {
+        id: "anchor",
+        publish: ["down", "checkpoint"],
+        subscribe: ["up", "checkpoint", "state"],
+        whenSlow: "wait",
+      },
     ]),
   limits: z
     .strictObject({

@@ -51,6 +51,7 @@ export class KeyState {
   #last: Uint8Array = new Uint8Array(32);
   #lastIndex = -1;
   #policy: (RegistryItem & { kind: "policy" }) | undefined;
+  #ended: number | undefined;
   #tree: KeyTree | undefined;
 
   constructor({ provider = nobleProvider, hash = sha256, complete = true }: KeyStateOptions = {}) {
@@ -74,6 +75,11 @@ export class KeyState {
     return this.#policy;
   }
 
+  /** Log index of the `successor` item, with which the log ended: nothing after it counts. */
+  get ended(): number | undefined {
+    return this.#ended;
+  }
+
   get(kid: Uint8Array): KeyRecord | undefined {
     return this.#records.get(toHex(kid));
   }
@@ -94,12 +100,15 @@ export class KeyState {
    * @param statement - a parsed statement of content type registry; its signature is checked here
    * @param index - its index in the log
    * @throws EvidenceError `registry-malformed`, `registry-order`, `entry-zero`, `key-unknown`, `key-issuer`, `key-not-enrolled`, `key-revoked`,
-   *   `key-exists`, `operator-org`, `signature-invalid`; nothing changes then
+   *   `key-exists`, `operator-org`, `signature-invalid`, `log-ended`; nothing changes then
    */
   apply(statement: Statement, index: number): RegistryItem {
     if (statement.content.type !== "registry")
       throw new EvidenceError("registry-malformed", "not a registry item");
     const item = decodeItem(statement.content.payload);
+    if (this.#ended !== undefined) {
+      throw new EvidenceError("log-ended", "the log ended with its successor's name", { ended: this.#ended });
+    }
     this.#checkOrder(statement, index);
     const n = statement.claims.seq;
     if (item.kind === "policy") this.#found(item, statement, index);
@@ -244,6 +253,7 @@ export class KeyState {
         return;
       case "successor":
         mayActFor(signer, "*");
+        this.#ended = index;
         return;
     }
   }

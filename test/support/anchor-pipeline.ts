@@ -25,6 +25,7 @@ import { runJob, SignatureJob, verdictsOf, type VerifyOne } from "../../anchor/s
 import { createSodiumProvider } from "../../anchor/src/sodium.ts";
 import { Tally } from "../../anchor/src/tally.ts";
 import { machineTime } from "../../anchor/src/time.ts";
+import { Wanted } from "../../anchor/src/wanted.ts";
 import type { AnchorLog } from "./anchor-log.ts";
 
 /** A provider as a job asks it. */
@@ -43,6 +44,8 @@ export class AnchorPipeline {
   /** Candidates whose signature was good. */
   readonly accepted: Work[] = [];
   readonly faults: unknown[] = [];
+  /** Devices that sent a receipt that was looked at. */
+  readonly heard: string[] = [];
   readonly notes: string[] = [];
   /** Signatures that were checked. */
   checked = 0;
@@ -78,6 +81,15 @@ export class AnchorPipeline {
       time: machineTime,
       onFault,
     });
+    const { recovery } = sequencer;
+    const wanted = new Wanted({
+      recovery,
+      downlink,
+      tally,
+      isKnown: (iss) => keys.current(iss) !== undefined,
+      anyHash: store.archive.entries(0, 1)[0] as Uint8Array,
+      nowMs,
+    });
     this.pool = pool;
     this.receipts = receipts;
     this.admission = new Admission({
@@ -88,6 +100,9 @@ export class AnchorPipeline {
       refusals,
       tally,
       time: machineTime,
+      recovery,
+      wanted,
+      onReceipt: (iss) => this.heard.push(iss),
       threads: {
         job: () => new SignatureJob(),
         check: (job, done) => {
@@ -115,6 +130,9 @@ export class AnchorPipeline {
       tally,
       nowMs,
       onPublished: (note) => this.notes.push(note),
+      onFilled: (filled) => {
+        for (const iss of new Set(filled.map(({ statement }) => statement.claims.iss))) wanted.filled(iss);
+      },
       onFault,
       halted: () => this.faults.length > 0,
     };

@@ -8,7 +8,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { HASH_BYTES } from "@tallystick/evidence";
 import { storageFailed } from "./database.ts";
 
-/** A statement as held. `chain` is null for a registry item, `bytes` where the statement was erased. */
+/** A statement as held. `chain` is null for a registry item, `bytes` where the statement was erased; both, and `seq` is -1, where it is missing. */
 export type Held = {
   readonly index: number;
   readonly hash: Uint8Array;
@@ -29,6 +29,9 @@ export type Fork = {
 /** Reads and writes of the tables `statements`, `registry` and `forks`. */
 export class Archive {
   readonly #append: StatementSync;
+  readonly #fill: StatementSync;
+  readonly #openings: StatementSync;
+  readonly #itemsBelow: StatementSync;
   readonly #byHash: StatementSync;
   readonly #byPlace: StatementSync;
   readonly #page: StatementSync;
@@ -42,6 +45,13 @@ export class Archive {
   constructor(db: DatabaseSync) {
     const columns = 'idx AS "index", hash, chain, seq, bytes';
     this.#append = db.prepare("INSERT INTO statements(idx, hash, chain, seq, bytes) VALUES (?, ?, ?, ?, ?)");
+    this.#fill = db.prepare("UPDATE statements SET chain = ?, seq = ?, bytes = ? WHERE idx = ? AND seq = -1");
+    this.#openings = db.prepare(
+      `SELECT ${columns} FROM statements WHERE idx >= ? AND seq = 0 AND chain IS NOT NULL AND bytes IS NOT NULL ORDER BY idx`,
+    );
+    this.#itemsBelow = db.prepare(
+      "SELECT number + 1 AS count, hash FROM registry JOIN statements USING (idx) WHERE idx < ? ORDER BY number DESC LIMIT 1",
+    );
     this.#byHash = db.prepare(
       `SELECT ${columns} FROM statements WHERE substr(hash, 1, 6) = substr(?1, 1, 6) AND hash = ?1`,
     );
@@ -63,8 +73,31 @@ export class Archive {
     this.#countForks = db.prepare("SELECT count(*) AS count FROM forks");
   }
 
-  append(index: number, hash: Uint8Array, chain: number | null, seq: number, bytes: Uint8Array): void {
+  append(index: number, hash: Uint8Array, chain: number | null, seq: number, bytes: Uint8Array | null): void {
     this.#append.run(index, hash, chain, seq, bytes);
+  }
+
+  /** Puts an entry in of whose statement nothing but the hash is known. */
+  appendMissing(index: number, hash: Uint8Array): void {
+    this.#append.run(index, hash, null, -1, null);
+  }
+
+  /** Gives an entry its statement, which was missing. */
+  fill(index: number, chain: number, seq: number, bytes: Uint8Array): void {
+    if (this.#fill.run(chain, seq, bytes, index).changes !== 1) {
+      throw storageFailed(`entry ${index} is not one whose statement is missing`);
+    }
+  }
+
+  /** The statements 0 of chains from log index `from` on. */
+  *openings(from: number): Generator<Held & { readonly bytes: Uint8Array }, void, undefined> {
+    for (const row of this.#openings.all(from)) yield row as Held & { readonly bytes: Uint8Array };
+  }
+
+  /** What the receipts of the tree of `size` say about the registry: how many items, and the hash of the last. */
+  registryAt(size: number): { readonly count: number; readonly last: Uint8Array } | undefined {
+    const row = this.#itemsBelow.get(size);
+    return row && { count: Number(row["count"]), last: row["hash"] as Uint8Array };
   }
 
   appendItem(number: number, index: number): void {

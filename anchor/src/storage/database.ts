@@ -9,11 +9,15 @@ import { DatabaseSync } from "node:sqlite";
 import { EvidenceError } from "@tallystick/evidence";
 
 /** Raised with each change of the schema; a database of a newer version is refused. */
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
+
+/** Marks a file that `tally-anchor backup` wrote ("tall" in ASCII): it is to be restored, not run. */
+export const BACKUP_MARK = 0x74616c6c;
 
 /**
  * Statements carry everything they said in `bytes`; the columns beside it are what the anchor searches by. An erased
- * statement keeps its row without its bytes. Registry items have no chain; their `seq` is their number.
+ * statement keeps its row without its bytes. Registry items have no chain; their `seq` is their number. A statement that a restored log
+ * has only the hash of has no chain either, `seq` -1, and a row in `missing`.
  */
 const SCHEMA = `
 CREATE TABLE log(id INTEGER PRIMARY KEY CHECK (id = 1), origin TEXT NOT NULL, kid BLOB NOT NULL) STRICT;
@@ -28,6 +32,13 @@ CREATE TABLE chains(id INTEGER PRIMARY KEY, iss TEXT NOT NULL, sub TEXT NOT NULL
 CREATE TABLE registry(number INTEGER PRIMARY KEY, idx INTEGER NOT NULL) STRICT;
 CREATE TABLE tiles(level INTEGER NOT NULL, number INTEGER NOT NULL, hashes BLOB NOT NULL, UNIQUE (level, number)) STRICT;
 CREATE TABLE forks(hash BLOB PRIMARY KEY, time INTEGER NOT NULL, iss TEXT NOT NULL, sub TEXT NOT NULL, bytes BLOB NOT NULL) STRICT;
+`;
+
+/** Since version 2: what a restore left to be done. `restored` has a row in a log that was restored: from which entry on something was missing. */
+const RESTORED = `
+CREATE TABLE missing(idx INTEGER PRIMARY KEY) STRICT;
+CREATE TABLE restored(id INTEGER PRIMARY KEY CHECK (id = 1), size INTEGER NOT NULL, first_missing INTEGER NOT NULL, time INTEGER NOT NULL,
+  heard INTEGER NOT NULL, given_up INTEGER NOT NULL) STRICT;
 `;
 
 /** Pages of the write-ahead log between checkpoints: 16 MiB, so that a checkpoint stays well below a batch's time. */
@@ -45,7 +56,7 @@ export function createDatabase(path: string): DatabaseSync {
     throw new EvidenceError("storage-exists", `${path}: there is a ledger already; a log begins only once`);
   }
   return opened(path, (db) => {
-    db.exec(`BEGIN; ${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`);
+    db.exec(`BEGIN; ${SCHEMA} ${RESTORED} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`);
   });
 }
 
@@ -59,15 +70,33 @@ export function openDatabase(path: string): DatabaseSync {
     throw new EvidenceError("storage-missing", `${path}: no ledger here; run tally-anchor init first`);
   }
   return opened(path, (db) => {
-    const version = Number(db.prepare("PRAGMA user_version").get()?.["user_version"]);
-    if (version > SCHEMA_VERSION) {
-      throw new EvidenceError("storage-newer", `${path}: written by a newer version; upgrade tally-anchor`, {
-        version,
-        known: SCHEMA_VERSION,
-      });
+    if (isBackup(db)) {
+      throw new EvidenceError(
+        "storage-missing",
+        `${path}: a backup, which is not run as it is: move it away, then tally-anchor restore --from it`,
+      );
     }
-    if (version !== SCHEMA_VERSION) throw storageFailed(`${path}: not a ledger of this program`);
+    if (versionOf(db, path) === 1) {
+      db.exec(`BEGIN; ${RESTORED} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`);
+    }
   });
+}
+
+/** True for a file that `tally-anchor backup` wrote. */
+export const isBackup = (db: DatabaseSync): boolean =>
+  db.prepare("PRAGMA application_id").get()?.["application_id"] === BACKUP_MARK;
+
+/** @throws EvidenceError `storage-newer`; `storage-failed` where it is no ledger at all */
+export function versionOf(db: DatabaseSync, path: string): number {
+  const version = Number(db.prepare("PRAGMA user_version").get()?.["user_version"]);
+  if (version > SCHEMA_VERSION) {
+    throw new EvidenceError("storage-newer", `${path}: written by a newer version; upgrade tally-anchor`, {
+      version,
+      known: SCHEMA_VERSION,
+    });
+  }
+  if (version < 1) throw storageFailed(`${path}: not a ledger of this program`);
+  return version;
 }
 
 function opened(path: string, prepare: (db: DatabaseSync) => void): DatabaseSync {

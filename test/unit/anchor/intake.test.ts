@@ -42,6 +42,7 @@ function start(
     message: (iss, payload) => note("message", `${iss} ${decodeUtf8(payload)}`),
     whenRoom: (resume) => resume(),
     checkpoint: (bytes) => note("checkpoint", decodeUtf8(bytes)),
+    state: (iss, state) => note("state", `${iss} ${state}`),
     settled: () => note("settled"),
     stray: () => note("stray"),
     connection: (state, reason) => note(state, reason),

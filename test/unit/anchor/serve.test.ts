@@ -51,8 +51,9 @@ beforeEach(async () => {
       lastCommitAgeS: 1,
       broker: "connected",
       archive: "ok",
+      missing: 0,
     }),
-    metrics: createMetrics({ tally, pool, size, brokerConnected: () => true }),
+    metrics: createMetrics({ tally, pool, size, missing: () => 0, brokerConnected: () => true }),
   });
   ({ server, url } = await listen(app, { host: "127.0.0.1", port: 0 }));
 });
