@@ -6,6 +6,7 @@
 import type { Stage } from "@tallystick/evidence/node";
 import type { StreamSettings, Settings } from "./config.ts";
 import { core, type Core, type CoreParts } from "./core.ts";
+import { absentSince } from "./gaps.ts";
 import { bindIdentity, type Mark } from "./identity.ts";
 import { baseName, type Entry } from "./journal.ts";
 import type { Log } from "./log.ts";
@@ -16,15 +17,27 @@ import type { Source, SourceContext } from "./source.ts";
 import type { SourceOptions } from "./sources/open.ts";
 import { Stream } from "./stream.ts";
 import type { Timekeeping } from "./timekeeping.ts";
+import type { Since } from "./unread.ts";
 
 export type AgentParts = Omit<CoreParts, "lost"> & {
   /** Shows that this device had a database before, where the database is new. */
   readonly mark: Mark;
   readonly openSource: (options: SourceOptions, context: SourceContext) => Promise<Source>;
+  /** Why the sources were not read before this start, where it is known: gaps say so. */
+  readonly absence?: string;
 };
 
 /** A stream with its source, ready to be read. */
-type Reader = { readonly source: Source; readonly sampler: Sampler; readonly stream: Stream };
+type Reader = {
+  readonly source: Source;
+  readonly sampler: Sampler;
+  readonly stream: Stream;
+  /** Since when its source has not been read; undefined where nothing was promised yet, or it is noted already. */
+  readonly absentSince: Since | undefined;
+};
+
+/** Why sources were not read before a start, where nothing else is known. */
+const NOT_RUNNING = "agent-stopped";
 
 /** Limits of packs that are made of what a stream left that the configuration no longer has. */
 const LEFT_LIMITS = { maxItems: 1000, maxBytes: 24 << 10 } as const;
@@ -49,6 +62,8 @@ export async function startAgent(settings: Settings, parts: AgentParts): Promise
       return openReader(stream, entries, { iss, agent, parts });
     }),
   );
+  const absent = readers.filter((reader) => reader.absentSince !== undefined);
+  if (absent.length > 0) parts.storage.transaction(() => noteAbsence(absent, parts.absence ?? NOT_RUNNING));
   for (const [sub, entries] of left) await sealLeft(iss, sub, entries, agent);
   await agent.system.start(step);
   parts.log.info(
@@ -68,7 +83,7 @@ function stagesOf(agent: Core, readers: readonly Reader[]): readonly Stage[] {
   const reading = readers.map(({ source, sampler, stream }) => {
     const done = Promise.withResolvers<void>();
     const stage: Stage = (signal) =>
-      stream.run(sample(source.observations(signal), sampler), signal).finally(() => done.resolve());
+      stream.run(() => sample(source.observations(signal), sampler), signal).finally(() => done.resolve());
     return { stage, done: done.promise };
   });
   const closing: Stage = async (signal) => {
@@ -111,11 +126,31 @@ async function openReader(
   const told = recall(storage, { iss, sub: name, names, left });
   const sampler = new Sampler({ everyS, told, clock: agent.time, ...(meter === undefined ? {} : { meter }) });
   agent.housekeeping.count({ sub: name, source: source.counters, sampler: sampler.counters });
+  const stream = new Stream({ ...agent, iss, settings, source, storage, log, timer }, left);
+  const { aliveUnixMs } = agent.time;
+  const { intervalS } = stream;
+  const row = chain === undefined || chain.closed || stream.absence !== undefined ? undefined : chain.id;
   return {
     source,
     sampler,
-    stream: new Stream({ ...agent, iss, settings, source, storage, log, timer }, left),
+    stream,
+    absentSince:
+      row === undefined
+        ? undefined
+        : absentSince(storage, {
+            chain: row,
+            left,
+            told,
+            aliveUnixMs,
+            maxLossMs: settings.maxLossMs,
+            intervalS,
+          }),
   };
+}
+
+/** From now on it is known, over restarts too, that these sources were not read: until a first sample shows how much is missing. */
+function noteAbsence(readers: readonly Reader[], reason: string): void {
+  for (const { stream, absentSince: since } of readers) if (since !== undefined) stream.missed(since, reason);
 }
 
 /** Seals what is journalled of a stream that the configuration no longer has; its chain is closed afterwards. */

@@ -67,6 +67,7 @@ export function core(settings: Settings, parts: CoreParts): Core {
   const { iss, heartbeatS, metered } = settings;
   const { promise: failed, reject: fail } = Promise.withResolvers<never>();
   failed.catch(() => {}); // a stage watches it; until then it must not end the process by itself
+  storage.measure(parts.clock.monotonicMs);
   const meta = new Meta(storage);
   const time = new Timekeeping({ storage, meta, trust: settings.clock.trust, ...parts.clock });
   const chains = new Chains(storage, parts.lost, parts.randomBytes);
@@ -90,6 +91,7 @@ export function core(settings: Settings, parts: CoreParts): Core {
   const told = { version: parts.version, heartbeatS, metered, configHash: settings.hash, streams };
   const system = new System({
     ...told,
+    storage,
     chains,
     meta,
     outbox,

@@ -3,8 +3,11 @@
  *
  * @module
  */
-import { decimal, type Decimal } from "@tallystick/evidence";
+import { decimal, decimalToNumber, type Decimal, type Reading } from "@tallystick/evidence";
 import type { Time } from "./clock.ts";
+import type { Entry, Stamp } from "./journal.ts";
+import type { Storage } from "./storage.ts";
+import type { Since } from "./unread.ts";
 
 /** Unix seconds, to the millisecond. */
 export const secondsOf = (unixMs: number): Decimal => decimal(Math.floor(unixMs), -3);
@@ -14,11 +17,72 @@ export const secondsOf = (unixMs: number): Decimal => decimal(Math.floor(unixMs)
  * are below 2^28 and so are never taken for a date (RFC 8428 section 4.5.3).
  */
 export function gapTime(
-  start: { readonly since: number; readonly tq: number },
+  start: Since,
   now: Time,
   uptimeMs: number,
 ): { readonly from: Decimal; readonly to: Decimal } {
   if (start.tq > 0 && now.tq > 0)
     return { from: secondsOf(Math.min(start.since, now.timeUnixMs)), to: secondsOf(now.timeUnixMs) };
   return { from: secondsOf(0), to: secondsOf(uptimeMs) };
+}
+
+/**
+ * How many samples are missing between one at `before` and one at `after`, to the nearest: 0 where the second is the one that was due next.
+ * Undefined where nobody can know: samples come as they come, or the clock is worse than it was, as after a power cut until it is synchronised.
+ */
+export function samplesMissing(before: Since, after: Stamp, intervalS: number): number | undefined {
+  if (intervalS === 0 || before.tq === 0 || after.tq < before.tq) return undefined;
+  return Math.max(0, Math.round((after.atUnixMs - before.since) / (intervalS * 1000)) - 1);
+}
+
+/** Newest statements of all streams among which this one's last is looked for. */
+const MAX_ROWS = 4096;
+
+export type LastRun = {
+  /** Row of the stream's chain. */
+  readonly chain: number;
+  /** What was journalled and not sealed. */
+  readonly left: readonly Entry[];
+  /** The newest readings sealed or journalled. */
+  readonly told: readonly Reading[];
+  /** The last moment that the agent is known to have been alive. */
+  readonly aliveUnixMs: number | undefined;
+  readonly maxLossMs: number;
+  readonly intervalS: number;
+};
+
+/**
+ * Since when a stream has been without its agent, at a start: since the last that is on the disk of it. Where its source had been silent before the
+ * agent ended, since the agent ended: what it had in memory then was no older than `maxLossMs`. Undefined where nothing is known.
+ */
+export function absentSince(
+  storage: Storage,
+  { chain, left, told, aliveUnixMs, maxLossMs, intervalS }: LastRun,
+): Since | undefined {
+  const known = lastKnown(storage, chain, left, told);
+  if (aliveUnixMs === undefined) return known;
+  const endedUnixMs = aliveUnixMs - maxLossMs;
+  if (known === undefined) return { since: endedUnixMs, tq: 1 };
+  const wasSilent = endedUnixMs - known.since > 1500 * intervalS;
+  return known.tq > 0 && wasSilent ? { since: endedUnixMs, tq: known.tq } : known;
+}
+
+function lastKnown(
+  storage: Storage,
+  chain: number,
+  left: readonly Entry[],
+  told: readonly Reading[],
+): Since | undefined {
+  const stamp = left.at(-1)?.stamp;
+  if (stamp !== undefined) return { since: stamp.atUnixMs, tq: stamp.tq };
+  const sealed = storage
+    .query<Since>(
+      `SELECT sealed AS since, tq FROM outbox WHERE id > (SELECT ifnull(max(id), 0) FROM outbox) - ? AND chain = ?
+       ORDER BY id DESC LIMIT 1`,
+    )
+    .get(MAX_ROWS, chain);
+  // Sealing comes up to a minute after the last reading arrived.
+  const arrivals = told.flatMap(({ received, time }) => received ?? time ?? []);
+  if (sealed === undefined || arrivals.length === 0) return sealed;
+  return { since: Math.max(...arrivals.map((at) => Math.round(decimalToNumber(at) * 1000))), tq: sealed.tq };
 }

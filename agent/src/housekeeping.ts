@@ -88,8 +88,9 @@ export class Housekeeping {
     const step = await time.check();
     if (step !== undefined) await system.tellStep(step);
     await system.tellDropped();
+    await system.tellOmitted();
     if (time.monotonicMs() - this.#notedMs >= FRESH_MS) storage.transaction(() => this.note());
-    if (round % ROUNDS_PER_PRUNING !== 0) return;
+    if (round % ROUNDS_PER_PRUNING !== 0 && !outbox.isOverdue) return;
     const { timeUnixMs, tq } = time.now();
     // Commit times are the log's; only a clock that is known to be right can tell how long ago they were.
     const before = tq >= 2 ? Math.floor(timeUnixMs / 1000) - keepDays * DAY_S : null;

@@ -3,14 +3,14 @@
  * `keepReceipted` says, so that a log restored from a backup can ask for them again.
  *
  * It is bounded. When statements without a receipt fill `maxBytes`, either nothing more is taken from the sources (`stop`), or the oldest
- * such statements are let go (`drop-oldest`); what was let go is remembered here until a gap event tells of it.
- * Memory doesn't grow with it: statements are read from disk when they are sent.
+ * such statements are let go (`drop-oldest`); what was let go is remembered here until a gap event tells of it, and remembered again where that
+ * event is let go itself. Memory doesn't grow with it: statements are read from disk when they are sent.
  *
  * @module
  */
-import type { StatementSync } from "node:sqlite";
 import type { Time } from "./clock.ts";
-import type { Query, Storage } from "./storage.ts";
+import { prepareOutbox, type Droppable } from "./outbox-queries.ts";
+import type { Storage } from "./storage.ts";
 
 export type OutboxSettings = {
   readonly maxBytes: number;
@@ -42,10 +42,9 @@ export type OutboxItem = {
 /** A statement with its bytes, to be sent. */
 export type Outgoing = { readonly id: number; readonly hash: Uint8Array; readonly bytes: Uint8Array };
 
-/** Statements of one chain that were let go. */
-export type Dropped = {
+/** Statements of one chain that were let go: `count` of the numbers `first` to `last`, by row of the chain. */
+export type LetGo = {
   readonly chain: number;
-  readonly sub: string;
   readonly first: number;
   readonly last: number;
   readonly count: number;
@@ -54,40 +53,47 @@ export type Dropped = {
   readonly tq: number;
 };
 
+/** What was let go and not told of yet. */
+export type Dropped = LetGo & { readonly sub: string; readonly ch: Uint8Array };
+
 export type OutboxTotals = { readonly count: number; readonly bytes: number };
 
+/** The reason of gaps and of unread sources that this outbox is the cause of. */
+export const OUTBOX_FULL = "outbox-full";
 /** Part of the bound that only the agent's own `sys` statements may use when sources have to stop. */
 const SYSTEM_SHARE = 1 / 16;
 /** When more than this share is free again, the outbox is no longer full: gaps are told of, sources go on. */
 const FREE_SHARE = 1 / 10;
 /** What is let go at once is at least this share, so that not every statement lets another one go. */
 const DROP_SHARE = 1 / 64;
+/** Receipted bytes beyond their bound, as a share of it, that needn't wait for the hour to be pruned. */
+const OVERDUE_SHARE = 1 / 8;
 /** Statements deleted in one transaction of pruning. */
 const MAX_PRUNED = 2000;
 const MAX_VACUUM_PAGES = 2000;
 
-const FIELDS = "o.id, c.sub, o.seq, o.hash, o.size, o.state FROM outbox o JOIN chain c ON c.id = o.chain";
-
 export class Outbox {
   readonly #storage: Storage;
   readonly #settings: OutboxSettings;
-  readonly #statements: ReturnType<typeof prepare>;
+  readonly #statements: ReturnType<typeof prepareOutbox>;
   readonly #onChange = new Set<() => void>();
   #waiting: OutboxTotals;
   #receiptedBytes: number;
   /** Never reused within a run, so that a cursor over the outbox misses nothing. */
   #nextId: number;
   #full = false;
+  #isDraining = false;
 
   constructor(storage: Storage, settings: OutboxSettings) {
     this.#storage = storage;
     this.#settings = settings;
-    this.#statements = prepare(storage);
+    this.#statements = prepareOutbox(storage);
     this.#waiting = totals(storage, "state <> 1");
     this.#receiptedBytes = totals(storage, "state = 1").bytes;
     this.#nextId =
       storage.query<{ id: number }>("SELECT ifnull(max(id), 0) + 1 AS id FROM outbox").get()?.id ?? 1;
-    this.#full = this.dropped().length > 0; // until a tenth is free
+    const unread = storage.query("SELECT 1 FROM stopped WHERE reason = ? LIMIT 1").get(OUTBOX_FULL);
+    this.#full = this.dropped().length > 0 || unread !== undefined; // until a tenth is free
     this.#judgeFull();
   }
 
@@ -109,6 +115,16 @@ export class Outbox {
   /** True where `sys` has to wait as well. */
   get systemStopped(): boolean {
     return this.stopped && this.#waiting.bytes > this.#settings.maxBytes * (1 + SYSTEM_SHARE);
+  }
+
+  /** True where receipts have made room since the last {@link told}: the log takes statements, even if the outbox stays full. */
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  /** True where much more is kept of receipted statements than should be. */
+  get isOverdue(): boolean {
+    return this.#receiptedBytes > this.#settings.keepReceipted.maxBytes * (1 + OVERDUE_SHARE);
   }
 
   /** Calls `listener` after each commit that put statements in or gave them receipts; the function returned ends that. */
@@ -139,13 +155,15 @@ export class Outbox {
   }
 
   /** Puts a statement in, within the transaction that moves its chain; where policy says so, lets the oldest go. */
-  insert(chain: number, { seq, hash, bytes, time }: Sealed): void {
-    const { insert, insertBytes } = this.#statements;
+  insert(chain: number, { seq, hash, bytes, time }: Sealed, tells?: LetGo): void {
+    const { insert, insertBytes, tell } = this.#statements;
     const over = this.#waiting.bytes + bytes.length - this.#settings.maxBytes;
     if (over > 0 && this.#settings.whenFull === "drop-oldest") this.#dropOldest(over);
     const id = this.#nextId++;
     insert.run(id, chain, seq, hash, bytes.length, time.timeUnixMs, time.tq);
     insertBytes.run(id, bytes);
+    if (tells !== undefined)
+      tell.run(id, tells.chain, tells.first, tells.last, tells.count, tells.since, tells.tq);
     this.#waiting = { count: this.#waiting.count + 1, bytes: this.#waiting.bytes + bytes.length };
   }
 
@@ -170,7 +188,10 @@ export class Outbox {
 
   /** Gives a statement its receipt, within the transaction that keeps it; false where it has one. `place` is the number of its proof. */
   setReceipted(item: OutboxItem, receipt: number, place: number): boolean {
-    if (this.#statements.receipted.run(receipt, place, item.id).changes !== 1) return false;
+    const { receipted, untell } = this.#statements;
+    if (receipted.run(receipt, place, item.id).changes !== 1) return false;
+    untell.run(item.id);
+    this.#isDraining = true;
     this.#waiting = { count: this.#waiting.count - 1, bytes: this.#waiting.bytes - item.size };
     this.#receiptedBytes += item.size;
     return true;
@@ -186,9 +207,10 @@ export class Outbox {
     return this.#statements.dropped.all();
   }
 
-  /** Forgets what a gap event now tells, within its transaction; unless more was let go meanwhile, which the next gap then tells with it. */
-  toldDropped({ chain, count }: Dropped): void {
-    this.#statements.told.run(chain, count);
+  /** Forgets what gaps of this transaction tell. To be called before any {@link insert} of it, which may let more go. */
+  told(gaps: readonly LetGo[]): void {
+    for (const { chain } of gaps) this.#statements.told.run(chain);
+    if (gaps.length > 0) this.#isDraining = false;
   }
 
   /**
@@ -222,25 +244,34 @@ export class Outbox {
   }
 
   #dropOldest(overBytes: number): void {
-    const { droppable, remove, removeBytes, drop } = this.#statements;
     const target = Math.max(overBytes, this.#settings.maxBytes * DROP_SHARE);
-    let { count, bytes } = this.#waiting;
     let freed = 0;
-    const rows: { id: number; chain: number; seq: number; size: number; sealed: number; tq: number }[] = [];
-    for (const row of droppable.iterate()) {
-      if (freed >= target) break;
-      rows.push(row);
-      freed += row.size;
+    const rows: Droppable[] = [];
+    const { droppable, openings } = this.#statements;
+    for (const query of [droppable, openings]) {
+      // Openings go only where all else of their chains is gone and there still is no room.
+      if (query === openings && freed >= overBytes) break;
+      for (const row of query.iterate()) {
+        if (freed >= target) break;
+        rows.push(row);
+        freed += row.size;
+      }
     }
-    for (const { id, chain, seq, size, sealed, tq } of rows) {
-      remove.run(id);
-      removeBytes.run(id);
-      drop.run(chain, seq, seq, sealed, tq);
-      count -= 1;
-      bytes -= size;
-    }
-    this.#waiting = { count, bytes };
+    for (const row of rows) this.#letGo(row);
+    this.#waiting = { count: this.#waiting.count - rows.length, bytes: this.#waiting.bytes - freed };
     this.#full = true;
+  }
+
+  #letGo({ id, chain, seq, sealed, tq }: Droppable): void {
+    const { remove, removeBytes, drop, tells, untell } = this.#statements;
+    const gap = tells.get(id);
+    remove.run(id);
+    removeBytes.run(id);
+    drop.run(chain, seq, seq, 1, sealed, tq);
+    if (gap === undefined) return;
+    // What this statement would have told is untold again.
+    drop.run(gap.chain, gap.first, gap.last, gap.count, gap.since, gap.tq);
+    untell.run(id);
   }
 
   #judgeFull(): void {
@@ -267,68 +298,3 @@ function collect(rows: Iterable<Outgoing & { size: number }>, maxBytes: number):
   }
   return found;
 }
-
-type Prepared = {
-  readonly next: Query<Outgoing & { size: number }>;
-  readonly read: Query<Outgoing>;
-  readonly find: Query<OutboxItem>;
-  readonly dropped: Query<Dropped>;
-  readonly oldest: Query<{ id: number; size: number }>;
-  readonly old: Query<{ id: number; size: number }>;
-  readonly droppable: Query<{
-    id: number;
-    chain: number;
-    seq: number;
-    size: number;
-    sealed: number;
-    tq: number;
-  }>;
-  readonly insert: StatementSync;
-  readonly insertBytes: StatementSync;
-  readonly receipted: StatementSync;
-  readonly refuse: StatementSync;
-  readonly remove: StatementSync;
-  readonly removeBytes: StatementSync;
-  readonly orphans: StatementSync;
-  readonly drop: StatementSync;
-  readonly told: StatementSync;
-};
-
-const prepare = (storage: Storage): Prepared => ({
-  next: storage.query(
-    "SELECT o.id, o.hash, o.size, s.bytes FROM outbox o JOIN statement s ON s.id = o.id WHERE o.state = ? AND o.state <> 1 AND o.id > ? ORDER BY o.id LIMIT ?",
-  ),
-  read: storage.query(
-    "SELECT o.id, o.hash, s.bytes FROM outbox o JOIN statement s ON s.id = o.id WHERE o.id = ?",
-  ),
-  find: storage.query(`SELECT ${FIELDS} WHERE o.hash = ?`),
-  dropped: storage.query(
-    "SELECT d.chain, c.sub, d.first, d.last, d.count, d.since, d.tq FROM dropped d JOIN chain c ON c.id = d.chain ORDER BY d.chain",
-  ),
-  oldest: storage.query("SELECT id, size FROM outbox WHERE state = 1 ORDER BY id LIMIT ?"),
-  old: storage.query(
-    "SELECT o.id, o.size FROM outbox o JOIN receipt r ON r.id = o.receipt WHERE o.state = 1 AND r.time < ? ORDER BY o.id LIMIT ?",
-  ),
-  // The first statement of a chain tells what the others are: it stays.
-  droppable: storage.query(
-    "SELECT id, chain, seq, size, sealed, tq FROM outbox WHERE state <> 1 AND seq > 0 ORDER BY id",
-  ),
-  insert: storage.prepare(
-    "INSERT INTO outbox (id, chain, seq, hash, size, sealed, tq) VALUES (?, ?, ?, ?, ?, ?, ?)",
-  ),
-  insertBytes: storage.prepare("INSERT INTO statement (id, bytes) VALUES (?, ?)"),
-  receipted: storage.prepare(
-    "UPDATE outbox SET state = 1, receipt = ?, place = ? WHERE id = ? AND state <> 1",
-  ),
-  refuse: storage.prepare("UPDATE outbox SET state = 2 WHERE id = ? AND state = 0"),
-  remove: storage.prepare("DELETE FROM outbox WHERE id = ?"),
-  removeBytes: storage.prepare("DELETE FROM statement WHERE id = ?"),
-  orphans: storage.prepare(
-    "DELETE FROM receipt WHERE id < (SELECT max(id) FROM receipt) AND id NOT IN (SELECT receipt FROM outbox WHERE receipt IS NOT NULL)",
-  ),
-  drop: storage.prepare(
-    `INSERT INTO dropped (chain, first, last, count, since, tq) VALUES (?, ?, ?, 1, ?, ?)
-     ON CONFLICT DO UPDATE SET first = min(first, excluded.first), last = max(last, excluded.last), count = count + 1`,
-  ),
-  told: storage.prepare("DELETE FROM dropped WHERE chain = ? AND count = ?"),
-});

@@ -175,12 +175,15 @@ export class Sampler {
   }
 }
 
-/** The stage: pulls an observation only when what came of the one before was taken. */
+/** The stage: pulls an observation only when what came of the one before was taken, all of it together. */
 export async function* sample(
   observations: AsyncIterable<Observation>,
   sampler: Sampler,
-): AsyncGenerator<Sampled, void, undefined> {
-  for await (const observation of observations) yield* sampler.take(observation);
+): AsyncGenerator<readonly Sampled[], void, undefined> {
+  for await (const observation of observations) {
+    const sampled = sampler.take(observation);
+    if (sampled.length > 0) yield sampled;
+  }
 }
 
 /** The time that the device gives, undefined where it gives none: then each arrival is a reading of its own. */

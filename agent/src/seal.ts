@@ -20,7 +20,7 @@ import {
 } from "@tallystick/evidence";
 import type { Chains, ChainView, Declared, StagedChains } from "./chains.ts";
 import type { Time } from "./clock.ts";
-import type { Outbox } from "./outbox.ts";
+import type { LetGo, Outbox } from "./outbox.ts";
 import type { Storage } from "./storage.ts";
 
 /** A statement to be: everything but its place in the chain. */
@@ -37,6 +37,8 @@ export type Order = {
   readonly declares?: Declared;
   /** Streams whose heads it tells. */
   readonly attests?: readonly string[];
+  /** Statements that were let go, of which it tells. */
+  readonly tells?: LetGo;
   /** Runs within the transaction. */
   readonly commit?: () => void;
 };
@@ -66,6 +68,7 @@ type Call = {
 type Staged = SealedStatement & {
   readonly time: Time;
   readonly ch: Uint8Array;
+  readonly tells: LetGo | undefined;
   readonly commit: (() => void) | undefined;
 };
 
@@ -138,8 +141,9 @@ export class Sealer {
     const written = storage.transaction(() => {
       const rows = moved.map(({ chain, before }) => ({ ...chain, id: chains.write(chain, before) }));
       const idOf = new Map(rows.map(({ ch, id }) => [String(ch), id]));
-      for (const { ch, commit, ...sealed } of statements) {
-        outbox.insert(idOf.get(String(ch)) ?? -1, sealed);
+      outbox.told(statements.flatMap(({ tells }) => tells ?? []));
+      for (const { ch, commit, tells, ...sealed } of statements) {
+        outbox.insert(idOf.get(String(ch)) ?? -1, sealed, tells);
         commit?.();
       }
       alongside?.();
@@ -152,7 +156,7 @@ export class Sealer {
 
   async #sign(order: Order, staged: StagedChains): Promise<Staged> {
     const { iss, signer, hash: sha256, seen } = this.#parts;
-    const { sub, time, level, closes, declares, attests, commit } = order;
+    const { sub, time, level, closes, declares, attests, tells, commit } = order;
     const content = "opens" in order.content ? opened(sub, order.content, staged) : order.content;
     const chain = staged.get(sub);
     if (chain === undefined || chain.closed) throw new Error(`stream ${sub} has no open chain`);
@@ -177,7 +181,7 @@ export class Sealer {
       ...(declares === undefined ? {} : { declared: declares }),
     });
     for (const told of attests ?? []) staged.change(told, { attested: staged.get(told)?.seq ?? -1 });
-    return { sub, seq, hash, bytes, ch: chain.ch, time, commit };
+    return { sub, seq, hash, bytes, ch: chain.ch, time, tells, commit };
   }
 }
 

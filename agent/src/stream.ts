@@ -1,24 +1,37 @@
 /**
  * One stream, from samples to statements: journals what its source gives, seals it by time, count or bytes, opens its chain, and tells
- * where the source had to be left unread.
+ * where the source was not read.
+ *
+ * Between the source and the journal there is no queue: a sample is pulled when the one before is on its way to the disk. While the outbox is full
+ * the line to the source is closed, so that nothing that waited in a socket for hours is later taken for news. What is missing is told when
+ * the first sample after it has come, which shows how much that is.
  *
  * @module
  */
-import { decimal, isEvidenceError, type Event, type EvidenceError } from "@tallystick/evidence";
+import {
+  decimal,
+  decimalToNumber,
+  isEvidenceError,
+  type Event,
+  type EvidenceError,
+} from "@tallystick/evidence";
 import type { Chains, Declared } from "./chains.ts";
 import type { Timer } from "./clock.ts";
 import type { StreamSettings } from "./config.ts";
 import { declaredAfter } from "./declared.ts";
-import { gapTime } from "./gaps.ts";
+import { gapTime, samplesMissing } from "./gaps.ts";
 import { baseName, eventEntry, readingEntries, type Entry, type Journal, type Stamp } from "./journal.ts";
 import type { Log } from "./log.ts";
-import type { Outbox } from "./outbox.ts";
+import { OUTBOX_FULL, type Outbox } from "./outbox.ts";
 import { itemsOf, packsOf } from "./packs.ts";
 import { eventContent, openedContent, type Opens, type Order, type Sealer } from "./seal.ts";
 import type { Register, Sampled, Source } from "./source.ts";
 import type { Storage } from "./storage.ts";
 import type { Timekeeping } from "./timekeeping.ts";
-import { Unread, type Since } from "./unread.ts";
+import { Unread, type Absence, type Since } from "./unread.ts";
+
+/** The reason of a gap where writing to the disk took so long that the source lost what it had to say meanwhile. */
+const DISK_SLOW = "disk-slow";
 
 export type StreamParts = {
   readonly iss: string;
@@ -36,17 +49,22 @@ export type StreamParts = {
   readonly fail: (error: unknown) => void;
 };
 
+/** The newest sample: when it was taken, the newest time that it carries, and how long the disk had kept this process busy until then. */
+type Taken = { readonly since: Since; readonly timeS: number | undefined; readonly busyMs: number };
+
 export class Stream {
   readonly #parts: StreamParts;
   readonly #sub: string;
   readonly #base: string;
-  readonly #intervalS: number;
+  /** Seconds expected between samples; 0 where they come as they come. */
+  readonly intervalS: number;
   readonly #unread: Unread;
   #pending: Entry[];
   #items = 0;
   #bytes = 0;
   #sealing: Promise<unknown> | undefined;
   #cancelTimer: (() => void) | undefined;
+  #last: Taken | undefined;
 
   /** @param recovered - what an earlier run journalled and didn't seal */
   constructor(parts: StreamParts, recovered: readonly Entry[]) {
@@ -54,37 +72,59 @@ export class Stream {
     this.#parts = parts;
     this.#sub = settings.name;
     this.#base = baseName(iss, settings.name);
-    this.#intervalS = source.intervalS === 0 ? 0 : Math.max(source.intervalS, settings.everyS);
+    this.intervalS = source.intervalS === 0 ? 0 : Math.max(source.intervalS, settings.everyS);
     this.#unread = new Unread(storage, settings.name);
     this.#pending = [...recovered];
   }
 
+  /** Since when the source has not been read; undefined where nothing of it is untold. */
+  get absence(): Absence | undefined {
+    return this.#unread.absence;
+  }
+
+  /** Notes, within a transaction, that the source has not been read since then. */
+  missed(since: Since, reason: string): void {
+    this.#unread.begin(since, reason);
+  }
+
   /**
-   * Takes samples until they end or `signal` is aborted; then what is pending is sealed, or left in the journal where there is no room.
+   * Takes samples until `signal` is aborted; then what is pending is sealed, or left in the journal where there is no room.
    *
-   * @throws EvidenceError `storage-failed`; what the source or the signer throws
+   * @param open - opens the line to the source; what it gives is pulled until it ends, and given back where the outbox is full
+   * @throws EvidenceError `storage-full`, `storage-failed`; what the source or the signer throws
    */
-  async run(samples: AsyncIterable<Sampled>, signal: AbortSignal): Promise<void> {
+  async run(open: () => AsyncIterable<readonly Sampled[]>, signal: AbortSignal): Promise<void> {
+    const { outbox, journal } = this.#parts;
     await this.#hold(signal);
     await this.#seal();
-    for await (const sampled of samples) {
-      await this.#take(sampled, signal);
-      if (signal.aborted) break;
+    let isOpen = !signal.aborted;
+    while (isOpen) {
+      isOpen = false;
+      for await (const samples of open()) {
+        await this.#take(samples, signal);
+        isOpen = outbox.stopped && !signal.aborted;
+        if (isOpen || signal.aborted) break; // which closes the line
+      }
       await this.#hold(signal);
     }
     this.#cancelTimer?.();
     await this.#seal();
-    this.#parts.journal.write();
+    journal.write();
   }
 
-  /** Never waits for room in the outbox: that is {@link #hold}'s, which tells of it. */
-  async #take(sampled: Sampled, signal: AbortSignal): Promise<void> {
-    const { time, timer, outbox, settings } = this.#parts;
+  /** Never waits for room in the outbox: that is {@link #hold}'s. */
+  async #take(samples: readonly Sampled[], signal: AbortSignal): Promise<void> {
+    const { time, timer, outbox, settings, chains } = this.#parts;
     const { maxItems, maxBytes, maxWaitMs } = settings.seal;
     const stamp = time.stamp();
-    await this.#declare(sampled.kind === "readings" ? sampled : { registers: [] });
-    for (const entry of this.#entriesOf(sampled, stamp)) this.#append(entry);
-    if (this.#pending.at(-1)?.what.kind === "event") await this.#seal();
+    const before = chains.get(this.#sub);
+    const wasOpen = before !== undefined && !before.closed;
+    for (const sampled of samples) {
+      await this.#declare(sampled.kind === "readings" ? sampled : { registers: [] });
+      if (sampled === samples[0]) await this.#tellMissing(samples, stamp, wasOpen);
+      for (const entry of this.#entriesOf(sampled, stamp)) this.#append(entry);
+      if (this.#pending.at(-1)?.what.kind === "event") await this.#seal();
+    }
     while ((this.#items >= maxItems || this.#bytes >= maxBytes) && !outbox.stopped) await this.#seal();
     if (this.#pending.length > 0) {
       this.#cancelTimer ??= timer.after(maxWaitMs, () => void this.#sealLater(signal));
@@ -142,7 +182,7 @@ export class Stream {
 
   /** What to open a chain with; without names where the source's can't be encoded, undefined where that would say nothing new. */
   #opens(declared: Declared, known: Declared | undefined): Opens["opens"] | undefined {
-    const interval = decimal(Math.round(this.#intervalS));
+    const interval = decimal(Math.round(this.intervalS));
     try {
       openedContent({ ...declared, interval }, "none");
       return { ...declared, interval };
@@ -199,37 +239,70 @@ export class Stream {
     });
   }
 
-  /** Leaves the source unread while the outbox is full, and afterwards tells of it. */
+  /** Leaves the source unread while the outbox is full. */
   async #hold(signal: AbortSignal): Promise<void> {
-    const { outbox, time, log } = this.#parts;
-    if (outbox.stopped && this.#unread.since === undefined) {
-      this.#unread.begin(time.stamp());
-      log.warn(
-        { stream: this.#sub },
-        `the outbox is full: ${this.#sub} is left unread until receipts make room`,
-      );
+    const { outbox, time, storage, log } = this.#parts;
+    if (!outbox.stopped || signal.aborted) return;
+    if (this.#unread.absence === undefined) {
+      const { atUnixMs, tq } = time.stamp();
+      const since = this.#last?.since ?? { since: atUnixMs, tq };
+      storage.transaction(() => this.#unread.begin(since, OUTBOX_FULL));
     }
-    if (this.#unread.since === undefined) return;
-    await outbox.room(signal);
-    if (outbox.stopped) return;
-    await this.#tellUnread(this.#unread.since);
-    log.info({ stream: this.#sub }, `the outbox has room again: ${this.#sub} is read`);
+    log.warn(
+      { stream: this.#sub },
+      `the outbox is full: ${this.#sub} is left unread until receipts make room`,
+    );
+    while (outbox.stopped && !signal.aborted) await outbox.room(signal);
+    if (!signal.aborted) log.info({ stream: this.#sub }, `the outbox has room again: ${this.#sub} is read`);
   }
 
-  async #tellUnread(since: Since): Promise<void> {
-    const { chains, sealer, time, storage } = this.#parts;
-    const chain = chains.get(this.#sub);
-    if (chain === undefined || chain.closed) return storage.transaction(() => this.#unread.end()); // nothing was promised yet
+  /** With the first sample after a time in which the source was not read, tells what is missing. */
+  async #tellMissing(samples: readonly Sampled[], stamp: Stamp, wasOpen: boolean): Promise<void> {
+    const { storage } = this.#parts;
+    const { absence } = this.#unread;
+    const last = this.#last;
+    const now = { since: stamp.atUnixMs, tq: stamp.tq };
+    this.#last = { since: now, timeS: newestTime(samples), busyMs: storage.busyMs };
+    if (absence === undefined) {
+      const lost = last === undefined ? 0 : this.#lostMeanwhile(last, this.#last, stamp);
+      if (last !== undefined && lost > 0) await this.#tell(last.since, DISK_SLOW, lost);
+      return;
+    }
+    const missing = samplesMissing(absence, stamp, this.intervalS);
+    // Nothing was promised before the chain opened.
+    if (wasOpen && missing !== 0) await this.#tell(absence, absence.reason, missing ?? 0);
+    else storage.transaction(() => this.#unread.end());
+  }
+
+  /** Samples that a slow disk made this process miss: where bytes wait in the system meanwhile, as in a socket, none is. */
+  #lostMeanwhile(last: Taken, now: Taken, stamp: Stamp): number {
+    const isSlow = this.intervalS > 0 && (now.busyMs - last.busyMs) * 2 > this.intervalS * 1000;
+    if (!isSlow) return 0;
+    const byArrival = samplesMissing(last.since, stamp, this.intervalS) ?? 0;
+    if (last.timeS === undefined || now.timeS === undefined) return byArrival;
+    const byDevice = Math.max(0, Math.round((now.timeS - last.timeS) / this.intervalS) - 1);
+    return Math.min(byArrival, byDevice);
+  }
+
+  /** @param samples - how many are missing; 0 where nobody knows */
+  async #tell(since: Since, reason: string, samples: number): Promise<void> {
+    const { chains, sealer, time } = this.#parts;
     await sealer.seal(() => {
       const now = time.now();
       const range = gapTime(since, now, time.monotonicMs());
-      const seconds = Number(range.to.mantissa - range.from.mantissa) / 1000;
-      const samples = this.#intervalS === 0 ? 0 : Math.floor(seconds / this.#intervalS);
-      const count = samples * chain.declared.names.length; // 0 where nobody knows how many there would have been
-      const content = eventContent({ kind: "gap", reason: "outbox-full", count, time: range });
+      const count = samples * (chains.get(this.#sub)?.declared.names.length ?? 0);
+      const content = eventContent({ kind: "gap", reason, count, time: range });
       return [...this.#orders(), { sub: this.#sub, time: now, content, commit: () => this.#unread.end() }];
     });
   }
+}
+
+/** The newest time, seconds, that samples carry: the device's own, where it has a clock. */
+function newestTime(samples: readonly Sampled[]): number | undefined {
+  const times = samples.flatMap((sampled) =>
+    sampled.kind === "readings" ? sampled.readings.flatMap(({ time }) => time ?? []) : [],
+  );
+  return times.length === 0 ? undefined : Math.max(...times.map(decimalToNumber));
 }
 
 /** What is known of the source after an event of it. */

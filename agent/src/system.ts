@@ -10,9 +10,11 @@ import { sleep, type ClockStep, type Timer } from "./clock.ts";
 import { gapTime, secondsOf } from "./gaps.ts";
 import type { Log } from "./log.ts";
 import type { Meta } from "./meta.ts";
-import type { Dropped, Outbox } from "./outbox.ts";
+import { OUTBOX_FULL, type Dropped, type Outbox } from "./outbox.ts";
 import { eventContent, type Order, type Sealer } from "./seal.ts";
+import type { Storage } from "./storage.ts";
 import type { Timekeeping } from "./timekeeping.ts";
+import { Unread } from "./unread.ts";
 
 export type SystemParts = {
   readonly version: string;
@@ -22,6 +24,7 @@ export type SystemParts = {
   readonly configHash: Uint8Array;
   /** Streams of the configuration; what else has a chain is closed. */
   readonly streams: readonly string[];
+  readonly storage: Storage;
   readonly chains: Chains;
   readonly meta: Meta;
   readonly outbox: Outbox;
@@ -43,10 +46,14 @@ const MAX_HEADS_BYTES = 30_000;
 export class System {
   readonly #parts: SystemParts;
   readonly #allEveryMs: number;
+  /** What `sys` itself has to leave out where even its own part of the outbox is full. */
+  readonly #unread: Unread;
   #allDueMs = 0;
+  #toldDroppedMs = -Infinity;
 
   constructor(parts: SystemParts) {
     this.#parts = parts;
+    this.#unread = new Unread(parts.storage, SYSTEM_STREAM);
     this.#allEveryMs = (parts.metered ? ALL_HEADS_S.metered : ALL_HEADS_S.default) * 1000;
   }
 
@@ -57,13 +64,13 @@ export class System {
    * @param step - what the first look at the system's clock changed
    */
   async start(step: ClockStep | undefined): Promise<void> {
-    const { sealer, chains, time } = this.#parts;
+    const { chains, time } = this.#parts;
     const { aliveUnixMs } = time;
     // Time that passed while the machine was off is no step; time that ran backwards meanwhile is.
     const back =
       step !== undefined && aliveUnixMs !== undefined && step.afterUnixMs < aliveUnixMs - STEP_BACK_MS;
     const gone = chains.subs().filter((sub) => this.#isGone(chains.get(sub)));
-    await sealer.seal((view) => [
+    await this.#tell((view) => [
       ...(view.get(SYSTEM_STREAM) === undefined ? [this.#opening()] : []),
       ...(back ? [this.#order(stepEvent(step))] : []),
       ...this.#configuration(),
@@ -91,13 +98,9 @@ export class System {
 
   /** Tells the heads that moved, or all; an empty list is told as well: silence has to mean something. */
   async tellHeads(all: boolean): Promise<void> {
-    const { outbox, sealer, log, time } = this.#parts;
-    if (outbox.systemStopped) {
-      log.warn({}, "the outbox is full: heads are not told until receipts make room");
-      return;
-    }
-    await sealer.seal((view) => this.#heads(view, all));
-    if (all) this.#allDueMs = time.monotonicMs() + this.#allEveryMs;
+    const { time } = this.#parts;
+    const isTold = await this.#tell((view) => this.#heads(view, all));
+    if (all && isTold) this.#allDueMs = time.monotonicMs() + this.#allEveryMs;
   }
 
   async tellStep(step: ClockStep): Promise<void> {
@@ -105,13 +108,18 @@ export class System {
       { tq: step.tq, afterUnixMs: step.afterUnixMs },
       "the clock stepped, or its quality changed",
     );
-    await this.#parts.sealer.seal(() => [this.#order(stepEvent(step))]);
+    await this.#tell(() => [this.#order(stepEvent(step))]);
   }
 
-  /** Signs gaps for what the outbox let go, once it has room again. */
+  /**
+   * Signs gaps for what the outbox let go, once it has room again: sooner it would only let more go. Where it never has room, because more is
+   * read than the line carries, gaps are signed as often as all heads are.
+   */
   async tellDropped(): Promise<void> {
-    const { outbox, sealer, log } = this.#parts;
-    if (outbox.full || outbox.dropped().length === 0) return;
+    const { outbox, sealer, log, time } = this.#parts;
+    const dueMs = this.#toldDroppedMs + this.#allEveryMs;
+    if (outbox.full && (!outbox.isDraining || time.monotonicMs() < dueMs)) return;
+    if (outbox.dropped().length === 0) return;
     await sealer.seal((view) =>
       outbox.dropped().map((dropped) => {
         const { sub, count, first, last } = dropped;
@@ -119,24 +127,42 @@ export class System {
           { stream: sub, count, first, last },
           `${count} statements of ${sub} were let go by a full outbox: a gap is signed`,
         );
-        return { ...this.#gap(dropped, view.get(sub)), commit: () => outbox.toldDropped(dropped) };
+        return { ...this.#gap(dropped, view.get(sub)), tells: dropped };
       }),
     );
+    this.#toldDroppedMs = time.monotonicMs();
   }
 
-  #gap({ chain, sub, first, last, count, since, tq }: Dropped, newest: Chain | undefined): Order {
-    const { time } = this.#parts;
-    const now = time.now();
-    if (newest?.id === chain && !newest.closed) {
-      return {
-        sub,
-        time: now,
-        content: eventContent({ kind: "gap", reason: "outbox-full", count, seq: { first, last } }),
-      };
+  /** Signs a gap for what `sys` itself had to leave out, once there is room again. */
+  async tellOmitted(): Promise<void> {
+    const { outbox, sealer, time } = this.#parts;
+    const { absence } = this.#unread;
+    if (absence === undefined || outbox.full) return;
+    await sealer.seal(() => {
+      const range = gapTime(absence, time.now(), time.monotonicMs());
+      const gap: Event = { kind: "gap", reason: absence.reason, count: absence.omitted, time: range };
+      return [{ ...this.#order(gap), commit: () => this.#unread.end() }];
+    });
+  }
+
+  /** Seals what `make` gives; where there is no room for `sys` either, notes that it was left out. @returns whether it was sealed */
+  async #tell(make: (view: ChainView) => readonly Order[]): Promise<boolean> {
+    const { outbox, sealer, storage, time, log } = this.#parts;
+    if (!outbox.systemStopped) {
+      await sealer.seal(make);
+      return true;
     }
-    // Its chain has ended since, and takes no more statements: `sys` tells it, by time.
-    const reason = `outbox-full: statements ${first} to ${last} of a closed chain of ${sub}`.slice(0, 200);
-    return this.#order({ kind: "gap", reason, count, time: gapTime({ since, tq }, now, time.monotonicMs()) });
+    log.warn({}, "the outbox is full: sys says nothing more until receipts make room");
+    const { atUnixMs, tq } = time.stamp();
+    storage.transaction(() => this.#unread.begin({ since: atUnixMs, tq }, OUTBOX_FULL, 1));
+    return false;
+  }
+
+  #gap({ chain, sub, ch, first, last, count }: Dropped, newest: Chain | undefined): Order {
+    const gap: Event = { kind: "gap", reason: OUTBOX_FULL, count, seq: { first, last } };
+    const isOpen = newest?.id === chain && !newest.closed;
+    // A chain that has ended takes no more statements: `sys` tells of it.
+    return isOpen ? { ...this.#order(gap), sub } : this.#order({ ...gap, chain: { sub, ch } });
   }
 
   #heads(view: ChainView, all: boolean): readonly Order[] {

@@ -1,43 +1,54 @@
 /**
- * A source that had to be left unread because the outbox was full: since when, over restarts too, until a gap tells of it.
+ * Times in which a stream went on without its agent: since when, and why, over restarts too, until a gap tells of it. A source was left unread
+ * because the outbox was full, or the agent didn't run; of `sys`, whose source is the agent itself, statements were left out.
  *
  * @module
  */
 import type { StatementSync } from "node:sqlite";
-import type { Stamp } from "./journal.ts";
 import type { Storage } from "./storage.ts";
 
-/** When it began, on the clock of that moment. */
+/** A moment on the clock that the device then had. */
 export type Since = { readonly since: number; readonly tq: number };
 
+export type Absence = Since & {
+  readonly reason: string;
+  /** Statements of `sys` that were left out. */
+  readonly omitted: number;
+};
+
 export class Unread {
-  readonly #storage: Storage;
   readonly #sub: string;
   readonly #insert: StatementSync;
   readonly #delete: StatementSync;
-  #since: Since | undefined;
+  #absence: Absence | undefined;
 
   constructor(storage: Storage, sub: string) {
-    this.#storage = storage;
     this.#sub = sub;
-    this.#insert = storage.prepare("INSERT INTO stopped (sub, since, tq) VALUES (?, ?, ?)");
+    this.#insert = storage.prepare(
+      `INSERT INTO stopped (sub, since, tq, reason, omitted) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET omitted = excluded.omitted`,
+    );
     this.#delete = storage.prepare("DELETE FROM stopped WHERE sub = ?");
-    this.#since = storage.query<Since>("SELECT since, tq FROM stopped WHERE sub = ?").get(sub);
+    this.#absence = storage
+      .query<Absence>("SELECT since, tq, reason, omitted FROM stopped WHERE sub = ?")
+      .get(sub);
   }
 
-  /** When reading stopped; undefined while the source is read. */
-  get since(): Since | undefined {
-    return this.#since;
+  /** What no gap tells of yet. */
+  get absence(): Absence | undefined {
+    return this.#absence;
   }
 
-  begin({ atUnixMs, tq }: Stamp): void {
-    this.#storage.transaction(() => this.#insert.run(this.#sub, atUnixMs, tq));
-    this.#since = { since: atUnixMs, tq };
+  /** Within a transaction. What began earlier goes on, with its own reason; `omitted` is added to it. */
+  begin({ since, tq }: Since, reason: string, omitted = 0): void {
+    const absence = this.#absence ?? { since, tq, reason, omitted: 0 };
+    this.#absence = { ...absence, omitted: absence.omitted + omitted };
+    this.#insert.run(this.#sub, absence.since, absence.tq, absence.reason, this.#absence.omitted);
   }
 
-  /** Within the transaction of the gap that tells of it. */
+  /** Within the transaction of the gap that tells of it, or where nothing is missing after all. */
   end(): void {
     this.#delete.run(this.#sub);
-    this.#since = undefined;
+    this.#absence = undefined;
   }
 }

@@ -2,7 +2,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { equalBytes, toHex, type Statement } from "@tallystick/evidence";
+import { decimal, equalBytes, toHex, type Statement } from "@tallystick/evidence";
 import { BUILD, ISS, NOW, observation, Rig, STREAM } from "../../support/agent-rig.ts";
 
 const kinds = (statements: readonly Statement[]): readonly (string | undefined)[] =>
@@ -64,7 +64,13 @@ describe("the agent", () => {
     rig.source.push(observation(2));
     await rig.time.advance(61_000);
     expectWhole(rig.anchor.arrived);
-    expect(kinds(rig.sealed(STREAM))).toEqual(["stream-opened", "senml", "senml"]);
+    expect(kinds(rig.sealed(STREAM))).toEqual(["stream-opened", "senml", "gap", "senml"]);
+    const gap = rig.sealed(STREAM)[2]?.event;
+    expect(gap).toMatchObject({
+      reason: "agent-stopped",
+      count: 3610, // its meter had been silent for a minute before the agent ended
+      time: { from: decimal(NOW + 51_000, -3), to: decimal(NOW + 3_662_000, -3) },
+    });
     expect(kinds(rig.sealed("sys"))).toEqual([
       "stream-opened",
       "config-changed",

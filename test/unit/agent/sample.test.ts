@@ -276,8 +276,8 @@ describe("from telegrams to packs", () => {
     const { one } = sampler();
     const gas: number[] = [];
     let count = 0;
-    for await (const sampled of sample(live(20, true), one)) {
-      if (sampled.kind !== "readings") throw new Error("no event is due");
+    for await (const [sampled] of sample(live(20, true), one)) {
+      if (sampled?.kind !== "readings") throw new Error("no event is due");
       const pack = encodePack("org/device/meter/", sampled.readings);
       expect(decodePack(pack, "org/device/meter/")).toEqual(sampled.readings);
       gas.push(sampled.readings.filter(({ name }) => name === "0-1:24.2.1").length);
