@@ -37,7 +37,7 @@ export class Publisher {
   readonly #log: LogIdentity;
   #published: Published;
   /** Folders of partial tiles whose full tile is published. */
-  #superseded: string[] = [];
+  readonly #superseded: string[] = [];
   #tidying: Promise<void> | undefined;
   /** The first time, a crash may have left partial tiles beyond what is published. */
   #first = true;
@@ -94,11 +94,20 @@ export class Publisher {
     return note;
   }
 
-  /** Removes partial tiles whose full tile is there (tlog-tiles allows it). For quiet moments: nothing waits for it. */
-  async tidy(): Promise<void> {
-    const folders = this.#superseded;
-    this.#superseded = [];
-    await removeFolders(this.#folder, folders, this.#disk);
+  /**
+   * Removes partial tiles whose full tile is there (tlog-tiles allows it). No batch need wait for it: it takes longer than publishing one. Once at a
+   * time; what is superseded meanwhile goes too.
+   */
+  tidy(): Promise<void> {
+    this.#tidying ??= this.#removeSuperseded().finally(() => {
+      this.#tidying = undefined;
+    });
+    return this.#tidying;
+  }
+
+  async #removeSuperseded(): Promise<void> {
+    while (this.#superseded.length > 0)
+      await removeFolders(this.#folder, this.#superseded.splice(0), this.#disk);
   }
 
   /** Bundles that the items `from` up to `to` begin, extend or fill. */
