@@ -14,6 +14,8 @@ export type Figure = {
   readonly budget?: Budget;
   /** What one has to know to judge the figure: how long, how many, what else was seen. */
   readonly notes?: readonly string[];
+  /** More of the same measurement, for machines: each name ends in its unit. */
+  readonly also?: Readonly<Record<string, number>>;
 };
 
 /** Whether a figure keeps to its budget; null where there is none, or no figure. */
@@ -21,6 +23,17 @@ export function isMet({ value, budget }: Figure): boolean | null {
   if (value === null || budget === undefined) return null;
   return "atLeast" in budget ? value >= budget.atLeast : value <= budget.atMost;
 }
+
+/** A stretch of time in which the processes of the town did one thing. */
+export type Stage = {
+  readonly name: string;
+  /** By the clock that profiles have too (CLOCK_MONOTONIC), microseconds. */
+  readonly fromUs: number;
+  readonly toUs: number;
+  readonly statements: number;
+  /** Processor time of whole threads by the kernel, seconds; profiles count waiting too. */
+  readonly cpuS: Readonly<Record<string, number>>;
+};
 
 /** A row that can be asked for by its name. Most give several figures. */
 export type Row = {
@@ -37,6 +50,8 @@ export type Context = {
   readonly quick: boolean;
   /** V8 profiles of the processes that are measured go there. */
   readonly profiles: string | undefined;
+  /** Registers a measured stage: profiles are read for what lies within it. */
+  stage(stage: Stage): void;
   /** Says on stderr what is going on. */
   say(text: string): void;
   /** Makes something that several rows need, once. */

@@ -5,8 +5,10 @@
  */
 import { fork } from "node:child_process";
 import { join } from "node:path";
+import process from "node:process";
 import type { LoadMessage, LoadOptions, LoadResult } from "./load/options.ts";
-import { cpuTime, memory, resetPeak, type CpuTime } from "./procfs.ts";
+import { cpuTime, idleTime, memory, resetPeak, type CpuTime } from "./procfs.ts";
+import { profileFolder } from "./profile-stages.ts";
 import type { Town } from "./town.ts";
 
 const LOAD = join(import.meta.dirname, "load.ts");
@@ -18,6 +20,11 @@ export type Measured = LoadResult & {
   /** Peak RSS in bytes while the load ran. */
   readonly anchorPeak: number;
   readonly brokerPeak: number;
+  /** The measured stage on CLOCK_MONOTONIC, microseconds. */
+  readonly fromUs: number;
+  readonly toUs: number;
+  /** Part of all cores' time in it that nobody used, 0 to 1: the rest was ours or somebody else's. */
+  readonly idle: number;
 };
 
 export type RunOptions = Omit<LoadOptions, "host" | "port" | "seen" | "log" | "verifyEvery" | "warmUp"> & {
@@ -33,7 +40,8 @@ const BURSTS = 1.5;
 const VERIFY_EVERY = 25;
 
 export async function runLoad(town: Town, { origin, profiles, ...options }: RunOptions): Promise<Measured> {
-  const execArgv = profiles === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${join(profiles, "load")}`];
+  const execArgv =
+    profiles === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profileFolder(profiles, "load")}`];
   const child = fork(LOAD, { execArgv, serialization: "advanced" });
   const { broker, anchor } = town;
   const ended = new Promise<never>((_, reject) => {
@@ -67,8 +75,10 @@ export async function runLoad(town: Town, { origin, profiles, ...options }: RunO
     child.send("go");
     await next("measuring");
     const before = times();
+    const [fromUs, idleBefore] = [nowUs(), idleTime()];
     await next("measured");
     const after = times();
+    const [toUs, idleAfter] = [nowUs(), idleTime()];
     const { result } = await next("result");
     await new Promise((resolve) => child.once("close", resolve)); // it writes its profile
     return {
@@ -78,6 +88,9 @@ export async function runLoad(town: Town, { origin, profiles, ...options }: RunO
       anchor: difference(before.anchor, after.anchor),
       anchorPeak: memory(anchor.pid).peak,
       brokerPeak: memory(broker.pid).peak,
+      fromUs,
+      toUs,
+      idle: (idleAfter.idleS - idleBefore.idleS) / (idleAfter.allS - idleBefore.allS),
     };
   } finally {
     child.kill();
@@ -90,6 +103,8 @@ function warmUpOf({ statements, rate, inFlight, perMessage, devices }: Omit<RunO
     throw new Error("too few statements to measure anything behind the first burst");
   return Math.ceil(Math.max(WARM_UP * statements, burst));
 }
+
+const nowUs = (): number => Number(process.hrtime.bigint() / 1000n);
 
 const difference = (before: CpuTime, after: CpuTime): CpuTime => ({
   totalS: after.totalS - before.totalS,

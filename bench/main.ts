@@ -11,8 +11,9 @@ import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import type { Context } from "./figures.ts";
+import type { Context, Stage } from "./figures.ts";
 import { describeMachine } from "./machine.ts";
+import { readStages } from "./profile-stages.ts";
 import { jsonReport, textReport, type Result } from "./report.ts";
 import { ROWS } from "./rows.ts";
 
@@ -24,7 +25,7 @@ Without a ROW: all of them.
   --quick        short stages, under a minute: figures of a first impression
   --json         the table as JSON
   --dir DIR      where data is written: the disk there is part of what is measured (default: the folder for temporary files)
-  --profile DIR  V8 profiles of broker, anchor and load, for the rows that run them
+  --profile DIR  V8 profiles of broker, anchor and load for the rows that run them, and a summary: all of it is slower then
 `;
 
 async function main(): Promise<number> {
@@ -53,6 +54,7 @@ async function main(): Promise<number> {
   const folder = mkdtempSync(join(values.dir, "tally-bench-"));
   const machine = describeMachine(folder, args);
   const ends: (() => Promise<void>)[] = [];
+  const stages: Stage[] = [];
   const made = new Map<string, Promise<unknown>>();
   const startedMs = performance.now();
   const context: Context = {
@@ -67,6 +69,7 @@ async function main(): Promise<number> {
       made.set(name, known);
       return known as Promise<T>;
     },
+    stage: (stage) => void stages.push(stage),
     atEnd: (end) => void ends.unshift(end),
   };
   const results: Result[] = [];
@@ -88,7 +91,8 @@ async function main(): Promise<number> {
     rmSync(folder, { recursive: true, force: true });
   }
   const loadAfter = loadavg().map((one) => Math.round(one * 100) / 100);
-  const report = { machine, quick: values.quick, loadAfter, results };
+  const profiles = values.profile === undefined ? [] : readStages(values.profile, stages);
+  const report = { machine, quick: values.quick, loadAfter, results, profiles };
   process.stdout.write(values.json ? jsonReport(report) : textReport(report));
   return results.some(({ error }) => error !== undefined) ? 1 : 0;
 }

@@ -43,6 +43,15 @@ function statOf(path: string): { name: string; seconds: number } {
   return { name, seconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_S };
 }
 
+/** Time of all cores together so far, and the part of it in which they had nothing to do or waited for a disk, seconds. */
+export function idleTime(): { allS: number; idleS: number } {
+  const [line = ""] = readFileSync("/proc/stat", "utf8").split("\n");
+  // user, nice, system, idle, iowait, irq, softirq, steal; what follows is counted in user already
+  const ticks = line.trim().split(/\s+/).slice(1, 9).map(Number);
+  const allS = ticks.reduce((sum, one) => sum + one, 0) / TICKS_PER_S;
+  return { allS, idleS: ((ticks[3] ?? 0) + (ticks[4] ?? 0)) / TICKS_PER_S };
+}
+
 /** Memory in bytes: resident now, its peak since {@link resetPeak}, and the part of it that is no file's. */
 export function memory(pid: number): { rss: number; peak: number; anonymous: number } {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
@@ -53,6 +62,13 @@ export function memory(pid: number): { rss: number; peak: number; anonymous: num
 /** Begins a new peak. */
 export function resetPeak(pid: number): void {
   writeFileSync(`/proc/${pid}/clear_refs`, "5");
+}
+
+/** Bytes that a process has read by system calls so far, from whatever: files, sockets, pipes; and those that had to come from a disk. */
+export function bytesRead(pid: number): { calls: number; disk: number } {
+  const io = readFileSync(`/proc/${pid}/io`, "utf8");
+  const field = (name: string): number => Number(new RegExp(`^${name}: (\\d+)`, "m").exec(io)?.[1]);
+  return { calls: field("rchar"), disk: field("read_bytes") };
 }
 
 /**

@@ -5,6 +5,7 @@
  */
 import { isMet, type Budget, type Figure } from "./figures.ts";
 import type { Machine } from "./machine.ts";
+import { profileLines, type ThreadProfile } from "./profile-stages.ts";
 
 export type Result = { readonly row: string; readonly figures: readonly Figure[]; readonly error?: string };
 
@@ -14,6 +15,8 @@ export type Report = {
   /** Load average when the last row ended. */
   readonly loadAfter: readonly number[];
   readonly results: readonly Result[];
+  /** With `--profile`: where the time of a statement went. */
+  readonly profiles: readonly ThreadProfile[];
 };
 
 export const jsonReport = (report: Report): string =>
@@ -29,7 +32,7 @@ export const jsonReport = (report: Report): string =>
     2,
   )}\n`;
 
-export function textReport({ machine, quick, loadAfter, results }: Report): string {
+export function textReport({ machine, quick, loadAfter, results, profiles }: Report): string {
   const { cpu, cores, memoryGiB, system, node, date, load, fileSystem, command } = machine;
   const lines = [
     `${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}, ${fileSystem}; Node ${node}; ${date}`,
@@ -55,6 +58,7 @@ export function textReport({ machine, quick, loadAfter, results }: Report): stri
     for (const note of notes) lines.push(`${" ".repeat((widths[0] ?? 0) + 4)}${note}`);
   }
   for (const { row, error } of results) if (error !== undefined) lines.push(`${row}: not measured: ${error}`);
+  lines.push(...profileLines(profiles));
   return `${lines.join("\n")}\n`;
 }
 

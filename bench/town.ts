@@ -16,6 +16,7 @@ import {
 } from "@tallystick/evidence";
 import { loadSigner, nodeSha256 } from "@tallystick/evidence/node";
 import { Programs, type Program } from "../demo/program.ts";
+import { profileFolder, type Profiled } from "./profile-stages.ts";
 
 export type TownOptions = {
   readonly folder: string;
@@ -62,10 +63,10 @@ export class Town {
     const programs = new Programs(folder, { ownGroups: false });
     const brokerConfig = join(folder, "broker.yaml");
     writeFileSync(brokerConfig, "version: 1\nlisten: { port: 0 }\nlog: { level: warn }\n");
-    const profiled = (name: string): NodeJS.ProcessEnv =>
+    const profiled = (name: Profiled): NodeJS.ProcessEnv =>
       profiles === undefined
         ? {}
-        : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir="${profiles}" --cpu-prof-name=${name}.cpuprofile` };
+        : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir="${profileFolder(profiles, name)}"` };
     const runBroker = ["run", "--json", "--config", brokerConfig];
     const broker = programs.start("broker", runBroker, profiled("broker"));
     const { listening } = JSON.parse(await broker.ready()) as { listening: string };

@@ -5,7 +5,7 @@
  */
 import { cpus } from "node:os";
 import { join } from "node:path";
-import { type Context, type Figure, type Row } from "../figures.ts";
+import { type Context, type Figure, type Row, type Stage } from "../figures.ts";
 import { runLoad, type Measured, type RunOptions } from "../load-run.ts";
 import { issOf, signerOf } from "../load/keys.ts";
 import { memory } from "../procfs.ts";
@@ -49,8 +49,22 @@ async function measure(context: Context, stream: string, shape: Shape): Promise<
     maxSeconds: context.quick ? 10 : 60,
   });
   checkReceipts(measured);
+  if (shape.rate === undefined) context.stage(stageOf(stream, measured));
   return measured;
 }
+
+const stageOf = (name: string, { fromUs, toUs, receipted, broker, anchor, cpuS }: Measured): Stage => ({
+  name,
+  fromUs,
+  toUs,
+  statements: receipted,
+  cpuS: {
+    "broker main": broker.mainS,
+    "anchor main": anchor.mainS,
+    "anchor workers": anchor.workersS,
+    "load main": cpuS,
+  },
+});
 
 /** @throws Error unless each statement got its receipt, once: a rate of anything else is no figure */
 function checkReceipts({ sent, once, twice, never, refusals }: Measured): void {
@@ -76,12 +90,12 @@ const atFullLoad = (context: Context): Promise<Measured> =>
 const rateOf = ({ receipted, seconds }: Measured): number => receipted / seconds;
 
 /** Where the processors' time went, for each statement. */
-function costs({ broker, anchor, cpuS, receipted, seconds }: Measured): string[] {
+function costs({ broker, anchor, cpuS, receipted, seconds, idle }: Measured): string[] {
   const us = (s: number): string => ((s * 1e6) / receipted).toFixed(1);
   const all = broker.totalS + anchor.totalS + cpuS;
   return [
     `CPU a statement: ${us(all)} us = broker ${us(broker.totalS)} + anchor ${us(anchor.totalS)} + load ${us(cpuS)}; ` +
-      `${(all / seconds).toFixed(2)} of ${cpus().length} cores busy with them`,
+      `${(all / seconds).toFixed(2)} of ${cpus().length} cores busy with them, ${(idle * cpus().length).toFixed(2)} idle`,
     `of the anchor: main thread ${us(anchor.mainS)}, signature threads ${us(anchor.workersS)}, V8's threads (garbage) ${us(anchor.v8S)}, ` +
       `files ${us(anchor.filesS)}; of the broker: V8's threads ${us(broker.v8S)}`,
   ];
@@ -147,28 +161,35 @@ export const readings: Row = {
   },
 };
 
+/** Parts of the measured rate at which latency is looked at; the budget is of the half. */
+const LATENCY_AT = [0.1, 0.5, 0.9];
+
 export const latency: Row = {
   name: "latency",
-  what: "from sending to receipt at half of the measured rate",
+  what: "from sending to receipt at 10, 50 and 90 % of the measured rate",
   async run(context): Promise<readonly Figure[]> {
-    const rate = rateOf(await atFullLoad(context)) / 2;
-    const seconds = context.quick ? 5 : 30;
-    const shape = { ...shapeOf(context), statements: Math.ceil((rate * seconds) / 0.85), rate };
-    const measured = await measure(context, "half", shape);
-    const { p50, p99, p999, max } = measured.latencyMs;
-    return [
-      {
-        what: "receipt latency at half load, p99",
+    const full = rateOf(await atFullLoad(context));
+    const figures: Figure[] = [];
+    for (const part of LATENCY_AT) {
+      const rate = part * full;
+      const seconds = context.quick ? 5 : 30;
+      const shape = { ...shapeOf(context), statements: Math.ceil((rate * seconds) / 0.85), rate };
+      const measured = await measure(context, `latency-${100 * part}`, shape);
+      const { p50, p99, p999, max } = measured.latencyMs;
+      figures.push({
+        what: `receipt latency at ${100 * part} % of the rate, p99`,
         value: p99,
         unit: "ms",
-        budget: { atMost: 1000 },
+        ...(part === 0.5 && { budget: { atMost: 1000 } }),
         notes: [
           `p50 ${p50.toFixed(0)} ms, p99.9 ${p999.toFixed(0)} ms, longest ${max.toFixed(0)} ms; ` +
             `open loop, ${rate.toFixed(0)} statements/s in messages of ${shape.perMessage}, from the moment each was due`,
           proof(measured),
         ],
-      },
-    ];
+        also: { p50Ms: p50, p99Ms: p99, p999Ms: p999, maxMs: max, ratePerS: rate },
+      });
+    }
+    return figures;
   },
 };
 
