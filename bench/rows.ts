@@ -8,6 +8,7 @@ import { agentRow, outboxRow } from "./rows/agent.ts";
 import { audit } from "./rows/audit.ts";
 import { air, flash } from "./rows/day.ts";
 import { anchorMemory, latency, readings, throughput } from "./rows/load.ts";
+import { mosquitto, tessera } from "./rows/peers.ts";
 import { raw } from "./rows/raw.ts";
 import { verifyRow } from "./rows/verify.ts";
 
@@ -17,6 +18,8 @@ export const ROWS: readonly Row[] = [
   readings,
   latency,
   anchorMemory,
+  mosquitto,
+  tessera,
   agentRow,
   outboxRow,
   flash,

@@ -18,6 +18,12 @@ import { loadSigner, nodeSha256 } from "@tallystick/evidence/node";
 import { Programs, type Program } from "../demo/program.ts";
 import { profileFolder, type Profiled } from "./profile-stages.ts";
 
+/** A broker as a process. */
+export type Carrier = Pick<Program, "pid" | "stop"> & {
+  readonly ended: Promise<Error>;
+  readonly url: string;
+};
+
 export type TownOptions = {
   readonly folder: string;
   readonly origin: string;
@@ -25,6 +31,8 @@ export type TownOptions = {
   readonly devices: readonly { readonly iss: string; readonly key: PublicKey }[];
   /** V8 profiles of the two processes go there. */
   readonly profiles?: string | undefined;
+  /** Another broker than ours: started in the folder, stopped with the town. */
+  readonly startBroker?: (folder: string) => Promise<Carrier>;
 };
 
 const OPERATOR = "city/operator";
@@ -36,7 +44,7 @@ const ENROL_MS = 60_000;
 const textOf = (note: string): string => note.slice(0, note.indexOf("\n\n") + 1);
 
 export class Town {
-  readonly broker: Program;
+  readonly broker: Carrier;
   readonly anchor: Program;
   readonly mqttUrl: URL;
   readonly httpUrl: string;
@@ -57,26 +65,22 @@ export class Town {
     this.policy = parts.policy;
   }
 
-  static async start({ folder, origin, devices, profiles }: TownOptions): Promise<Town> {
+  static async start({ folder, origin, devices, profiles, startBroker }: TownOptions): Promise<Town> {
     mkdirSync(folder, { recursive: true });
     const data = join(folder, "anchor");
     const programs = new Programs(folder, { ownGroups: false });
-    const brokerConfig = join(folder, "broker.yaml");
-    writeFileSync(brokerConfig, "version: 1\nlisten: { port: 0 }\nlog: { level: warn }\n");
     const profiled = (name: Profiled): NodeJS.ProcessEnv =>
       profiles === undefined
         ? {}
         : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir="${profileFolder(profiles, name)}"` };
-    const runBroker = ["run", "--json", "--config", brokerConfig];
-    const broker = programs.start("broker", runBroker, profiled("broker"));
-    const { listening } = JSON.parse(await broker.ready()) as { listening: string };
+    const broker = await (startBroker?.(folder) ?? ourBroker(programs, folder, profiled("broker")));
     const init = ["init", "--origin", origin, "--data", data, "--operator-iss", OPERATOR];
     const policy = await programs.must("anchor", init);
     await fillInbox(data, devices);
     const anchorConfig = join(folder, "anchor.yaml");
     writeFileSync(
       anchorConfig,
-      `version: 1\ndata: ${JSON.stringify(data)}\nbroker: { url: ${JSON.stringify(listening)} }\n` +
+      `version: 1\ndata: ${JSON.stringify(data)}\nbroker: { url: ${JSON.stringify(broker.url)} }\n` +
         `http: { listen: "127.0.0.1:0" }\nlog: { level: warn }\n`,
     );
     const runAnchor = ["run", "--json", "--config", anchorConfig];
@@ -87,7 +91,7 @@ export class Town {
     const town = new Town({
       broker,
       anchor,
-      mqttUrl: new URL(listening),
+      mqttUrl: new URL(broker.url),
       httpUrl: url,
       publicFolder,
       vkey,
@@ -128,6 +132,15 @@ export class Town {
       await delay(50);
     }
   }
+}
+
+async function ourBroker(programs: Programs, folder: string, env: NodeJS.ProcessEnv): Promise<Carrier> {
+  const config = join(folder, "broker.yaml");
+  writeFileSync(config, "version: 1\nlisten: { port: 0 }\nlog: { level: warn }\n");
+  const program = programs.start("broker", ["run", "--json", "--config", config], env);
+  const { listening } = JSON.parse(await program.ready()) as { listening: string };
+  const { pid, ended } = program;
+  return { pid, ended, url: listening, stop: () => program.stop() };
 }
 
 /** Enrolments as an operator's tool would leave them, all at once. */

@@ -7,25 +7,28 @@ import { cpus } from "node:os";
 import { join } from "node:path";
 import { type Context, type Figure, type Row, type Stage } from "../figures.ts";
 import { runLoad, type Measured, type RunOptions } from "../load-run.ts";
+import type { PublicKey } from "@tallystick/evidence";
 import { issOf, signerOf } from "../load/keys.ts";
 import { memory } from "../procfs.ts";
 import { Town } from "../town.ts";
 import { rawRate } from "./raw.ts";
 
-const ORIGIN = "bench.example/2026";
+export const ORIGIN = "bench.example/2026";
 const DEVICES = 400;
 const MIB = 2 ** 20;
+
+export const loadDevices = (): { iss: string; key: PublicKey }[] =>
+  Array.from({ length: DEVICES }, (_, i) => ({ iss: issOf(i), key: signerOf(i).key }));
 
 /** One town for all rows of a run: each load has chains of its own. */
 function theTown(context: Context): Promise<Town> {
   return context.once("town", async () => {
     context.say(`starting broker and anchor, enrolling ${DEVICES} devices`);
-    const devices = Array.from({ length: DEVICES }, (_, i) => ({ iss: issOf(i), key: signerOf(i).key }));
     const { profiles } = context;
     const town = await Town.start({
       folder: join(context.folder, "town"),
       origin: ORIGIN,
-      devices,
+      devices: loadDevices(),
       profiles,
     });
     context.atEnd(() => town.stop());
@@ -37,19 +40,24 @@ type Shape = Pick<RunOptions, "readings" | "perMessage" | "inFlight" | "statemen
   readonly rate?: number;
 };
 
-async function measure(context: Context, stream: string, shape: Shape): Promise<Measured> {
-  const town = await theTown(context);
+export async function measure(
+  context: Context,
+  stream: string,
+  shape: Shape,
+  given?: Town,
+): Promise<Measured> {
+  const town = given ?? (await theTown(context));
   context.say(`signing ${shape.statements} statements, then sending them (${stream})`);
   const measured = await runLoad(town, {
     ...shape,
     stream: `meter/${stream}`,
     devices: DEVICES,
     origin: ORIGIN,
-    profiles: context.profiles,
+    profiles: given === undefined ? context.profiles : undefined,
     maxSeconds: context.quick ? 10 : 60,
   });
   checkReceipts(measured);
-  if (shape.rate === undefined) context.stage(stageOf(stream, measured));
+  if (shape.rate === undefined && given === undefined) context.stage(stageOf(stream, measured));
   return measured;
 }
 
@@ -77,20 +85,20 @@ function checkReceipts({ sent, once, twice, never, refusals }: Measured): void {
 }
 
 /** In a message, what an agent that has something to catch up sends at once; enough under way to fill the anchor's pool. */
-const shapeOf = (context: Context): Shape => ({
+export const shapeOf = (context: Context): Shape => ({
   readings: 1,
   perMessage: 32,
   inFlight: 2,
   statements: context.quick ? 120_000 : 480_000,
 });
 
-const atFullLoad = (context: Context): Promise<Measured> =>
+export const atFullLoad = (context: Context): Promise<Measured> =>
   context.once("full load", () => measure(context, "full", shapeOf(context)));
 
-const rateOf = ({ receipted, seconds }: Measured): number => receipted / seconds;
+export const rateOf = ({ receipted, seconds }: Measured): number => receipted / seconds;
 
 /** Where the processors' time went, for each statement. */
-function costs({ broker, anchor, cpuS, receipted, seconds, idle }: Measured): string[] {
+export function costs({ broker, anchor, cpuS, receipted, seconds, idle }: Measured): string[] {
   const us = (s: number): string => ((s * 1e6) / receipted).toFixed(1);
   const all = broker.totalS + anchor.totalS + cpuS;
   return [
@@ -101,11 +109,11 @@ function costs({ broker, anchor, cpuS, receipted, seconds, idle }: Measured): st
   ];
 }
 
-const proof = ({ sent, resent, verifiedReceipts, verifiedStatements }: Measured): string =>
+export const proof = ({ sent, resent, verifiedReceipts, verifiedStatements }: Measured): string =>
   `${sent} statements sent, each got its receipt exactly once; messages sent again: ${resent}; ` +
   `${verifiedReceipts} receipts for ${verifiedStatements} statements verified`;
 
-const stage = ({ receipted, seconds, statementBytes }: Measured, { perMessage }: Shape): string =>
+export const stage = ({ receipted, seconds, statementBytes }: Measured, { perMessage }: Shape): string =>
   `${receipted} statements of ${statementBytes.toFixed(0)} bytes in ${seconds.toFixed(1)} s after warm-up, ` +
   `closed loop, ${DEVICES} devices, ${perMessage} a message`;
 

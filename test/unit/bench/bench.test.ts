@@ -121,6 +121,7 @@ describe("figures", () => {
       machine,
       quick: false,
       loadAfter: [1],
+      profiles: [],
       results: [
         { row: "a", figures },
         { row: "b", figures: [], error: "broken" },
