@@ -82,7 +82,9 @@ export function toldOnSystem(statements: readonly Link[]): ReadonlyMap<string, r
   for (const { claims, event } of statements) {
     if (claims.sub !== SYSTEM_STREAM || event?.kind !== "gap" || event.chain === undefined) continue;
     const place = placeOf(claims.iss, event.chain.sub, event.chain.ch);
-    told.set(place, [...(told.get(place) ?? []), event]);
+    const gaps = told.get(place);
+    if (gaps === undefined) told.set(place, [event]);
+    else gaps.push(event);
   }
   return told;
 }
@@ -168,22 +170,53 @@ function rivalsByNumber<S extends Link>(group: readonly S[]): S[][] {
 function holes(ch: Uint8Array, statements: readonly Link[], gaps: readonly Gap[]): ChainFinding[] {
   const first = statements[0]?.claims.seq ?? 0;
   const last = statements.at(-1)?.claims.seq ?? 0;
-  const signed = gaps.flatMap(({ seq }) => (seq === undefined ? [] : [seq]));
-  return missingNumbers({ ch, statements }, { from: first, to: last }).flatMap(({ from, to }) => {
-    const cuts = new Set([from]);
-    for (const gap of signed) {
-      if (gap.first > from && gap.first <= to) cuts.add(gap.first);
-      if (gap.last >= from && gap.last < to) cuts.add(gap.last + 1);
+  const missing = missingNumbers({ ch, statements }, { from: first, to: last });
+  return cutByGaps(missing, toldRanges(gaps)).map(({ from, to, gaps: told }) => ({
+    code: "hole" as const,
+    ch,
+    from,
+    to,
+    signed: told.length > 0,
+  }));
+}
+
+/** Numbers that gaps tell of; gaps that overlap are one. */
+export type Told = Range & { readonly gaps: readonly Gap[] };
+
+/** Sorted, none overlapping another. hostile: as many as there are statements, so each is looked at once. */
+export function toldRanges(gaps: readonly Gap[]): readonly Told[] {
+  const ranges: { from: number; to: number; gaps: Gap[] }[] = [];
+  const sorted = gaps.flatMap((gap) => (gap.seq === undefined ? [] : [{ gap, ...gap.seq }]));
+  for (const { gap, first, last } of sorted.sort((a, b) => a.first - b.first)) {
+    const open = ranges.at(-1);
+    if (open === undefined || first > open.to) ranges.push({ from: first, to: last, gaps: [gap] });
+    else {
+      open.to = Math.max(open.to, last);
+      open.gaps.push(gap);
     }
-    const begins = [...cuts].sort((a, b) => a - b);
-    return begins.map((begin, i) => ({
-      code: "hole" as const,
-      ch,
-      from: begin,
-      to: (begins[i + 1] ?? to + 1) - 1,
-      signed: signed.some((gap) => gap.first <= begin && begin <= gap.last),
-    }));
-  });
+  }
+  return ranges;
+}
+
+/** Cuts ascending ranges where told ones begin and end, and says of each part which gaps tell of it: none, or all that overlap there. */
+export function cutByGaps(ranges: readonly Range[], told: readonly Told[]): Told[] {
+  const parts: Told[] = [];
+  let next = 0;
+  for (const { from, to } of ranges) {
+    let at = from;
+    for (let one = told[next]; one !== undefined && one.from <= to; one = told[next]) {
+      if (one.to >= at) {
+        if (one.from > at) parts.push({ from: at, to: one.from - 1, gaps: [] });
+        const end = Math.min(one.to, to);
+        parts.push({ from: Math.max(at, one.from), to: end, gaps: one.gaps });
+        at = end + 1;
+      }
+      if (one.to > to) break;
+      next += 1;
+    }
+    if (at <= to) parts.push({ from: at, to, gaps: [] });
+  }
+  return parts;
 }
 
 /** What the openings of a stream's chains say about one another. */

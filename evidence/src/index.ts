@@ -48,6 +48,14 @@ export {
 export { formatCheckpoint, openCheckpoint, parseCheckpoint, type Checkpoint } from "./checkpoint.ts";
 export { CompactRange, type OnNode } from "./compact-range.ts";
 export { verifyConsistency } from "./consistency.ts";
+export { coverage, type ChainCoverage, type StreamCoverage } from "./coverage.ts";
+export {
+  type Covered,
+  type Missing,
+  type MissingKind,
+  type MissingNumbers,
+  type StreamSamples,
+} from "./coverage-walk.ts";
 export { encodeSign1, parseSign1, toBeSigned, type Sign1 } from "./cose.ts";
 export { cosign, verifyCosignature, verifyCosignatures, type Cosignature } from "./cosignature.ts";
 export {

@@ -56,6 +56,11 @@ export class FakeAnchor {
     return treeRoot(this.size, this.#read);
   }
 
+  /** True where it is in the tree. */
+  isEntered(hash: Uint8Array): boolean {
+    return this.#indexes.has(toHex(hash));
+  }
+
   /** Takes in an `up` message and gives back what goes down, one message each. */
   async take(payload: Uint8Array): Promise<readonly Uint8Array[]> {
     const { items, rest } = splitUp(payload);
