@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -28,6 +28,8 @@ import { loadSigner, nodeSha256 } from "@tallystick/evidence/node";
 import { defaultConfig, placesOf, type Config } from "../../anchor/src/config.ts";
 import { createLog } from "../../anchor/src/create-log.ts";
 import { openLog, type OpenLog } from "../../anchor/src/open-log.ts";
+import { backupLog } from "../../anchor/src/backup.ts";
+import { restoreLog, type Restored } from "../../anchor/src/restore/restore.ts";
 import { signedBatch } from "../../anchor/src/sign.ts";
 import type { Sequenced } from "../../anchor/src/sequence.ts";
 import { createSodiumProvider } from "../../anchor/src/sodium.ts";
@@ -57,6 +59,7 @@ export class AnchorLog {
     this.opened = opened;
     this.policy = policy;
     this.operator = loadSigner(placesOf(config).operatorKey);
+    this.#items = opened.keys.count;
     this.#lastItem = opened.keys.last;
   }
 
@@ -167,6 +170,35 @@ export class AnchorLog {
     return openLog({ config, provider: createSodiumProvider(), nowUnixS: () => this.clock.now });
   }
 
+  /** A backup as a file of this log's folder. */
+  async backup(name = "log.backup"): Promise<string> {
+    const { file } = await backupLog(placesOf(this.config), join(this.folder, name), {
+      nowUnixS: () => this.clock.now,
+      progress: noProgress,
+    });
+    return file;
+  }
+
+  /** A folder that has nothing but this log's keys, to restore into. */
+  emptyFolder(): Config {
+    const config = defaultConfig(join(mkdtempSync(join(tmpdir(), "tally-anchor-")), "data"));
+    cpSync(join(this.config.data, "keys"), join(config.data, "keys"), { recursive: true });
+    return config;
+  }
+
+  restoreInto(config: Config, from: readonly string[]): Promise<Restored> {
+    const nowUnixS = (): number => this.clock.now;
+    return restoreLog({ config, from, provider: createSodiumProvider(), nowUnixS, progress: noProgress });
+  }
+
+  /** This log anew, in a folder of its own, from what these sources have of it; opened, and so published. */
+  async restored(from: readonly string[]): Promise<AnchorLog> {
+    const config = this.emptyFolder();
+    await this.restoreInto(config, from);
+    const opened = await this.openAgain(config);
+    return new AnchorLog(join(config.data, ".."), config, opened, this.policy, this.clock);
+  }
+
   remove(): void {
     try {
       this.opened.close();
@@ -176,6 +208,8 @@ export class AnchorLog {
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
+
+const noProgress = { update: () => undefined, done: () => undefined };
 
 type ItemOptions = {
   readonly signer?: Signer;

@@ -53,21 +53,22 @@ export class BatchStore {
 
   /** The state of the log; undefined before entry 0. */
   last(): BatchRow | undefined {
-    return fromStored(this.#last.get());
+    return batchFrom(this.#last.get());
   }
 
   /** The batch that ended at this size. */
   at(size: number): BatchRow | undefined {
-    return fromStored(this.#at.get(size));
+    return batchFrom(this.#at.get(size));
   }
 
   /** The batch that brought the entry at `index`. */
   holding(index: number): BatchRow | undefined {
-    return fromStored(this.#holding.get(index));
+    return batchFrom(this.#holding.get(index));
   }
 }
 
-function fromStored(row: unknown): BatchRow | undefined {
+/** A row of the table `batches`. */
+export function batchFrom(row: unknown): BatchRow | undefined {
   if (row === undefined) return undefined;
   const stored = row as Stored; // STRICT tables: the columns have these types
   return {

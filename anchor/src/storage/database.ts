@@ -82,6 +82,26 @@ export function openDatabase(path: string): DatabaseSync {
   });
 }
 
+/**
+ * Opens a database to read it, also while an anchor runs on it, or one that was copied.
+ *
+ * @throws EvidenceError `storage-missing`, `storage-newer`, `storage-failed`
+ */
+export function readDatabase(path: string): DatabaseSync {
+  if (!existsSync(path)) {
+    throw new EvidenceError("storage-missing", `${path}: no ledger here; name the data folder with --data`);
+  }
+  let db: DatabaseSync | undefined;
+  try {
+    db = new DatabaseSync(path, { readOnly: true, timeout: BUSY_MS });
+    versionOf(db, path);
+    return db;
+  } catch (error) {
+    db?.close();
+    throw error instanceof EvidenceError ? error : storageFailed(`${path}: can't read the database`, error);
+  }
+}
+
 /** True for a file that `tally-anchor backup` wrote. */
 export const isBackup = (db: DatabaseSync): boolean =>
   db.prepare("PRAGMA application_id").get()?.["application_id"] === BACKUP_MARK;

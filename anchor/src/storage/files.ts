@@ -39,7 +39,8 @@ function makeFolder(root: string, folder: string, changed: Set<string>, disk: Di
   const path = join(root, folder);
   if (changed.has(path)) return;
   if (!disk.exists(path)) {
-    if (folder !== ".") makeFolder(root, dirname(folder), changed, disk);
+    if (folder === ".") changed.add(dirname(root));
+    else makeFolder(root, dirname(folder), changed, disk);
     disk.makeFolder(path);
   }
   changed.add(path);
