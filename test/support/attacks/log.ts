@@ -5,9 +5,7 @@
  * @module
  */
 import {
-  encodeCbor,
   encodeReceipt,
-  encodeSign1,
   encodeTransparent,
   formatCheckpoint,
   formatVkey,
@@ -20,17 +18,15 @@ import {
   sha256,
   signBatch,
   signNote,
-  toBeSigned,
   type BatchClaims,
   type Bundle,
-  type CborKey,
-  type CborValue,
   type KeyState,
   type Statement,
 } from "@tallystick/evidence";
 import type { Chain } from "../world-device.ts";
 import { operatorOf, World, type Batch } from "../world.ts";
 import { invalid, notVerifiable, restricted } from "./demands.ts";
+import { foreignReceipt } from "./foreign.ts";
 import { createTown, handedOver, honest, policyOf, settled, type Attack, type Town } from "./town.ts";
 
 const attacker = "holder of the log's key";
@@ -355,17 +351,8 @@ function stateFrom({ world }: Town, state: KeyState, at: Batch, chain: Chain): B
   return { ...bundle, keys: [...state.records()].map(({ kid }) => ({ log: 0, ...state.proof(kid) })) };
 }
 
-/** The statement with a receipt as other log software makes them: a good proof and signature, and no `size` among the claims. */
+/** The statement with one or two receipts that sign no size. */
 async function foreignly({ world }: Town, statement: Statement, copies: 1 | 2): Promise<Uint8Array> {
-  const { sign1 } = parseReceipt(world.receipt([statement]));
-  const header = new Map<CborKey, CborValue>([
-    [1, -19],
-    [4, world.log.key.kid],
-    [15, new Map<CborKey, CborValue>([[1, world.origin]])],
-    [395, 1],
-  ]);
-  const protectedBytes = encodeCbor(header);
-  const signature = await world.log.sign(toBeSigned(protectedBytes, world.newest.root));
-  const receipt = encodeSign1({ protectedBytes, unprotected: sign1.unprotected, payload: null, signature });
+  const receipt = await foreignReceipt(world, statement);
   return encodeTransparent(statement.bytes, copies === 1 ? [receipt] : [receipt, receipt]);
 }
