@@ -7,6 +7,7 @@ import type { Row } from "./figures.ts";
 import { agentRow, outboxRow } from "./rows/agent.ts";
 import { audit } from "./rows/audit.ts";
 import { air, flash } from "./rows/day.ts";
+import { growth } from "./rows/growth.ts";
 import { anchorMemory, latency, readings, throughput } from "./rows/load.ts";
 import { mosquitto, tessera } from "./rows/peers.ts";
 import { raw } from "./rows/raw.ts";
@@ -26,4 +27,5 @@ export const ROWS: readonly Row[] = [
   air,
   verifyRow,
   audit,
+  growth,
 ];

@@ -6,16 +6,10 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import {
-  encodeItem,
-  parseCheckpoint,
-  parseVkey,
-  sealStatement,
-  toHex,
-  type PublicKey,
-} from "@tallystick/evidence";
-import { loadSigner, nodeSha256 } from "@tallystick/evidence/node";
+import { formatVkey, parseCheckpoint, parseVkey, toHex, type PublicKey } from "@tallystick/evidence";
+import { loadSigner } from "@tallystick/evidence/node";
 import { Programs, type Program } from "../demo/program.ts";
+import { enrolments, OPERATOR } from "./growth/enrolments.ts";
 import { profileFolder, type Profiled } from "./profile-stages.ts";
 
 /** A broker as a process. */
@@ -33,10 +27,10 @@ export type TownOptions = {
   readonly profiles?: string | undefined;
   /** Another broker than ours: started in the folder, stopped with the town. */
   readonly startBroker?: (folder: string) => Promise<Carrier>;
+  /** A log that is there already, with its devices: its data folder. */
+  readonly data?: string;
 };
 
-const OPERATOR = "city/operator";
-const FIRST_UNIX_S = 1_790_000_000;
 /** Longest wait for the enrolments to be in the log. */
 const ENROL_MS = 60_000;
 
@@ -49,12 +43,11 @@ export class Town {
   readonly mqttUrl: URL;
   readonly httpUrl: string;
   readonly publicFolder: string;
-  /** The log's verifier key, and the trust policy that names it. */
+  /** The log's verifier key. */
   readonly vkey: string;
-  readonly policy: string;
 
   private constructor(
-    parts: Pick<Town, "broker" | "anchor" | "mqttUrl" | "httpUrl" | "publicFolder" | "vkey" | "policy">,
+    parts: Pick<Town, "broker" | "anchor" | "mqttUrl" | "httpUrl" | "publicFolder" | "vkey">,
   ) {
     this.broker = parts.broker;
     this.anchor = parts.anchor;
@@ -62,21 +55,28 @@ export class Town {
     this.httpUrl = parts.httpUrl;
     this.publicFolder = parts.publicFolder;
     this.vkey = parts.vkey;
-    this.policy = parts.policy;
   }
 
-  static async start({ folder, origin, devices, profiles, startBroker }: TownOptions): Promise<Town> {
+  static async start({
+    folder,
+    origin,
+    devices,
+    profiles,
+    startBroker,
+    data: given,
+  }: TownOptions): Promise<Town> {
     mkdirSync(folder, { recursive: true });
-    const data = join(folder, "anchor");
+    const data = given ?? join(folder, "anchor");
     const programs = new Programs(folder, { ownGroups: false });
     const profiled = (name: Profiled): NodeJS.ProcessEnv =>
       profiles === undefined
         ? {}
         : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir="${profileFolder(profiles, name)}"` };
     const broker = await (startBroker?.(folder) ?? ourBroker(programs, folder, profiled("broker")));
-    const init = ["init", "--origin", origin, "--data", data, "--operator-iss", OPERATOR];
-    const policy = await programs.must("anchor", init);
-    await fillInbox(data, devices);
+    if (given === undefined) {
+      await programs.must("anchor", ["init", "--origin", origin, "--data", data, "--operator-iss", OPERATOR]);
+      await fillInbox(data, devices);
+    }
     const anchorConfig = join(folder, "anchor.yaml");
     writeFileSync(
       anchorConfig,
@@ -86,7 +86,7 @@ export class Town {
     const runAnchor = ["run", "--json", "--config", anchorConfig];
     const anchor = programs.start("anchor", runAnchor, profiled("anchor"));
     const { url } = JSON.parse(await anchor.ready()) as { url: string };
-    const vkey = /^log (\S+)$/m.exec(policy)?.[1] ?? "";
+    const vkey = formatVkey(origin, loadSigner(join(data, "keys", "log.pem")).key);
     const publicFolder = join(data, "public");
     const town = new Town({
       broker,
@@ -95,7 +95,6 @@ export class Town {
       httpUrl: url,
       publicFolder,
       vkey,
-      policy,
     });
     await town.#reaches(1 + devices.length);
     return town;
@@ -148,14 +147,9 @@ async function fillInbox(data: string, devices: TownOptions["devices"]): Promise
   const operator = loadSigner(join(data, "keys", "operator.pem"));
   const inbox = join(data, "inbox");
   mkdirSync(inbox, { recursive: true, mode: 0o700 });
-  let prev = firstItem(join(data, "public"));
-  for (const [i, { iss, key }] of devices.entries()) {
-    const seq = i + 1;
-    const claims = { iss: OPERATOR, sub: "registry", iat: FIRST_UNIX_S, seq, prev, tq: 2, lvl: 1 } as const;
-    const payload = encodeItem({ kind: "enrol", device: iss, key, streams: ["*"], silenceS: 900 });
-    const { bytes, hash } = await sealStatement(claims, { type: "registry", payload }, operator, nodeSha256);
-    writeFileSync(join(inbox, `${String(seq).padStart(9, "0")}.cose`), bytes);
-    prev = hash;
+  const after = { count: 1, last: firstItem(join(data, "public")) };
+  for (const { claims, bytes } of await enrolments(devices, after, operator)) {
+    writeFileSync(join(inbox, `${String(claims.seq).padStart(9, "0")}.cose`), bytes);
   }
 }
 

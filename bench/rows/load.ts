@@ -14,7 +14,7 @@ import { Town } from "../town.ts";
 import { rawRate } from "./raw.ts";
 
 export const ORIGIN = "bench.example/2026";
-const DEVICES = 400;
+export const DEVICES = 400;
 const MIB = 2 ** 20;
 
 export const loadDevices = (): { iss: string; key: PublicKey }[] =>
