@@ -249,7 +249,9 @@ function rearranged(bundle: Bundle, stranger: Bundle, random: Random): Bundle {
   ] as const);
   if (name === "receipts") return otherReceipts(bundle, stranger, random);
   if (name === "scope") return { ...bundle, scope: bundle.scope.map((one) => otherScope(one, random)) };
-  return { ...bundle, [name]: otherList<unknown>(bundle[name], stranger[name], random) };
+  // an item among the statements, or the other way round, is a strange one too
+  const strange = name === "registry" && random.chance(0.3) ? stranger.statements : stranger[name];
+  return { ...bundle, [name]: otherList<unknown>(bundle[name], strange, random) };
 }
 
 function otherList<T>(list: readonly T[], strange: readonly T[], random: Random): readonly T[] {

@@ -125,7 +125,7 @@ export function statementTargets(corpus: Corpus): readonly Target[] {
       ..."receipt-missing receipt-size receipt-malformed log-unknown log-key proof-length proof-index".split(
         " ",
       ),
-      ..."registry-missing key-unknown statement-claims vds-unsupported cose-algorithm too-large receipt-index".split(
+      ..."registry-missing key-unknown statement-claims vds-unsupported cose-algorithm receipt-index".split(
         " ",
       ),
       "restricted: no-witness",
