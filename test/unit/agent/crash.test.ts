@@ -4,9 +4,7 @@ import { expect, test } from "vitest";
 import { decimal, decodePack, formatDecimal, toHex, type Statement } from "@tallystick/evidence";
 import { baseName } from "../../../agent/src/journal.ts";
 import { ISS, observation, Rig, STREAM } from "../../support/agent-rig.ts";
-
-/** Where in its life a transaction is cut off. */
-type Cut = "before" | "within" | "after";
+import { cutPower, PowerCut, type Cut } from "../../support/power-cut.ts";
 
 type Step =
   | { readonly do: "read" }
@@ -37,31 +35,6 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 /** `maxLossMs` of the rig's stream. */
 const MAX_LOSS_MS = 10_000;
-
-class PowerCut extends Error {}
-
-/** The transaction after `transactions` more is cut off, and so is everything after it. */
-function cutPower(rig: Rig, transactions: number, cut: Cut): { readonly failed: boolean } {
-  const { storage } = rig;
-  const transaction = storage.transaction.bind(storage);
-  const power = { failed: false };
-  const fail = (): never => {
-    power.failed = true;
-    throw new PowerCut("no power");
-  };
-  let left = transactions;
-  storage.transaction = <T>(write: () => T): T => {
-    if (power.failed) fail();
-    if (left-- > 0) return transaction(write);
-    if (cut === "before") fail();
-    const result = transaction(() => {
-      const written = write();
-      return cut === "within" ? fail() : written;
-    });
-    return cut === "after" ? fail() : result;
-  };
-  return power;
-}
 
 /** Values read so far: those that a crash may still take, and those that it may not. */
 type Values = {
