@@ -19,6 +19,7 @@ import { UPLINK_SCOPE, type Counters } from "./counters.ts";
 import type { Log } from "./log.ts";
 import { STATE, type Outbox, type OutboxItem } from "./outbox.ts";
 import type { Query, Storage } from "./storage.ts";
+import type { Called } from "./testimony.ts";
 import type { Timekeeping } from "./timekeeping.ts";
 import type { Trees, VerifiedReceipt } from "./trees.ts";
 
@@ -27,6 +28,8 @@ export type Effects = {
   readonly receipted: readonly OutboxItem[];
   readonly refused: readonly OutboxItem[];
   readonly wanted: readonly number[];
+  /** The receipt that the anchor has to be shown, where what it said calls for one. */
+  readonly called?: Called;
 };
 
 export type AnswersParts = {
@@ -53,6 +56,8 @@ export class Answers {
   readonly #known: Query<{ last: number; code: string }>;
   readonly #reject: StatementSync;
   readonly #forget: StatementSync;
+  /** True while there may be rejections to be forgotten. */
+  #rejected: boolean;
   readonly #trim: StatementSync;
   readonly #loggedMs = new Map<string, number>();
 
@@ -65,6 +70,7 @@ export class Answers {
        ON CONFLICT DO UPDATE SET code = excluded.code, text = excluded.text, last = excluded.last, count = count + 1`,
     );
     this.#forget = storage.prepare("DELETE FROM rejection WHERE hash = ?");
+    this.#rejected = storage.query("SELECT 1 FROM rejection LIMIT 1").get() !== undefined;
     this.#trim = storage.prepare(
       "DELETE FROM rejection WHERE hash IN (SELECT hash FROM rejection ORDER BY last DESC LIMIT -1 OFFSET ?)",
     );
@@ -84,10 +90,13 @@ export class Answers {
     const wanted = messages.flatMap((message) =>
       message.kind === "wanted" ? this.#wanted(message.hashes) : [],
     );
-    const receipted = this.#keep(good);
+    const { receipted, contradicted } = this.#keep(good);
     const refused = this.#note(rejections);
     if (receipted.length > 0) this.#parts.outbox.changed();
-    return { receipted, refused, wanted };
+    const isAsked =
+      messages.some(({ kind }) => kind === "wanted") || rejections.some(({ code }) => code === "log-behind");
+    const called = contradicted === undefined ? (isAsked ? "newest" : undefined) : { row: contradicted };
+    return { receipted, refused, wanted, ...(called !== undefined && { called }) };
   }
 
   #verified({ hashes, receipt }: Extract<DownMessage, { kind: "receipt" }>): readonly Good[] {
@@ -105,36 +114,50 @@ export class Answers {
     }
   }
 
-  #keep(good: readonly Good[]): readonly OutboxItem[] {
+  /** Gives statements their receipts; and the row of a receipt that one of these contradicts. */
+  #keep(good: readonly Good[]): {
+    readonly receipted: readonly OutboxItem[];
+    readonly contradicted: number | undefined;
+  } {
     const { storage, counters } = this.#parts;
     const done = new Map<number, OutboxItem>();
-    if (good.length > 0) storage.transaction(() => good.forEach((one) => this.#keepOne(one, done)));
+    let contradicted: number | undefined;
+    if (good.length > 0) {
+      storage.transaction(() => {
+        for (const one of good) contradicted = this.#keepOne(one, done) ?? contradicted;
+      });
+    }
     counters.add(UPLINK_SCOPE, "statements-receipted", done.size);
-    return [...done.values()];
+    return { receipted: [...done.values()], contradicted };
   }
 
-  #keepOne({ receipt, items }: Good, done: Map<number, OutboxItem>): void {
+  /** Returns the row of the receipt that this one contradicts, where there is one. */
+  #keepOne({ receipt, items }: Good, done: Map<number, OutboxItem>): number | undefined {
     const { outbox, trees, counters, time, log } = this.#parts;
     const { origin, size } = receipt;
-    if (trees.contradicts(receipt, time.now().timeUnixMs)) {
+    const contradicted = trees.contradicts(receipt, time.now().timeUnixMs);
+    if (contradicted !== undefined) {
       counters.add(UPLINK_SCOPE, "log-equivocation");
       const advice = "both are kept as proof: see tally-agent status";
       log.error({ code: "log-equivocation", size }, `${origin} signed two trees of one size; ${advice}`);
-      return;
+      return contradicted;
     }
-    trees.see(receipt);
     const isFresh = (item: OutboxItem | undefined): boolean =>
       item !== undefined && item.state !== STATE.receipted && !done.has(item.id);
     if (!items.some(isFresh)) {
       counters.add(UPLINK_SCOPE, "receipts-repeated");
-      return;
+      return undefined;
     }
     const row = trees.keep(receipt);
+    let smallest: OutboxItem | undefined;
     for (const [place, item] of items.entries()) {
       if (item === undefined || !outbox.setReceipted(item, row, place)) continue;
-      if (item.state === STATE.refused) this.#forget.run(item.hash);
+      if (this.#rejected) this.#forget.run(item.hash);
+      if (smallest === undefined || item.size < smallest.size) smallest = item;
       done.set(item.id, item);
     }
+    if (smallest !== undefined) trees.see(receipt, smallest.id);
+    return undefined;
   }
 
   #note(rejections: readonly Rejection[]): readonly OutboxItem[] {
@@ -152,6 +175,7 @@ export class Answers {
       const known = this.#known.get(hash);
       if (known !== undefined && known.code === code && Math.abs(nowMs - known.last) < REPEAT_MS) continue;
       writes.push(() => {
+        this.#rejected = true;
         this.#reject.run(hash, item?.sub ?? null, item?.seq ?? null, code, text, nowMs, nowMs);
         if (item !== undefined && !later) outbox.setRefused(item);
       });

@@ -19,6 +19,7 @@ import { Sealer } from "./seal.ts";
 import type { Storage } from "./storage.ts";
 import type { TimeSource } from "./system-time.ts";
 import { System } from "./system.ts";
+import { Testimony } from "./testimony.ts";
 import { Timekeeping } from "./timekeeping.ts";
 import { Trees, type PinnedLog } from "./trees.ts";
 import type { Connect } from "./uplink.ts";
@@ -105,7 +106,9 @@ export function core(settings: Settings, parts: CoreParts): Core {
   const keepDays = settings.outbox.keepReceipted.days;
   const housekeeping = new Housekeeping({ storage, outbox, counters, time, timer, system, keepDays });
   const answers = new Answers({ storage, outbox, trees, counters, time, log });
+  const testimony = new Testimony({ storage, meta, clock: time, metered });
   const delivery = new Delivery({
+    testimony,
     iss,
     brokerUrl: settings.broker.url,
     window: { ...settings.uplink.window, ...settings.uplink.retry },

@@ -10,6 +10,7 @@ import type { Counters } from "./counters.ts";
 import type { Log } from "./log.ts";
 import { STATE, type Outbox } from "./outbox.ts";
 import { Session } from "./session.ts";
+import type { Testimony } from "./testimony.ts";
 import type { Connect } from "./uplink.ts";
 import { Window, type WindowSettings } from "./window.ts";
 
@@ -20,6 +21,7 @@ export type DeliveryParts = {
   readonly connect: Connect;
   readonly outbox: Outbox;
   readonly answers: Answers;
+  readonly testimony: Testimony;
   readonly counters: Counters;
   readonly clock: Pick<Clock, "monotonicMs">;
   readonly timer: Timer;
@@ -77,13 +79,17 @@ export class Delivery {
   }
 
   async #connectOnce(signal: AbortSignal, reminder: Reminder): Promise<void> {
-    const { connect, log, brokerUrl: broker, iss, counters, clock, timer } = this.#parts;
+    const { connect, log, brokerUrl: broker, iss, counters, clock, timer, testimony } = this.#parts;
     try {
       const connection = await connect((payload) => this.#take(payload), signal);
       log.info({ broker }, reminder.isAway ? "the broker is there again" : "connected to the broker");
       reminder.back();
       if (this.#failure !== undefined) throw this.#failure.error;
-      this.#session = new Session({ iss, window: this.#window, counters, clock, timer }, connection);
+      testimony.connected();
+      this.#session = new Session(
+        { iss, window: this.#window, counters, clock, timer, testimony },
+        connection,
+      );
       if (this.#drained) this.#session.finish();
       const reason = await this.#session.run();
       if (!signal.aborted) log.warn({ broker }, `the connection to the broker was lost: ${reason}`);
@@ -99,7 +105,7 @@ export class Delivery {
 
   #take(payload: Uint8Array): void {
     try {
-      const { receipted, refused, wanted } = this.#parts.answers.take(payload);
+      const { receipted, refused, wanted, called } = this.#parts.answers.take(payload);
       const nowMs = this.#parts.clock.monotonicMs();
       if (receipted.length > 0) {
         const wereRefused = receipted.some(({ state }) => state === STATE.refused);
@@ -107,6 +113,7 @@ export class Delivery {
       }
       if (refused.length > 0) this.#window.refused(idsOf(refused), nowMs);
       this.#window.want(wanted);
+      if (called !== undefined) this.#parts.testimony.call(called);
       this.#session?.wake();
     } catch (error) {
       this.#failure = { error }; // the disk failed: the session ends, and with it the process

@@ -21,6 +21,8 @@ type Facts = {
   "seen-origin": string;
   "seen-size": number;
   "seen-root": Uint8Array;
+  /** Row of a statement in the outbox whose receipt is of that tree. */
+  "seen-item": number;
   /** Why chains of a new database start with `lost`; empty where they start with `none`. */
   lost: string;
 };
@@ -37,7 +39,7 @@ export class Meta {
   }
 
   /** @throws EvidenceError `storage-failed` if the row holds another kind of value than this program writes */
-  number(name: "time" | "scale" | "seen-size"): number | undefined {
+  number(name: "time" | "scale" | "seen-size" | "seen-item"): number | undefined {
     return this.#read(name, (value): value is number => typeof value === "number");
   }
 

@@ -6,6 +6,7 @@
 import { concatBytes, upTopic } from "@tallystick/evidence";
 import type { Clock, Timer } from "./clock.ts";
 import { UPLINK_SCOPE, type Counters } from "./counters.ts";
+import type { Testimony } from "./testimony.ts";
 import type { Connection } from "./uplink.ts";
 import type { Window } from "./window.ts";
 
@@ -15,6 +16,7 @@ export type SessionParts = {
   readonly counters: Counters;
   readonly clock: Pick<Clock, "monotonicMs">;
   readonly timer: Timer;
+  readonly testimony: Pick<Testimony, "next">;
 };
 
 /** Messages that the broker hasn't acknowledged yet; beyond, sending waits. */
@@ -89,7 +91,14 @@ export class Session {
 
   /** Sends one message, if one is due. */
   #send(): boolean {
-    const { window, clock, counters } = this.#parts;
+    const { window, clock, counters, testimony } = this.#parts;
+    // Before any statement: whoever takes those may be about to sign what it must not.
+    const proof = testimony.next();
+    if (proof !== undefined) {
+      counters.add(UPLINK_SCOPE, "receipts-sent");
+      void this.#publish([], proof);
+      return true;
+    }
     const message = window.next(clock.monotonicMs());
     if (message === undefined) return false;
     counters.add(UPLINK_SCOPE, "messages-sent");

@@ -32,7 +32,7 @@ export class Trees {
   readonly #provider: SignatureProvider;
   readonly #hash: Hash;
   readonly #meta: Meta;
-  readonly #other: Query<{ tree: Uint8Array; bytes: Uint8Array }>;
+  readonly #other: Query<{ id: number; tree: Uint8Array; bytes: Uint8Array }>;
   readonly #insert: StatementSync;
   readonly #alarm: StatementSync;
   #seen: (Seen & { readonly origin: string }) | undefined;
@@ -48,7 +48,7 @@ export class Trees {
     this.#hash = hash;
     this.#meta = meta;
     this.#other = storage.query(
-      "SELECT tree, bytes FROM receipt WHERE origin = ? AND size = ? AND tree <> ? LIMIT 1",
+      "SELECT id, tree, bytes FROM receipt WHERE origin = ? AND size = ? AND tree <> ? LIMIT 1",
     );
     this.#insert = storage.prepare(
       "INSERT INTO receipt (origin, size, time, tree, bytes) VALUES (?, ?, ?, ?, ?)",
@@ -92,20 +92,24 @@ export class Trees {
   }
 
   /**
-   * True where the log has signed something else about a tree of this size before. Both receipts are put by as proof of that, within the
-   * caller's transaction, and this one counts for nothing.
+   * Row of the receipt in which the log has signed something else about a tree of this size before; undefined where there is none. Both receipts are put by as
+   * proof of that, within the caller's transaction, and this one counts for nothing.
    */
-  contradicts(receipt: VerifiedReceipt, nowUnixMs: number): boolean {
+  contradicts(receipt: VerifiedReceipt, nowUnixMs: number): number | undefined {
     const tree = treeOf(receipt);
     const other = this.#other.get(receipt.origin, receipt.size, tree);
-    if (other === undefined) return false;
+    if (other === undefined) return undefined;
     const text = `${receipt.origin} signed two trees of size ${receipt.size}: ${shortOf(other.tree)} and ${shortOf(tree)}`;
     this.#alarm.run("log-equivocation", nowUnixMs, text, encodeCbor([other.bytes, receipt.bytes]));
-    return true;
+    return other.id;
   }
 
-  /** Takes note of a verified tree where it is newer, within a transaction. */
-  see({ origin, size, root }: VerifiedReceipt): void {
+  /**
+   * Takes note of a verified tree where it is newer, within a transaction.
+   *
+   * @param item - row of a statement in the outbox that this receipt is for
+   */
+  see({ origin, size, root }: VerifiedReceipt, item: number): void {
     const seen = this.#seen;
     if (seen !== undefined && seen.origin === origin && size <= seen.size) return;
     if (seen !== undefined && seen.origin !== origin && this.#rank(origin) <= this.#rank(seen.origin)) return;
@@ -113,6 +117,7 @@ export class Trees {
     this.#meta.set("seen-origin", origin);
     this.#meta.set("seen-size", size);
     this.#meta.set("seen-root", root);
+    this.#meta.set("seen-item", item);
   }
 
   #rank(origin: string): number {

@@ -36,6 +36,8 @@ export class FakeAnchor {
   readonly arrived: Statement[] = [];
   /** Items of each message. */
   readonly messages: number[] = [];
+  /** Receipts that were sent up, each with the statement beside it, which doesn't count as having arrived. */
+  readonly shown: { readonly receipt: Uint8Array; readonly statement: Uint8Array | undefined }[] = [];
   judge: (statement: Statement) => Verdict = () => "receipt";
   /** Seconds; the commit time of what is receipted from now on. */
   timeUnixS = 1_795_000_000;
@@ -65,6 +67,14 @@ export class FakeAnchor {
   async take(payload: Uint8Array): Promise<readonly Uint8Array[]> {
     const { items, rest } = splitUp(payload);
     if (rest !== undefined) throw rest.error;
+    const [first, second] = items;
+    if (first?.kind === "receipt") {
+      this.shown.push({
+        receipt: new Uint8Array(first.bytes),
+        statement: second && new Uint8Array(second.bytes),
+      });
+      return [];
+    }
     this.messages.push(items.length);
     const statements = items.map(({ bytes }) => parseStatement(new Uint8Array(bytes)));
     this.arrived.push(...statements);
