@@ -7,7 +7,7 @@
  * @module
  */
 import process from "node:process";
-import { runCommand, type Command } from "@tallystick/evidence/node";
+import { EXIT, runCommand, type Command } from "@tallystick/evidence/node";
 import { VERSION } from "./version.ts";
 
 const CONFIG = { config: { type: "string", short: "c" } } as const;
@@ -70,4 +70,7 @@ device gives no time or no zone), q (what is known against it). Exit code 1 if a
   },
 };
 
-process.exitCode = await runCommand("tally-agent", VERSION, COMMANDS, process.argv.slice(2));
+const code = await runCommand("tally-agent", VERSION, COMMANDS, process.argv.slice(2));
+// At once: on an ordinary way out Node closes what is still open, and a database that the disk refused must not be touched again.
+if (code === EXIT.failed) process.exit(code);
+process.exitCode = code;

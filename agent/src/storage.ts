@@ -187,14 +187,17 @@ export class Storage {
     }
   }
 
-  /** Closes the file; a second call does nothing. */
+  /**
+   * Closes the file; a second call does nothing. One that the disk refused stays as it is: closing would sync its log once more, find that good, and
+   * copy it.
+   */
   close(): void {
     if (!this.#open) return;
     this.#open = false;
     try {
-      this.#db.close();
+      if (this.#broken === undefined) this.#db.close();
     } catch (cause) {
-      if (this.#broken === undefined) throw storageError(cause); // else the disk has said so already
+      throw storageError(cause);
     } finally {
       this.#lock?.close();
     }

@@ -13,6 +13,7 @@ import { KeyStates } from "./registry.ts";
 import { runStages } from "./running.ts";
 import { close, createApp, listen, type Health } from "./serve.ts";
 import { createSodiumProvider } from "./sodium.ts";
+import { isStorageFailure } from "./storage/database.ts";
 import { Tally } from "./tally.ts";
 
 export type Anchor = {
@@ -58,6 +59,9 @@ export async function openAnchor(config: Config, logger: Logger): Promise<Anchor
     const run = async (signal: AbortSignal): Promise<void> => {
       try {
         await runStages({ config, opened, tally, pool, connection, logger, signal });
+      } catch (error) {
+        if (isStorageFailure(error)) opened.abandon();
+        throw error;
       } finally {
         await close(server);
         opened.close();

@@ -5,7 +5,7 @@
  * @module
  */
 import process from "node:process";
-import { runCommand } from "@tallystick/evidence/node";
+import { EXIT, runCommand } from "@tallystick/evidence/node";
 import manifest from "../package.json" with { type: "json" };
 import { backup } from "./commands/backup.ts";
 import { configCheck } from "./commands/config-check.ts";
@@ -17,4 +17,7 @@ import { run } from "./commands/run.ts";
 
 const COMMANDS = { init, enrol, run, backup, restore, missing, "config check": configCheck };
 
-process.exitCode = await runCommand("tally-anchor", manifest.version, COMMANDS, process.argv.slice(2));
+const code = await runCommand("tally-anchor", manifest.version, COMMANDS, process.argv.slice(2));
+// At once: on an ordinary way out Node closes what is still open, and a database that the disk refused must not be touched again.
+if (code === EXIT.failed) process.exit(code);
+process.exitCode = code;

@@ -39,6 +39,8 @@ export type OpenLog = {
   readonly last: BatchRow;
   readonly note: string;
   close(): void;
+  /** The disk has refused: the database is left as it is, and not closed, which would sync its log once more, find that good, and copy it. */
+  abandon(): void;
 };
 
 export type OpenOptions = {
@@ -109,7 +111,19 @@ export async function resumeLog({
   const publisher = new Publisher(folder, store, log, published, disk);
   const note =
     found !== undefined && published.size === last.size ? decodeUtf8(found) : await publisher.publish(last);
-  return { log, store, keys, history, sequencer, publisher, last, note, close: () => db.close() };
+  return { log, store, keys, history, sequencer, publisher, last, note, ...closing(db) };
+}
+
+function closing(db: DatabaseSync): Pick<OpenLog, "close" | "abandon"> {
+  let abandoned = false;
+  return {
+    close: () => {
+      if (!abandoned) db.close();
+    },
+    abandon: () => {
+      abandoned = true;
+    },
+  };
 }
 
 const NOTHING: Published = { size: 0, items: 0 };

@@ -6,7 +6,7 @@
  */
 import { existsSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
-import { EvidenceError } from "@tallystick/evidence";
+import { EvidenceError, isEvidenceError } from "@tallystick/evidence";
 
 /** Raised with each change of the schema; a database of a newer version is refused. */
 const SCHEMA_VERSION = 2;
@@ -139,6 +139,12 @@ function opened(path: string, prepare: (db: DatabaseSync) => void): DatabaseSync
 export function storageFailed(message: string, cause?: unknown): EvidenceError {
   const reason = cause instanceof Error ? `: ${cause.message}` : "";
   return new EvidenceError("storage-failed", message + reason, {}, cause);
+}
+
+/** Whether this is, or holds, what {@link storageFailed} makes. */
+export function isStorageFailure(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.some(isStorageFailure);
+  return isEvidenceError(error) && error.code === "storage-failed";
 }
 
 /**
