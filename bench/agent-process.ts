@@ -31,7 +31,7 @@ export type AgentConfig = {
   readonly brokerUrl: string;
   /** The log's verifier key. */
   readonly vkey: string;
-  /** The rest of the configuration, as YAML: its streams. */
+  /** Its streams, and whatever else it shall have, as YAML. */
   readonly streams: string;
 };
 

@@ -5,6 +5,7 @@
  */
 import type { Row } from "./figures.ts";
 import { agentRow, outboxRow } from "./rows/agent.ts";
+import { busyAgent, drain, seal } from "./rows/agent-load.ts";
 import { audit } from "./rows/audit.ts";
 import { air, flash } from "./rows/day.ts";
 import { growth } from "./rows/growth.ts";
@@ -23,6 +24,9 @@ export const ROWS: readonly Row[] = [
   tessera,
   agentRow,
   outboxRow,
+  seal,
+  busyAgent,
+  drain,
   flash,
   air,
   verifyRow,

@@ -148,7 +148,7 @@ export const outboxRow: Row = {
       return { rss, anonymous };
     };
     context.say(`filling an outbox with ${count} statements`);
-    await fillOutbox(given.homes.full.folder, given.homes.full.iss, count);
+    await fillOutbox(given.homes.full.folder, given.homes.full.iss, { count });
     const empty = await rssOf(given.homes.empty);
     const full = await rssOf(given.homes.full);
     // And the same outbox while it is delivered.
