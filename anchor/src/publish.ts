@@ -19,7 +19,7 @@ import { machineDisk, type Disk } from "@tallystick/evidence/node";
 import type { Store } from "./sequence.ts";
 import { signedNote, type LogIdentity } from "./sign.ts";
 import type { BatchRow } from "./storage/batches.ts";
-import { removeFolders, writeFiles, type File } from "./storage/files.ts";
+import { foldersOn, removeFolders, writeFiles, type File, type Folders } from "./storage/files.ts";
 
 /** Where the newest signed note is, in the public folder. */
 export const CHECKPOINT_FILE = "checkpoint";
@@ -32,7 +32,7 @@ export type Published = { readonly size: number; readonly items: number };
 
 export class Publisher {
   readonly #folder: string;
-  readonly #disk: Disk;
+  readonly #folders: Folders;
   readonly #store: Store;
   readonly #log: LogIdentity;
   #published: Published;
@@ -50,7 +50,7 @@ export class Publisher {
     disk: Disk = machineDisk,
   ) {
     this.#folder = folder;
-    this.#disk = disk;
+    this.#folders = foldersOn(disk);
     this.#store = store;
     this.#log = log;
     this.#published = published;
@@ -84,11 +84,11 @@ export class Publisher {
         files.push({ path: entriesPath(index, width), bytes: encodeEntries(entries) });
         if (supersedes) this.#supersede(entriesPath(index, TILE_WIDTH));
       }
-      await writeFiles(this.#folder, files, this.#disk);
+      await writeFiles(this.#folder, files, this.#folders);
     }
     await this.#publishRegistry(from.items, batch.registry.count);
     const note = await signedNote(this.#log, batch);
-    await writeFiles(this.#folder, [{ path: CHECKPOINT_FILE, bytes: encodeUtf8(note) }], this.#disk);
+    await writeFiles(this.#folder, [{ path: CHECKPOINT_FILE, bytes: encodeUtf8(note) }], this.#folders);
     this.#published = { size: batch.size, items: batch.registry.count };
     this.#first = false;
     return note;
@@ -107,7 +107,7 @@ export class Publisher {
 
   async #removeSuperseded(): Promise<void> {
     while (this.#superseded.length > 0)
-      await removeFolders(this.#folder, this.#superseded.splice(0), this.#disk);
+      await removeFolders(this.#folder, this.#superseded.splice(0), this.#folders.disk);
   }
 
   /** Bundles that the items `from` up to `to` begin, extend or fill. */
@@ -117,7 +117,7 @@ export class Publisher {
       const start = number * TILE_WIDTH;
       const items = [...this.#store.archive.items(start, Math.min(to, start + TILE_WIDTH))];
       const bytes = encodeEntries(items.map((item) => item.bytes));
-      await writeFiles(this.#folder, [{ path: registryPath(number, items.length), bytes }], this.#disk);
+      await writeFiles(this.#folder, [{ path: registryPath(number, items.length), bytes }], this.#folders);
       if (items.length === TILE_WIDTH) this.#supersede(registryPath(number, TILE_WIDTH));
     }
   }

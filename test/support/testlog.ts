@@ -46,12 +46,20 @@ const provider: SignatureProvider = createNodeProvider();
  * @throws Error or EvidenceError that says which file is wrong
  */
 export function checkLog(folder: string, policy: string): CheckedLog {
+  return checkLogFiles((path) => {
+    const full = join(folder, path);
+    return existsSync(full) ? new Uint8Array(readFileSync(full)) : undefined;
+  }, policy);
+}
+
+/** As {@link checkLog}. @param read - a file of the public directory; undefined where there is none */
+export function checkLogFiles(read: (path: string) => Uint8Array | undefined, policy: string): CheckedLog {
   const [log] = parsePolicy(policy).logs;
   if (log === undefined) throw new Error("the policy names no log");
   const file = (path: string): Uint8Array => {
-    const full = join(folder, path);
-    if (!existsSync(full)) throw new Error(`${path} is missing`);
-    return new Uint8Array(readFileSync(full));
+    const bytes = read(path);
+    if (bytes === undefined) throw new Error(`${path} is missing`);
+    return bytes;
   };
   const { origin, size, root } = openCheckpoint(decodeUtf8(file("checkpoint")), log.vkey, provider);
 
@@ -80,14 +88,14 @@ export function checkLog(folder: string, policy: string): CheckedLog {
     }
     hashes = above;
   }
-  const read = tileHashReader(
+  const readTile = tileHashReader(
     (level, index) => derived.get(`${level} ${index}`) ?? new Uint8Array(),
     size,
     nodeSha256,
   );
-  if (!equalBytes(treeRoot(size, read, nodeSha256), root))
+  if (!equalBytes(treeRoot(size, readTile, nodeSha256), root))
     throw new Error("the entries do not lead to the signed root");
-  return { origin, size, root, entries, keys: checkRegistry(file, folder, entries) };
+  return { origin, size, root, entries, keys: checkRegistry(read, entries) };
 }
 
 function rootOf(hashes: readonly Uint8Array[]): Uint8Array {
@@ -98,16 +106,15 @@ function rootOf(hashes: readonly Uint8Array[]): Uint8Array {
 
 /** The registry, item by item: each is an entry, and counts. */
 function checkRegistry(
-  file: (path: string) => Uint8Array,
-  folder: string,
+  read: (path: string) => Uint8Array | undefined,
   entries: readonly Uint8Array[],
 ): KeyState {
   const places = new Map(entries.map((entry, index) => [toHex(entry), index]));
   const keys = new KeyState({ provider, hash: nodeSha256 });
   for (let number = 0; ; number++) {
-    const width = widest(folder, number);
-    if (width === 0) break;
-    for (const bytes of decodeEntries(file(registryPath(number, width)), width)) {
+    const { width, bytes: bundle } = widest(read, number);
+    if (bundle === undefined) break;
+    for (const bytes of decodeEntries(bundle, width)) {
       const item = parseStatement(bytes, nodeSha256);
       const index = places.get(toHex(item.hash));
       if (index === undefined) throw new Error(`registry item ${item.claims.seq} is not an entry`);
@@ -118,9 +125,13 @@ function checkRegistry(
   return keys;
 }
 
-function widest(folder: string, number: number): number {
+function widest(
+  read: (path: string) => Uint8Array | undefined,
+  number: number,
+): { readonly width: number; readonly bytes: Uint8Array | undefined } {
   for (let width = TILE_WIDTH; width > 0; width--) {
-    if (existsSync(join(folder, registryPath(number, width)))) return width;
+    const bytes = read(registryPath(number, width));
+    if (bytes !== undefined) return { width, bytes };
   }
-  return 0;
+  return { width: 0, bytes: undefined };
 }

@@ -9,6 +9,18 @@ import { storageFailed } from "./database.ts";
 
 export type File = { readonly path: string; readonly bytes: Uint8Array };
 
+/** Folders, and the disk that they are on. */
+export type Folders = {
+  readonly disk: Disk;
+  /** Those whose own names this process has synced, in the folders above them. */
+  readonly settled: Set<string>;
+};
+
+export const foldersOn = (disk: Disk): Folders => ({ disk, settled: new Set() });
+
+/** Folders remembered; beyond, all are synced once more. */
+const MAX_SETTLED = 1024;
+
 /** Files in flight: enough to keep libuv's threads busy while the disk syncs. */
 const CONCURRENT = 64;
 
@@ -20,28 +32,34 @@ const CONCURRENT = 64;
 export async function writeFiles(
   root: string,
   files: readonly File[],
-  disk: Disk = machineDisk,
+  { disk, settled }: Folders = foldersOn(machineDisk),
 ): Promise<void> {
   const folders = new Set<string>();
   try {
-    for (const { path } of files) makeFolder(root, dirname(path), folders, disk);
+    for (const { path } of files) makeFolder(root, dirname(path), folders, { disk, settled });
     await inTurns(files, ({ path, bytes }) =>
       writeDurable(join(root, path), bytes, { syncFolder: false, disk }),
     );
     await inTurns([...folders], (folder) => disk.syncFolder(folder));
+    if (settled.size > MAX_SETTLED) settled.clear();
+    for (const folder of folders) settled.add(folder);
   } catch (error) {
     throw storageFailed(`${root}: can't write the log's files`, error);
   }
 }
 
-/** Notes the folder for syncing; a new one is itself a new name in the folder above. */
-function makeFolder(root: string, folder: string, changed: Set<string>, disk: Disk): void {
+/**
+ * Notes the folder for syncing. A new one is itself a new name in the folder above; so may be one that is there, where whoever made it died before
+ * that was synced.
+ */
+function makeFolder(root: string, folder: string, changed: Set<string>, { disk, settled }: Folders): void {
   const path = join(root, folder);
   if (changed.has(path)) return;
-  if (!disk.exists(path)) {
+  const isThere = disk.exists(path);
+  if (!isThere || !settled.has(path)) {
     if (folder === ".") changed.add(dirname(root));
-    else makeFolder(root, dirname(folder), changed, disk);
-    disk.makeFolder(path);
+    else makeFolder(root, dirname(folder), changed, { disk, settled });
+    if (!isThere) disk.makeFolder(path);
   }
   changed.add(path);
 }
