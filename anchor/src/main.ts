@@ -14,8 +14,9 @@ import { init } from "./commands/init.ts";
 import { missing } from "./commands/missing.ts";
 import { restore } from "./commands/restore.ts";
 import { run } from "./commands/run.ts";
+import { successor } from "./commands/successor.ts";
 
-const COMMANDS = { init, enrol, run, backup, restore, missing, "config check": configCheck };
+const COMMANDS = { init, enrol, run, backup, restore, missing, successor, "config check": configCheck };
 
 const code = await runCommand("tally-anchor", manifest.version, COMMANDS, process.argv.slice(2));
 // At once: on an ordinary way out Node closes what is still open, and a database that the disk refused must not be touched again.

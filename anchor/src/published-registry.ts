@@ -104,12 +104,19 @@ export class PublishedRegistry {
   }
 
   /** The operator whose key this is, as far as it is known. */
-  operatorOf(key: PublicKey): Operator | undefined {
+  #operatorOf(key: PublicKey): Operator | undefined {
     const operators = this.#items.flatMap(({ item }) => {
       if (item.kind === "policy") return [...item.operators];
       return item.kind === "operator-added" ? [item.operator] : [];
     });
     return operators.find((operator) => equalBytes(operator.key.kid, key.kid));
+  }
+
+  /** The operator whose key this is. @throws EvidenceError `key-unknown`, which names `file` */
+  mustKnow(key: PublicKey, file: string): Operator {
+    const operator = this.#operatorOf(key);
+    if (operator !== undefined) return operator;
+    throw new EvidenceError("key-unknown", `${file}: no operator of this registry has this key`);
   }
 
   /** True where the device has a key, or the key a device. */

@@ -66,9 +66,9 @@ export class Wanted {
     if (!this.#isOn() || !this.#parts.isKnown(iss)) return;
     const asked = this.#of(iss);
     if (this.#parts.nowMs() < asked.dueMs) return;
-    asked.pauseMs = Math.min(asked.pauseMs * 2, MAX_PAUSE_MS);
     asked.piece = PIECE;
     this.#ask(iss, asked, true);
+    asked.pauseMs = Math.min(asked.pauseMs * 2, MAX_PAUSE_MS);
   }
 
   /** A device sent these: what they name is asked for, where it is missing; at once, unless some of them are what was asked for. */
@@ -130,9 +130,11 @@ export class Wanted {
       else hashes.set(name, hash);
     }
     if (offering && hashes.size < asked.piece) {
-      const some = recovery.after(asked.offered, asked.piece - hashes.size);
+      const room = asked.piece - hashes.size;
+      let some = recovery.after(asked.offered, room);
+      if (some.length === 0) some = recovery.after(-1, room); // at the end it begins anew
       for (const { hash } of some) hashes.set(toHex(hash), hash);
-      asked.offered = some.at(-1)?.index ?? -1; // at the end it begins anew
+      asked.offered = some.at(-1)?.index ?? -1;
     }
     const all = [...hashes.values()];
     if (all.length === 0 && !recovery.hearing) return;

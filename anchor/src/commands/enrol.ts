@@ -4,22 +4,11 @@
  *
  * @module
  */
-import { existsSync, linkSync, mkdirSync, readFileSync, rmSync } from "node:fs";
-import { basename, join } from "node:path";
 import process from "node:process";
-import { setTimeout as delay } from "node:timers/promises";
-import {
-  encodeItem,
-  EvidenceError,
-  parseIss,
-  sealStatement,
-  toHex,
-  type Statement,
-} from "@tallystick/evidence";
+import { EvidenceError, parseIss, toHex, type Statement } from "@tallystick/evidence";
 import {
   EXIT,
   loadSigner,
-  nodeSha256,
   readPublicKeyFile,
   required,
   UsageError,
@@ -27,16 +16,12 @@ import {
   type Command,
 } from "@tallystick/evidence/node";
 import { placesOf } from "../config.ts";
-import { ITEM_ENDING, refusedName } from "../inbox.ts";
-import { PublishedRegistry } from "../published-registry.ts";
-import { CONFIG_DETAILS, CONFIG_OPTIONS, CONFIG_USAGE, configOf, nowUnixS, text } from "./config-option.ts";
+import type { PublishedRegistry } from "../published-registry.ts";
+import { CONFIG_DETAILS, CONFIG_OPTIONS, CONFIG_USAGE, configOf, text } from "./config-option.ts";
+import { registryWith, sealItem, submit, taken } from "./submit.ts";
 
 const DEFAULT_SILENCE = "15m";
 const UNIT_S: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
-/** How often --wait looks. */
-const LOOK_MS = 100;
-/** Attempts to take the next number when others enrol at the same time. */
-const ATTEMPTS = 20;
 
 type Enrolled = {
   readonly device: string;
@@ -85,21 +70,15 @@ ${CONFIG_DETAILS}`,
       process.stdout.write(`${describe(what, statement)}: ${out}\n`);
       return EXIT.good;
     }
-    const { file, statement } = await place(what, from, places.inbox);
+    const { file, statement } = await submit((registry) => enrolment(what, registry), from, places.inbox);
     process.stdout.write(`${describe(what, statement)}: ${file}\n`);
-    if (values["wait"] === true) await taken(places.inbox, basename(file), statement);
+    if (values["wait"] === true) await taken(file, statement);
     return EXIT.good;
   },
 };
 
 const describe = ({ device }: Enrolled, { claims, hash }: Statement): string =>
   `registry item ${claims.seq} ${toHex(hash)} enrols ${device}`;
-
-async function registryWith(from: string, inbox: string): Promise<PublishedRegistry> {
-  const registry = await PublishedRegistry.read(from);
-  await registry.addWaiting(inbox);
-  return registry;
-}
 
 /**
  * Makes the statement that continues `registry`.
@@ -109,10 +88,7 @@ async function registryWith(from: string, inbox: string): Promise<PublishedRegis
 async function enrolment(what: Enrolled, registry: PublishedRegistry): Promise<Statement> {
   const signer = loadSigner(what.operatorFile);
   const key = readPublicKeyFile(what.keyFile);
-  const operator = registry.operatorOf(signer.key);
-  if (operator === undefined) {
-    throw new EvidenceError("key-unknown", `${what.operatorFile}: no operator of this registry has this key`);
-  }
+  const operator = registry.mustKnow(signer.key, what.operatorFile);
   const { org } = parseIss(what.device);
   if (operator.actsFor !== "*" && operator.actsFor !== org) {
     throw new EvidenceError(
@@ -124,68 +100,7 @@ async function enrolment(what: Enrolled, registry: PublishedRegistry): Promise<S
     throw new EvidenceError("key-exists", `${what.device}: this device or this key is enrolled already`);
   }
   const { device, streams, silenceS } = what;
-  return sealStatement(
-    {
-      iss: operator.iss,
-      sub: "registry",
-      iat: nowUnixS(),
-      seq: registry.count,
-      prev: registry.last,
-      tq: 1,
-      lvl: 1,
-    },
-    { type: "registry", payload: encodeItem({ kind: "enrol", device, key, streams, silenceS }) },
-    signer,
-    nodeSha256,
-  );
-}
-
-/** Puts the statement into the inbox under its number, which no other can have taken by then. */
-async function place(
-  what: Enrolled,
-  from: string,
-  inbox: string,
-): Promise<{ file: string; statement: Statement }> {
-  mkdirSync(inbox, { recursive: true, mode: 0o700 });
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const statement = await enrolment(what, await registryWith(from, inbox));
-    const name = `${String(statement.claims.seq).padStart(9, "0")}${ITEM_ENDING}`;
-    const file = join(inbox, name);
-    const beside = join(inbox, `.${process.pid}-${name}.part`);
-    await writeDurable(beside, statement.bytes);
-    try {
-      if (existsSync(join(inbox, "done", name))) throw new Taken();
-      linkSync(beside, file); // fails where the name is taken
-      return { file, statement };
-    } catch (error) {
-      const lost =
-        error instanceof Taken || (error instanceof Error && "code" in error && error.code === "EEXIST");
-      if (!lost) throw error;
-    } finally {
-      rmSync(beside, { force: true });
-    }
-    await delay(LOOK_MS);
-  }
-  throw new EvidenceError(
-    "registry-order",
-    `${inbox}: the number is taken by an item that does not continue the registry`,
-  );
-}
-
-/** Somebody else's item has this number. */
-class Taken extends Error {}
-
-/** @throws EvidenceError with the code with which the anchor refused the item */
-async function taken(inbox: string, name: string, { hash }: Statement): Promise<void> {
-  for (;;) {
-    if (existsSync(join(inbox, "done", name))) return;
-    const refused = join(inbox, "refused", `${refusedName(name, hash)}.code`);
-    if (existsSync(refused)) {
-      const [code, reason] = readFileSync(refused, "utf8").split("\n");
-      throw new Error(`the anchor refused it: ${reason} [${code}]`);
-    }
-    await delay(LOOK_MS);
-  }
+  return sealItem({ kind: "enrol", device, key, streams, silenceS }, registry, signer);
 }
 
 function seconds(given: string): number {
