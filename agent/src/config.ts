@@ -137,7 +137,7 @@ const Schema = z
       .strictObject({
         window: z
           .strictObject({
-            maxStatements: whole(1, 100_000).default(1000),
+            maxStatements: whole(1, 100_000).default(4000),
             maxBytes: whole(64 * KIB, 64 * MIB).default(MIB),
           })
           .prefault({}),

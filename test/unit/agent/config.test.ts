@@ -43,7 +43,7 @@ describe("defaults", () => {
       clock: { trust: "auto" },
       outbox: { whenFull: "stop", keepReceipted: { days: 7, maxBytes: 200_000_000 } },
       uplink: {
-        window: { maxStatements: 1000, maxBytes: 1 << 20 },
+        window: { maxStatements: 4000, maxBytes: 1 << 20 },
         retry: { firstMs: 5000, maxMs: 300_000 },
       },
     });
