@@ -11,7 +11,7 @@ import { makeHome, meterStreams, runAgent, writeConfig, type Home } from "../age
 import { fillOutbox, type Fill } from "../fill-outbox.ts";
 import type { Context, Figure, Row } from "../figures.ts";
 import { REGISTER_COUNT, startMeter } from "../meter.ts";
-import { cpuTime, memory, resetPeak } from "../procfs.ts";
+import { cpuTime, idleTime, memory, resetPeak } from "../procfs.ts";
 import { Town } from "../town.ts";
 
 const ORIGIN = "bench.example/2026";
@@ -129,26 +129,31 @@ export const drain: Row = {
       const agent = await runAgent(home.config);
       resetPeak(agent.pid);
       context.say("delivering it");
+      const pids = [agent.pid, town.broker.pid, town.anchor.pid];
+      const used = (): number[] => pids.map((pid) => cpuTime(pid).totalS);
       const first = await reaches(town, base + FROM * count, count);
-      const before = cpuTime(agent.pid).totalS;
+      const [before, idleBefore] = [used(), idleTime()];
       const last = await reaches(town, base + count, count);
-      const cpuS = cpuTime(agent.pid).totalS - before;
+      const [after, idleAfter] = [used(), idleTime()];
       await delay(2000); // the last receipts
       const { rss, peak } = memory(agent.pid);
       await agent.stop();
       const entered = last.size - first.size;
+      const seconds = (last.ms - first.ms) / 1000;
+      const cpuUs = after.map((one, i) => ((one - (before[i] ?? 0)) * 1e6) / entered);
+      const idle = (idleAfter.idleS - idleBefore.idleS) / seconds;
       const receipted = receiptedIn(home);
       if (receipted < count) throw new Error(`of ${count} statements ${receipted} are receipted`);
       return [
         {
           what: `outbox of ${count.toLocaleString("en-US")} delivered`,
-          value: entered / ((last.ms - first.ms) / 1000),
+          value: entered / seconds,
           unit: "/s",
           budget: { atLeast: 10_000 },
           notes: [
-            `${entered} statements of one reading in ${((last.ms - first.ms) / 1000).toFixed(1)} s, one device, agent, broker and anchor on ${cpus().length} cores; ` +
+            `${entered} statements of one reading in ${seconds.toFixed(1)} s, one device, agent, broker and anchor on ${cpus().length} cores, ${idle.toFixed(2)} of them idle; ` +
               `afterwards ${receipted} have their verified receipt`,
-            `of the agent: CPU ${((cpuS * 1e6) / entered).toFixed(0)} us a statement, RSS ${(rss / MB).toFixed(0)} MB, peak ${(peak / MB).toFixed(0)} MB`,
+            `CPU a statement: agent ${cpuUs[0]?.toFixed(0)} us, broker ${cpuUs[1]?.toFixed(0)}, anchor ${cpuUs[2]?.toFixed(0)}; the agent's RSS ${(rss / MB).toFixed(0)} MB, peak ${(peak / MB).toFixed(0)} MB`,
           ],
         },
       ];
