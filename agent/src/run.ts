@@ -19,6 +19,7 @@ import { monotonicMs, systemTimer } from "./clock.ts";
 import { configPath, readSettings } from "./config.ts";
 import type { Log } from "./log.ts";
 import { markIn } from "./identity.ts";
+import { DISK_FULL, freeBytesAt, fullMarkIn, isDiskFull, openWithRoom } from "./room.ts";
 import { openSource } from "./sources/open.ts";
 import { openStorage } from "./storage.ts";
 import { machineTime } from "./system-time.ts";
@@ -33,10 +34,26 @@ export async function runAgent({ values }: Arguments): Promise<void> {
   const signer = openSigner(settings.key);
   const { pino } = await import("pino");
   const log: Log = pino({ base: null }, pino.destination({ dest: 2, sync: true }));
-  const storage = openStorage(settings.data);
+  const opened = await untilSignal((signal) =>
+    openWithRoom(
+      {
+        directory: settings.data,
+        open: () => openStorage(settings.data),
+        freeBytes: () => freeBytesAt(settings.data),
+        timer: systemTimer,
+        log,
+      },
+      signal,
+    ),
+  );
+  if (opened === undefined) return;
+  const { storage, waited } = opened;
+  const fullMark = fullMarkIn(settings.data);
+  const wasFull = waited || fullMark.isThere();
   try {
     const stages = await startAgent(settings, {
       storage,
+      ...(wasFull ? { absence: DISK_FULL } : {}),
       mark: markIn(settings.data),
       signer,
       logs: settings.log
@@ -53,10 +70,26 @@ export async function runAgent({ values }: Arguments): Promise<void> {
       random: Math.random,
       log,
     });
+    if (wasFull) fullMark.remove(); // it is in the database now
     await runStages(stages, GRACE_MS);
     log.info({}, "stopped");
+  } catch (error) {
+    if (isDiskFull(error)) fullMark.make();
+    throw error;
   } finally {
     storage.close();
+  }
+}
+
+/** Waits for `what`, which ends early where the operator asks to stop. */
+async function untilSignal<T>(what: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const stop = new AbortController();
+  const onSignal = (): void => stop.abort();
+  process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
+  try {
+    return await what(stop.signal);
+  } finally {
+    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
   }
 }
 

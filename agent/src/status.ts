@@ -7,19 +7,30 @@ import process from "node:process";
 import { EXIT, type Command } from "@tallystick/evidence/node";
 import { configPath, readSettings } from "./config.ts";
 import { makeReport, type Report } from "./report.ts";
+import { freeBytesAt, MIN_FREE_BYTES } from "./room.ts";
 import { readStorage } from "./storage.ts";
 
 export const runStatus: Command["run"] = async ({ values }) => {
   const settings = readSettings(configPath(values["config"], process.env), process.env);
   const storage = readStorage(settings.data);
   try {
-    const report = makeReport(storage);
-    process.stdout.write(values["json"] === true ? `${JSON.stringify(report)}\n` : linesOf(report).join(""));
+    const report = { ...makeReport(storage), freeBytes: freeBytesAt(settings.data) ?? null };
+    process.stdout.write(
+      values["json"] === true
+        ? `${JSON.stringify(report)}\n`
+        : [...diskLine(report.freeBytes), ...linesOf(report)].join(""),
+    );
     return report.alarms.length > 0 ? EXIT.failed : EXIT.good;
   } finally {
     storage.close();
   }
 };
+
+/** A disk without room comes before all else: nothing is read. */
+const diskLine = (freeBytes: number | null): readonly string[] =>
+  freeBytes !== null && freeBytes < MIN_FREE_BYTES
+    ? [`DISK FULL ${freeBytes} bytes free: free space; the agent goes on by itself\n`]
+    : [];
 
 /** The report for people: what needs action comes first. */
 export function linesOf(report: Report): readonly string[] {

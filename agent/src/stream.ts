@@ -8,13 +8,7 @@
  *
  * @module
  */
-import {
-  decimal,
-  decimalToNumber,
-  isEvidenceError,
-  type Event,
-  type EvidenceError,
-} from "@tallystick/evidence";
+import { decimal, isEvidenceError, type Event, type EvidenceError } from "@tallystick/evidence";
 import type { Chains, Declared } from "./chains.ts";
 import type { Timer } from "./clock.ts";
 import type { StreamSettings } from "./config.ts";
@@ -25,13 +19,11 @@ import type { Log } from "./log.ts";
 import { OUTBOX_FULL, type Outbox } from "./outbox.ts";
 import { itemsOf, packsOf } from "./packs.ts";
 import { eventContent, openedContent, type Opens, type Order, type Sealer } from "./seal.ts";
+import { DISK_SLOW, SlowDisk } from "./slow.ts";
 import type { Register, Sampled, Source } from "./source.ts";
 import type { Storage } from "./storage.ts";
 import type { Timekeeping } from "./timekeeping.ts";
 import { Unread, type Absence, type Since } from "./unread.ts";
-
-/** The reason of a gap where writing to the disk took so long that the source lost what it had to say meanwhile. */
-const DISK_SLOW = "disk-slow";
 
 export type StreamParts = {
   readonly iss: string;
@@ -49,9 +41,6 @@ export type StreamParts = {
   readonly fail: (error: unknown) => void;
 };
 
-/** The newest sample: when it was taken, the newest time that it carries, and how long the disk had kept this process busy until then. */
-type Taken = { readonly since: Since; readonly timeS: number | undefined; readonly busyMs: number };
-
 export class Stream {
   readonly #parts: StreamParts;
   readonly #sub: string;
@@ -64,7 +53,7 @@ export class Stream {
   #bytes = 0;
   #sealing: Promise<unknown> | undefined;
   #cancelTimer: (() => void) | undefined;
-  #last: Taken | undefined;
+  readonly #slow: SlowDisk;
 
   /** @param recovered - what an earlier run journalled and didn't seal */
   constructor(parts: StreamParts, recovered: readonly Entry[]) {
@@ -74,6 +63,7 @@ export class Stream {
     this.#base = baseName(iss, settings.name);
     this.intervalS = source.intervalS === 0 ? 0 : Math.max(source.intervalS, settings.everyS);
     this.#unread = new Unread(storage, settings.name);
+    this.#slow = new SlowDisk(this.intervalS);
     this.#pending = [...recovered];
   }
 
@@ -245,7 +235,7 @@ export class Stream {
     if (!outbox.stopped || signal.aborted) return;
     if (this.#unread.absence === undefined) {
       const { atUnixMs, tq } = time.stamp();
-      const since = this.#last?.since ?? { since: atUnixMs, tq };
+      const since = this.#slow.last ?? { since: atUnixMs, tq };
       storage.transaction(() => this.#unread.begin(since, OUTBOX_FULL));
     }
     log.warn(
@@ -258,30 +248,21 @@ export class Stream {
 
   /** With the first sample after a time in which the source was not read, tells what is missing. */
   async #tellMissing(samples: readonly Sampled[], stamp: Stamp, wasOpen: boolean): Promise<void> {
-    const { storage } = this.#parts;
+    const { storage, time } = this.#parts;
     const { absence } = this.#unread;
-    const last = this.#last;
-    const now = { since: stamp.atUnixMs, tq: stamp.tq };
-    this.#last = { since: now, timeS: newestTime(samples), busyMs: storage.busyMs };
+    const lost = this.#slow.took(samples, {
+      stamp,
+      monotonicMs: time.monotonicMs(),
+      busyMs: storage.busyMs,
+    });
     if (absence === undefined) {
-      const lost = last === undefined ? 0 : this.#lostMeanwhile(last, this.#last, stamp);
-      if (last !== undefined && lost > 0) await this.#tell(last.since, DISK_SLOW, lost);
+      if (lost !== undefined && wasOpen) await this.#tell(lost.since, DISK_SLOW, lost.samples);
       return;
     }
     const missing = samplesMissing(absence, stamp, this.intervalS);
     // Nothing was promised before the chain opened.
     if (wasOpen && missing !== 0) await this.#tell(absence, absence.reason, missing ?? 0);
     else storage.transaction(() => this.#unread.end());
-  }
-
-  /** Samples that a slow disk made this process miss: where bytes wait in the system meanwhile, as in a socket, none is. */
-  #lostMeanwhile(last: Taken, now: Taken, stamp: Stamp): number {
-    const isSlow = this.intervalS > 0 && (now.busyMs - last.busyMs) * 2 > this.intervalS * 1000;
-    if (!isSlow) return 0;
-    const byArrival = samplesMissing(last.since, stamp, this.intervalS) ?? 0;
-    if (last.timeS === undefined || now.timeS === undefined) return byArrival;
-    const byDevice = Math.max(0, Math.round((now.timeS - last.timeS) / this.intervalS) - 1);
-    return Math.min(byArrival, byDevice);
   }
 
   /** @param samples - how many are missing; 0 where nobody knows */
@@ -295,14 +276,6 @@ export class Stream {
       return [...this.#orders(), { sub: this.#sub, time: now, content, commit: () => this.#unread.end() }];
     });
   }
-}
-
-/** The newest time, seconds, that samples carry: the device's own, where it has a clock. */
-function newestTime(samples: readonly Sampled[]): number | undefined {
-  const times = samples.flatMap((sampled) =>
-    sampled.kind === "readings" ? sampled.readings.flatMap(({ time }) => time ?? []) : [],
-  );
-  return times.length === 0 ? undefined : Math.max(...times.map(decimalToNumber));
 }
 
 /** What is known of the source after an event of it. */

@@ -30,18 +30,37 @@ export function samplesOf({ claims, content }: Pick<Statement, "claims" | "conte
 } {
   if (content.type !== "senml") return { samples: [], untimed: 0 };
   const readings = decodePack(content.payload, `${claims.iss}/${claims.sub}/`);
-  const timed = readings.flatMap(({ time, received }) =>
-    time === null ? [] : [{ at: time, moment: momentOf(time), received }],
+  const timed = readings.flatMap(({ name, time, received }): Timed[] =>
+    time === null ? [] : [{ name, at: time, moment: momentOf(time), received }],
   );
   // What arrived together was taken together; without a time of arrival, the time is the gateway's own.
-  const groups = Map.groupBy(timed, ({ received, at }) => momentOf(received ?? at));
-  const samples = [...groups.values()].map((group): Sample => {
-    const { at, moment } = group.reduce((a, b) => (a.moment < b.moment ? b : a));
-    const isDevice = group.every(({ received }) => received !== undefined);
-    return { at, moment, clock: isDevice ? "device" : "gateway" };
-  });
-  return { samples, untimed: untimedOf(readings) };
+  const arrivals = Map.groupBy(timed, ({ received, at }) => momentOf(received ?? at));
+  return {
+    samples: [...arrivals.values()].flatMap((together) => samplesTogether(together)),
+    untimed: untimedOf(readings),
+  };
 }
+
+type Timed = {
+  readonly name: string;
+  readonly at: Decimal;
+  readonly moment: Moment;
+  readonly received: Decimal | undefined;
+};
+
+/** One sample, or several that waited in a socket and were read at one moment: then a name comes as often as there are. */
+function samplesTogether(together: readonly Timed[]): readonly Sample[] {
+  const clock = together.every(({ received }) => received !== undefined) ? "device" : "gateway";
+  let chosen: readonly Timed[] = [];
+  for (const named of Map.groupBy(together, ({ name }) => name).values()) {
+    const isMore = named.length > chosen.length;
+    if (isMore || (named.length === chosen.length && newestOf(named) > newestOf(chosen))) chosen = named;
+  }
+  return chosen.map(({ at, moment }) => ({ at, moment, clock }));
+}
+
+const newestOf = (some: readonly Timed[]): Moment =>
+  some.reduce((newest, { moment }) => (moment > newest ? moment : newest), some[0]?.moment ?? 0n);
 
 /**
  * How many samples are missing between two that are `elapsed` apart where one is expected each `interval`, to the nearest: 0 where the

@@ -12,7 +12,13 @@ export type MeterOptions = {
   readonly names: number;
   /** The gateway's time of day. */
   readonly nowUnixMs: () => number;
+  /** Observations that its line holds while nobody reads it; what comes then is lost. */
+  readonly holds?: number;
+  /** Its telegrams carry its own time, and are stamped where they arrive. */
+  readonly hasClock?: boolean;
 };
+
+type Said = { readonly number: number; readonly atUnixMs: number };
 
 export class LiveMeter implements Source {
   readonly kind = "live";
@@ -23,7 +29,7 @@ export class LiveMeter implements Source {
   readonly #options: MeterOptions;
   readonly #registers: readonly Register[];
   /** Of each open line what wasn't taken yet, as a socket would hold it. */
-  readonly #lines = new Set<{ readonly queue: Observation[]; wake: () => void }>();
+  readonly #lines = new Set<{ readonly queue: Said[]; wake: () => void }>();
 
   constructor(options: MeterOptions) {
     this.intervalS = options.everyMs / 1000;
@@ -42,13 +48,13 @@ export class LiveMeter implements Source {
   }
 
   async *observations(signal: AbortSignal): AsyncGenerator<Observation, void, undefined> {
-    const line = { queue: [] as Observation[], wake: (): void => {} };
+    const line = { queue: [] as Said[], wake: (): void => {} };
     this.#lines.add(line);
     signal.addEventListener("abort", () => line.wake());
     try {
       while (!signal.aborted) {
         const next = line.queue.shift();
-        if (next !== undefined) yield next;
+        if (next !== undefined) yield this.#observation(next);
         else
           await new Promise<void>((resolve) => {
             line.wake = resolve;
@@ -65,19 +71,28 @@ export class LiveMeter implements Source {
   }
 
   /** Says the next number, to whoever listens. */
-  say(): void {
-    const receivedUnixMs = this.#options.nowUnixMs();
-    this.said.push(receivedUnixMs);
+  say(atUnixMs = this.#options.nowUnixMs()): void {
+    const { holds = Infinity } = this.#options;
+    this.said.push(atUnixMs);
+    for (const line of this.#lines) {
+      if (line.queue.length < holds) line.queue.push({ number: this.said.length, atUnixMs });
+      line.wake();
+    }
+  }
+
+  #observation({ number, atUnixMs }: Said): Observation {
+    const { hasClock = false, nowUnixMs } = this.#options;
+    const receivedUnixMs = nowUnixMs();
+    const time = decimal(atUnixMs, -3);
+    const timed = hasClock
+      ? { time, quality: [], received: decimal(receivedUnixMs, -3) }
+      : { time, quality: ["gateway-time" as const] };
     const readings = this.#registers.map(({ name }) => ({
       name,
       unit: "kWh",
-      value: { v: decimal(this.said.length) },
-      time: decimal(receivedUnixMs, -3),
-      quality: ["gateway-time" as const],
+      value: { v: decimal(number) },
+      ...timed,
     }));
-    for (const line of this.#lines) {
-      line.queue.push({ readings, registers: this.#registers, receivedUnixMs });
-      line.wake();
-    }
+    return { readings, registers: this.#registers, receivedUnixMs };
   }
 }

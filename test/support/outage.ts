@@ -18,7 +18,13 @@ import { Rig } from "./agent-rig.ts";
 import { LiveMeter } from "./live-meter.ts";
 
 /** A stream of the test. */
-export type OutageStream = { readonly name: string; readonly everyS: number; readonly names: number };
+export type OutageStream = {
+  readonly name: string;
+  readonly everyS: number;
+  readonly names: number;
+  readonly holds?: number;
+  readonly hasClock?: boolean;
+};
 
 export type OutageOptions = {
   readonly whenFull: "stop" | "drop-oldest";
@@ -45,18 +51,20 @@ export class Outage {
     const { settings } = this.rig;
     this.rig.settings = { ...settings, outbox: { ...settings.outbox, maxBytes, whenFull } };
     this.#streams = streams;
-    for (const { name, everyS, names } of streams) {
+    for (const { name, everyS, ...rest } of streams) {
       const nowUnixMs = (): number => this.rig.system.wallUnixMs();
-      this.meters.set(name, new LiveMeter({ everyMs: everyS * 1000, names, nowUnixMs }));
+      this.meters.set(name, new LiveMeter({ everyMs: everyS * 1000, nowUnixMs, ...rest }));
     }
     this.#speakAsTimePasses();
     this.rig.connectAnchor();
   }
 
-  async start(): Promise<void> {
+  /** @param absence - why the meters were not read before, where it is known */
+  async start(absence?: string): Promise<void> {
     const meters = this.#streams.map(({ name }) => this.meters.get(name));
     let next = 0;
     await this.rig.start({
+      ...(absence === undefined ? {} : { absence }),
       openSource: () => {
         const meter = meters[next++];
         return meter === undefined ? Promise.reject(new Error("no such stream")) : Promise.resolve(meter);
@@ -79,15 +87,23 @@ export class Outage {
   #speakAsTimePasses(): void {
     const { time } = this.rig;
     const advance = time.advance.bind(time);
+    let spoken = 0;
+    /** Also what fell into a time in which the process stood still. */
+    const speak = (): void => {
+      while ((spoken + 1) * 1000 <= time.nowMs) {
+        spoken += 1;
+        const atUnixMs = this.rig.system.wallUnixMs() - (time.nowMs - spoken * 1000);
+        for (const { name, everyS } of this.#streams)
+          if (spoken % everyS === 0) this.meters.get(name)?.say(atUnixMs);
+      }
+    };
     time.advance = async (ms) => {
       const endMs = time.nowMs + ms;
-      for (;;) {
-        const second = Math.floor(time.nowMs / 1000) + 1;
-        if (second * 1000 > endMs) break;
-        await advance(second * 1000 - time.nowMs);
-        for (const { name, everyS } of this.#streams) if (second % everyS === 0) this.meters.get(name)?.say();
+      while (time.nowMs < endMs) {
+        await advance(Math.min(endMs, (Math.floor(time.nowMs / 1000) + 1) * 1000) - time.nowMs);
+        speak();
       }
-      await advance(endMs - time.nowMs);
+      await advance(0);
     };
   }
 

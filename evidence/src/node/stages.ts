@@ -46,7 +46,10 @@ export async function runTogether(stages: readonly Stage[], stop: AbortControlle
     }
   });
   const outcomes = await Promise.allSettled(guarded);
-  const failures = outcomes.flatMap((one) => (one.status === "rejected" ? [one.reason as unknown] : []));
+  // One fault, as of the disk, often ends several stages.
+  const failures = [
+    ...new Set(outcomes.flatMap((one) => (one.status === "rejected" ? [one.reason as unknown] : []))),
+  ];
   if (failures.length === 1) throw failures[0];
   if (failures.length > 1) throw new AggregateError(failures, "several stages failed");
 }
