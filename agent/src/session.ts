@@ -16,7 +16,7 @@ export type SessionParts = {
   readonly counters: Counters;
   readonly clock: Pick<Clock, "monotonicMs">;
   readonly timer: Timer;
-  readonly testimony: Pick<Testimony, "next">;
+  readonly testimony: Pick<Testimony, "next" | "dueMs">;
 };
 
 /** Messages that the broker hasn't acknowledged yet; beyond, sending waits. */
@@ -130,9 +130,9 @@ export class Session {
 
   /** Waits until something changed or is due. */
   async #idle(): Promise<void> {
-    const { timer, clock, window } = this.#parts;
+    const { timer, clock, window, testimony } = this.#parts;
     const nowMs = clock.monotonicMs();
-    const sendMs = this.#inFlight < MAX_IN_FLIGHT ? window.dueMs(nowMs) : Infinity;
+    const sendMs = this.#inFlight < MAX_IN_FLIGHT ? Math.min(window.dueMs(nowMs), testimony.dueMs) : Infinity;
     const dueMs = Math.min(sendMs, this.#inFlight > 0 ? this.#aliveMs + STUCK_MS : Infinity);
     await new Promise<void>((resolve) => {
       const cancel = dueMs === Infinity ? undefined : timer.after(dueMs - nowMs, () => this.#wake());

@@ -25,8 +25,8 @@ export type Called = "newest" | { readonly row: number };
 
 /** A connection begins with the newest receipt, unless one did so long ago. Bytes are dear on a metered line. */
 const CONNECTED_EVERY_MS = { default: 600_000, metered: 21_600_000 } as const;
-/** Whoever asks is answered this often. */
-const ASKED_EVERY_MS = 60_000;
+/** Whoever asks is answered, but no more often than this. */
+const ASKED_EVERY_MS = 10_000;
 
 type Proof = { readonly receipt: Uint8Array; readonly place: number; readonly bytes: Uint8Array };
 
@@ -56,14 +56,19 @@ export class Testimony {
 
   /** The anchor said something that calls for it. */
   call(called: Called): void {
-    const isFirst = typeof called === "object";
-    if (isFirst || this.#clock.monotonicMs() - this.#sentMs >= ASKED_EVERY_MS) this.#called = called;
+    // A proof that the log signed two trees is not given up for the newest receipt, which may be of the second.
+    if (typeof this.#called !== "object") this.#called = called;
+  }
+
+  /** When {@link next} may have something, as far as is known now. */
+  get dueMs(): number {
+    return this.#called === undefined ? Infinity : this.#sentMs + ASKED_EVERY_MS;
   }
 
   /** The message to send now; undefined where nothing calls for one, or there is no receipt. */
   next(): Uint8Array | undefined {
     const called = this.#called;
-    if (called === undefined) return undefined;
+    if (called === undefined || this.#clock.monotonicMs() < this.dueMs) return undefined;
     this.#called = undefined;
     const item = this.#meta.number("seen-item");
     const proof =
