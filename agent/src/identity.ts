@@ -11,12 +11,12 @@ import { join } from "node:path";
 import { EvidenceError } from "@tallystick/evidence";
 import { writeDurable } from "@tallystick/evidence/node";
 import { Meta } from "./meta.ts";
-import type { Storage } from "./storage.ts";
+import { storageError, type Storage } from "./storage.ts";
 
 /** The mark beside the database: that an agent has begun here. */
 export type Mark = {
   isThere(): boolean;
-  /** Makes it; once this resolves it survives a power cut. */
+  /** Makes it; once this resolves it survives a power cut. @throws EvidenceError `storage-full`, `storage-failed` */
   make(iss: string): Promise<void>;
 };
 
@@ -26,7 +26,14 @@ const MISSING = "the agent's database was missing";
 /** The mark as a file of the data directory. */
 export function markIn(directory: string): Mark {
   const path = join(directory, MARK_FILE);
-  return { isThere: () => existsSync(path), make: (iss) => writeDurable(path, `${iss}\n`) };
+  const make = async (iss: string): Promise<void> => {
+    try {
+      await writeDurable(path, `${iss}\n`);
+    } catch (cause) {
+      throw storageError(cause, path);
+    }
+  };
+  return { isThere: () => existsSync(path), make };
 }
 
 export type IdentityOptions = {

@@ -313,7 +313,8 @@ const sqliteCode = (cause: unknown): number =>
 
 const NO_SPACE: ReadonlySet<unknown> = new Set(["ENOSPC", "EDQUOT"]);
 
-function storageError(cause: unknown, directory = "agent.db"): unknown {
+/** What the disk or SQLite refused, as this agent's error; whatever it is not, as it is. */
+export function storageError(cause: unknown, directory = "agent.db"): unknown {
   if (cause instanceof EvidenceError) return cause;
   if (!(cause instanceof Error) || !("code" in cause) || typeof cause.code !== "string") return cause;
   if (sqliteCode(cause) === FULL || NO_SPACE.has(cause.code)) {

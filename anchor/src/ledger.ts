@@ -14,6 +14,7 @@ import type { Receipts } from "./receipts.ts";
 import type { Refusals } from "./refusals.ts";
 import type { Placed, Sequenced, Sequencer } from "./sequence.ts";
 import { signedBatch, type LogIdentity } from "./sign.ts";
+import { storageFailed } from "./storage/database.ts";
 import type { Tally } from "./tally.ts";
 
 /** Something to sequence: a device's statement, or a registry item with the file that it came in. */
@@ -128,8 +129,12 @@ async function settleFiles(
 ): Promise<void> {
   for (const { file, statement } of work) {
     if (file === undefined) continue;
-    const refusal = refused.find((one) => one.statement === statement);
-    if (refusal === undefined) await inbox.done(file);
-    else await inbox.refuse(file, refusal.code, refusal.text, statement.hash);
+    try {
+      const refusal = refused.find((one) => one.statement === statement);
+      if (refusal === undefined) await inbox.done(file);
+      else await inbox.refuse(file, refusal.code, refusal.text, statement.hash);
+    } catch (error) {
+      throw storageFailed(`${file}: can't be moved out of the inbox`, error);
+    }
   }
 }

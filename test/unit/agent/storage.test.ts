@@ -1,9 +1,10 @@
 /** One database, one writer; a newer one is refused; what was not committed was not. */
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, onTestFinished, test } from "vitest";
+import { markIn } from "../../../agent/src/identity.ts";
 import { openStorage, readStorage, SCHEMA_VERSION } from "../../../agent/src/storage.ts";
 
 function folder(): string {
@@ -86,4 +87,11 @@ test("a fault of the disk has its code", () => {
   expect(twice).toThrow(expect.objectContaining({ code: "storage-failed" }));
   storage.close();
   expect(() => storage.transaction(() => undefined)).toThrow();
+});
+
+test("so has one that the mark beside the database meets", async () => {
+  const file = join(folder(), "no-folder");
+  writeFileSync(file, "");
+  const made = markIn(file).make("city/gw-1");
+  await expect(made).rejects.toMatchObject({ code: "storage-failed" });
 });

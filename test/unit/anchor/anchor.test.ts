@@ -290,6 +290,17 @@ describe("the operators' inbox", () => {
   });
 });
 
+test("an inbox that can't be emptied ends the anchor with storage-failed", async () => {
+  const { ended } = await start();
+  const inbox = placesOf(config).inbox;
+  rmSync(join(inbox, "done"), { recursive: true });
+  writeFileSync(join(inbox, "done"), "in the way");
+  const item = await log.item({ kind: "revoke", kid: device.signer.key.kid, from: 0 });
+  writeFileSync(join(inbox, "a.cose"), item.bytes);
+  await expect(ended).rejects.toThrow(expect.objectContaining({ code: "storage-failed" }));
+  expect(check().size).toBe(3);
+});
+
 describe("an anchor stops, and signs nothing, when its own key's signature shows that it is behind", () => {
   const ahead = (size: number): Promise<string> =>
     signNote(
