@@ -60,7 +60,7 @@ export class Places {
     let chain = this.#chains.find(iss, sub, ch);
     const refusal = chain === undefined ? undefined : this.#refusal(chain, statement);
     if (refusal !== undefined) return refusal;
-    const before = seq === 0 ? this.#predecessor(statement, ch) : undefined;
+    const before = seq === 0 ? this.#predecessor(statement, ch, chain) : undefined;
     if (before?.refused !== undefined) return before.refused;
     const opened = seq === 0 ? index : null;
     if (chain === undefined) {
@@ -73,7 +73,7 @@ export class Places {
     }
     if (before?.chain !== undefined) {
       before.chain.successor = chain.id;
-      this.#chains.changed(before.chain);
+      this.#chains.saveOne(before.chain); // read by the next opening of this stream, maybe in this batch
     }
     this.#archive.append(index, statement.hash, chain.id, seq, statement.bytes);
     return PLACED;
@@ -167,10 +167,12 @@ export class Places {
   #predecessor(
     { claims, event }: Entrant,
     ch: Uint8Array,
+    own: Chain | undefined,
   ): { readonly refused?: Placement; readonly chain?: Chain } {
     if (event?.kind !== "stream-opened") return { refused: FORK };
     const { before } = event;
-    const newest = this.#chains.newest(claims.iss, claims.sub);
+    // An opening may arrive late, after those of chains that follow its own.
+    const newest = this.#chains.newest(claims.iss, claims.sub, own?.successor ?? null);
     if (before === "none") return newest === undefined ? {} : { refused: FORK };
     if ("lost" in before) return {};
     if (equalBytes(before.ch, ch)) return { refused: FORK }; // its own predecessor

@@ -54,7 +54,9 @@ export class ChainStore {
       "UPDATE chains SET first = ?, last = ?, count = ?, opened = ?, successor = ? WHERE id = ?",
     );
     this.#newest = db.prepare(
-      "SELECT iss, sub, ch FROM chains WHERE iss = ? AND sub = ? AND opened IS NOT NULL ORDER BY opened DESC LIMIT 1",
+      `WITH RECURSIVE later(id) AS (SELECT ?3 UNION SELECT successor FROM chains JOIN later USING (id) WHERE successor IS NOT NULL)
+       SELECT iss, sub, ch FROM chains WHERE iss = ?1 AND sub = ?2 AND opened IS NOT NULL AND id NOT IN (SELECT id FROM later WHERE id IS NOT NULL)
+       ORDER BY opened DESC LIMIT 1`,
     );
     this.#list = db.prepare(
       "SELECT iss, sub, ch, first, last, count FROM chains WHERE ?1 IS NULL OR iss = ?1 ORDER BY iss, sub, id LIMIT ?2",
@@ -110,9 +112,9 @@ export class ChainStore {
     this.#update.run(first, last, count, opened, successor, id);
   }
 
-  /** The chain of a stream that was opened last, by log index. */
-  newest(iss: string, sub: string): Chain | undefined {
-    const row = this.#newest.get(iss, sub);
+  /** The chain of a stream that was opened last, by log index; `successor`, and those that follow it, left out. */
+  newest(iss: string, sub: string, successor: number | null): Chain | undefined {
+    const row = this.#newest.get(iss, sub, successor);
     return row === undefined ? undefined : this.find(iss, sub, row["ch"] as Uint8Array);
   }
 

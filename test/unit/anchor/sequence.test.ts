@@ -153,6 +153,23 @@ describe("statement 0", () => {
     expect(await batch(await device.chain("meter/m-1", "second").open())).toEqual(["fork"]);
   });
 
+  test("may be opened after the chains that follow it", async () => {
+    const [second, third] = [device.chain("meter/m-1", "second"), device.chain("meter/m-1", "third")];
+    const all = await chain.filled(3);
+    const opening = await second.open(chain.head());
+    const [next] = await second.next();
+    const end = await third.open(second.head());
+    expect(await batch(at(all, 1), at(all, 2), next as Statement, end)).toEqual([
+      "at 2",
+      "at 3",
+      "at 4",
+      "at 5",
+    ]);
+    expect(await batch(opening, at(all, 0))).toEqual(["at 6", "at 7"]);
+    expect(await batch(await device.chain("meter/m-1", "fourth").open())).toEqual(["fork"]);
+    expect(await batch(await device.chain("meter/m-1", "fifth").open(second.head()))).toEqual(["fork"]);
+  });
+
   test("may say lost at any time", async () => {
     const [second, third] = [device.chain("meter/m-1", "second"), device.chain("meter/m-1", "third")];
     const lost = { lost: "the disk failed" };
