@@ -45,19 +45,22 @@ export class KeyState {
   readonly #records = new Map<string, KeyRecord>();
   readonly #currentOfDevice = new Map<string, string>();
   readonly #provider: SignatureProvider;
-  readonly #hash: Hash;
   readonly #complete: boolean;
   #count = 0;
+  /** Items were left out so far: a key that is not known may stand in one of them. */
+  #gap = false;
   #last: Uint8Array = new Uint8Array(32);
   #lastIndex = -1;
   #policy: (RegistryItem & { kind: "policy" }) | undefined;
   #ended: number | undefined;
-  #tree: KeyTree | undefined;
+  readonly #tree: KeyTree;
+  /** Keys, by their names in `#records`, whose leaves in the tree are not up to date. */
+  readonly #stale = new Set<string>();
 
   constructor({ provider = nobleProvider, hash = sha256, complete = true }: KeyStateOptions = {}) {
     this.#provider = provider;
-    this.#hash = hash;
     this.#complete = complete;
+    this.#tree = new KeyTree([], hash);
   }
 
   /** Number of the next item. */
@@ -100,7 +103,7 @@ export class KeyState {
    * @param statement - a parsed statement of content type registry; its signature is checked here
    * @param index - its index in the log
    * @throws EvidenceError `registry-malformed`, `registry-order`, `entry-zero`, `key-unknown`, `key-issuer`, `key-not-enrolled`, `key-revoked`,
-   *   `key-exists`, `operator-org`, `signature-invalid`, `log-ended`; nothing changes then
+   *   `key-exists`, `operator-org`, `signature-invalid`, `log-ended`, and of a selection `registry-missing`; then it is of no more use
    */
   apply(statement: Statement, index: number): RegistryItem {
     if (statement.content.type !== "registry")
@@ -111,12 +114,12 @@ export class KeyState {
     }
     this.#checkOrder(statement, index);
     const n = statement.claims.seq;
+    this.#gap ||= n > this.#count;
     if (item.kind === "policy") this.#found(item, statement, index);
     else this.#change(item, this.#signer(statement, index), n, index);
     this.#count = n + 1;
     this.#last = statement.hash;
     this.#lastIndex = index;
-    this.#tree = undefined;
     return item;
   }
 
@@ -208,7 +211,8 @@ export class KeyState {
   /** The operator that signed an item: its key is known, counts at this index, and made this signature. */
   #signer(statement: Statement, index: number): KeyRecord {
     const signer = this.get(statement.kid);
-    if (signer === undefined || signer.role !== "operator") {
+    if (signer === undefined) throw this.#unknown("the item is not signed by an operator", toHex(statement.kid));
+    if (signer.role !== "operator") {
       throw new EvidenceError("key-unknown", "the item is not signed by an operator", {
         kid: toHex(statement.kid),
       });
@@ -292,15 +296,20 @@ export class KeyState {
         kid: toHex(record.kid),
       });
     }
-    this.#records.set(toHex(record.kid), record);
+    this.#put(record);
+  }
+
+  #put(record: KeyRecord): void {
+    const name = toHex(record.kid);
+    this.#records.set(name, record);
+    this.#stale.add(name);
   }
 
   #succeed(enrolled: Enrolment, succession: Succession, n: number, index: number, signer: KeyRecord): void {
     const old = this.current(enrolled.device);
-    if (old === undefined)
-      throw new EvidenceError("key-unknown", "no key of this device to succeed", { device: enrolled.device });
+    if (old === undefined) throw this.#unknown("no key of this device to succeed", enrolled.device);
     this.#addDevice(enrolled, n, index, signer.kid, succession.by === "re-enrol");
-    this.#records.set(toHex(old.kid), {
+    this.#put({
       ...old,
       superseded: index,
       succession,
@@ -315,7 +324,7 @@ export class KeyState {
     const { iss, sub } = rotated.claims;
     const old = this.current(iss);
     if (old === undefined || !equalBytes(old.kid, rotated.kid)) {
-      throw new EvidenceError("key-unknown", "a rotation is signed by the device's current key", { iss });
+      throw this.#unknown("a rotation is signed by the device's current key", iss);
     }
     if (judgeRevocation(old, index).invalid !== undefined)
       throw new EvidenceError("key-revoked", "a revoked key names no successor");
@@ -340,12 +349,11 @@ export class KeyState {
 
   #revoke(kid: Uint8Array, from: number, n: number, index: number, signer: KeyRecord): void {
     const record = this.get(kid);
-    if (record === undefined)
-      throw new EvidenceError("key-unknown", "no such key to revoke", { kid: toHex(kid) });
+    if (record === undefined) throw this.#unknown("no such key to revoke", toHex(kid));
     mayActFor(signer, record.role === "operator" ? (record.streams[0] ?? "*") : parseIss(record.iss).org);
     if (from > index)
       throw new EvidenceError("registry-malformed", "a key is suspect from the past on", { from, index });
-    this.#records.set(toHex(kid), {
+    this.#put({
       ...record,
       suspect: Math.min(record.suspect ?? from, from),
       revoked: record.revoked ?? index,
@@ -354,15 +362,23 @@ export class KeyState {
     this.#noteChange(kid, signer.kid);
   }
 
+  /** Of a whole registry nobody brought the key; of a selection the item that did may have been left out, and nobody is to blame. */
+  #unknown(message: string, whose: string): EvidenceError {
+    return this.#gap
+      ? new EvidenceError("registry-missing", "an item that this one builds on was left out", { whose })
+      : new EvidenceError("key-unknown", message, { whose });
+  }
+
   #noteChange(kid: Uint8Array, signer: Uint8Array): void {
     this.#changers.set(toHex(kid), [...(this.#changers.get(toHex(kid)) ?? []), signer]);
   }
 
   #keyTree(): KeyTree {
-    this.#tree ??= new KeyTree(
-      this.#records.values().map((record) => ({ kid: record.kid, leaf: encodeLeaf(record) })),
-      this.#hash,
-    );
+    if (this.#stale.size > 0) {
+      const records = [...this.#stale].flatMap((name) => this.#records.get(name) ?? []);
+      this.#tree.set(records.map((record) => ({ kid: record.kid, leaf: encodeLeaf(record) })));
+      this.#stale.clear();
+    }
     return this.#tree;
   }
 }
