@@ -9,6 +9,7 @@ import { busyAgent, drain, seal } from "./rows/agent-load.ts";
 import { audit } from "./rows/audit.ts";
 import { air, flash } from "./rows/day.ts";
 import { growth } from "./rows/growth.ts";
+import { registeredKeys } from "./rows/keys.ts";
 import { anchorMemory, latency, readings, throughput } from "./rows/load.ts";
 import { mosquitto, tessera } from "./rows/peers.ts";
 import { raw } from "./rows/raw.ts";
@@ -32,4 +33,5 @@ export const ROWS: readonly Row[] = [
   verifyRow,
   audit,
   growth,
+  registeredKeys,
 ];
