@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { concatBytes } from "./bytes.ts";
 import { decodeCbor, encodeCbor, Tagged, type CborMap, type CborValue } from "./cbor.ts";
 import { EvidenceError } from "./errors.ts";
 
@@ -82,23 +81,33 @@ const SIGNATURE1 = Uint8Array.of(0x84, 0x6a, 0x53, 0x69, 0x67, 0x6e, 0x61, 0x74,
 export function toBeSigned(
   protectedBytes: Uint8Array,
   payload: Uint8Array,
-  externalAad: Uint8Array = new Uint8Array(),
+  externalAad: Uint8Array = NO_BYTES,
 ): Uint8Array {
-  return concatBytes(
-    SIGNATURE1,
-    byteStringHead(protectedBytes.length),
-    protectedBytes,
-    byteStringHead(externalAad.length),
-    externalAad,
-    byteStringHead(payload.length),
-    payload,
-  );
+  const parts = [protectedBytes, externalAad, payload];
+  let length = SIGNATURE1.length;
+  for (const part of parts) length += headLength(part.length) + part.length;
+  const bytes = new Uint8Array(length);
+  bytes.set(SIGNATURE1);
+  let at = SIGNATURE1.length;
+  for (const part of parts) {
+    at = writeHead(bytes, at, part.length);
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
 }
 
-/** Head of a CBOR byte string of `length` bytes, at most 2^32 - 1. */
-function byteStringHead(length: number): Uint8Array {
-  if (length < 24) return Uint8Array.of(0x40 | length);
-  if (length < 0x100) return Uint8Array.of(0x58, length);
-  if (length < 0x1_0000) return Uint8Array.of(0x59, length >> 8, length & 255);
-  return Uint8Array.of(0x5a, length >>> 24, (length >> 16) & 255, (length >> 8) & 255, length & 255);
+const NO_BYTES = new Uint8Array();
+
+/** Bytes that the head of a CBOR byte string takes. */
+const headLength = (length: number): number =>
+  length < 24 ? 1 : length < 0x100 ? 2 : length < 0x1_0000 ? 3 : 5;
+
+/** Writes the head of a byte string of `length` bytes, at most 2^32 - 1. Returns where it ends. */
+function writeHead(bytes: Uint8Array, at: number, length: number): number {
+  const more = headLength(length) - 1;
+  bytes[at] = more === 0 ? 0x40 | length : more === 1 ? 0x58 : more === 2 ? 0x59 : 0x5a;
+  for (let i = 1, left = length; i <= more; i++, left = Math.floor(left / 256))
+    bytes[at + 1 + more - i] = left % 256;
+  return at + 1 + more;
 }

@@ -38,7 +38,7 @@ export class ChainStore {
   readonly #update: StatementSync;
   readonly #newest: StatementSync;
   readonly #list: StatementSync;
-  /** Least recently used first. */
+  /** Least recently used first, once half of them are there. */
   readonly #cached = new Map<string, Chain>();
   /** Changed since the last `save`; never evicted. */
   readonly #changed = new Set<Chain>();
@@ -66,8 +66,11 @@ export class ChainStore {
   find(iss: string, sub: string, ch: Uint8Array): Chain | undefined {
     const name = `${iss} ${sub} ${toHex(ch)}`;
     let chain = this.#cached.get(name);
-    if (chain !== undefined) this.#cached.delete(name);
-    else {
+    if (chain !== undefined) {
+      // Far from full nothing is forgotten, and the order of use need not be kept: it costs more than the look itself.
+      if (2 * this.#cached.size < MAX_CACHED) return chain;
+      this.#cached.delete(name);
+    } else {
       const row = this.#find.get(iss, sub, ch);
       if (row === undefined) return undefined;
       chain = { ...row } as Chain;
