@@ -10,14 +10,19 @@ import { join } from "node:path";
 import { checkStream, EvidenceError, isEvidenceError, NOTE_ED25519, parseVkey } from "@tallystick/evidence";
 import { ConfigError, parseConfig } from "@tallystick/evidence/node";
 import { LineCounter, parseDocument } from "yaml";
-import { z } from "zod";
+import * as z from "zod";
 import type { Line, SourceOptions } from "./sources/open.ts";
 
 export const DEFAULT_CONFIG_PATH = "/etc/tallystick/agent.yaml";
 const DEFAULT_DATA = "/var/lib/tallystick/agent";
 
+// A configuration is read once: to compile its checks, as zod would, takes longer than to run them.
+z.config({ jitless: true });
+
 const KIB = 1 << 10;
 const MIB = 1 << 20;
+/** Of the outbox, for each stream: a sixteenth of it is for what the agent says of the stream. */
+const MIN_STREAM_BYTES = 16 * KIB;
 
 /** Runs one of evidence's checks inside the schema; its message already says what to do. */
 const passes =
@@ -151,7 +156,14 @@ const Schema = z
       .prefault({}),
     streams: z.array(Stream).max(1000).default([]),
   })
-  .superRefine(({ streams }, context) => {
+  .superRefine(({ streams, outbox: { maxBytes } }, context) => {
+    if (maxBytes < streams.length * MIN_STREAM_BYTES) {
+      context.addIssue({
+        code: "custom",
+        path: ["outbox", "maxBytes"],
+        message: `give at least ${streams.length * MIN_STREAM_BYTES}, 16 KiB for each stream: below, their heads and gaps alone would fill it`,
+      });
+    }
     for (const [i, stream] of streams.entries()) {
       if (streams.findIndex((one) => one.name === stream.name) < i) {
         context.addIssue({

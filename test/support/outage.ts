@@ -87,6 +87,7 @@ export class Outage {
   #speakAsTimePasses(): void {
     const { time } = this.rig;
     const advance = time.advance.bind(time);
+    const stepMs = Math.min(...this.#streams.map(({ everyS }) => everyS)) * 1000;
     let spoken = 0;
     /** Also what fell into a time in which the process stood still. */
     const speak = (): void => {
@@ -100,7 +101,7 @@ export class Outage {
     time.advance = async (ms) => {
       const endMs = time.nowMs + ms;
       while (time.nowMs < endMs) {
-        await advance(Math.min(endMs, (Math.floor(time.nowMs / 1000) + 1) * 1000) - time.nowMs);
+        await advance(Math.min(endMs, (Math.floor(time.nowMs / stepMs) + 1) * stepMs) - time.nowMs);
         speak();
       }
       await advance(0);
@@ -125,6 +126,18 @@ export class Outage {
     this.#endUnixMs = this.rig.system.wallUnixMs();
     await this.rig.stop();
     expect(this.rig.report().outbox).toMatchObject({ waiting: { count: 0 }, dropped: [] });
+  }
+
+  /** From here on only so many statements a minute have receipts, whatever is sent. */
+  throttle(perMinute: number): void {
+    const { rig } = this;
+    const startMs = rig.time.nowMs;
+    let given = 0;
+    rig.anchor.judge = () => {
+      if (given >= ((rig.time.nowMs - startMs) / 60_000) * perMinute) return "silence";
+      given += 1;
+      return "receipt";
+    };
   }
 
   /** The ledger's statements, each once. */
