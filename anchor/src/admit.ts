@@ -110,6 +110,10 @@ export class Admission {
     if (rest !== undefined) {
       this.#parts.refusals.send(iss, nodeSha256(rest.bytes), rest.error.code, rest.error.message);
     }
+    if (this.#parts.pool.overflows) {
+      this.#parts.tally.count("statement-dropped", passed.length);
+      return;
+    }
     // The statements are views of the message: together they hold all of it.
     const charge = Math.ceil(payload.length / Math.max(1, passed.length));
     for (const { statement, record } of passed) {

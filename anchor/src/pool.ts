@@ -17,6 +17,8 @@ export type PoolLimits = {
  */
 export class Pool {
   readonly #limits: PoolLimits;
+  /** Whether anybody takes statements out. While nobody does, who waited for room would wait for ever. */
+  draining = true;
   #items = 0;
   #bytes = 0;
   /** Called once each, in order, when there is room. */
@@ -34,6 +36,11 @@ export class Pool {
     return this.#items >= this.#limits.maxItems || this.#bytes >= this.#limits.maxBytes;
   }
 
+  /** True where there is no room and none is made: what comes now has to be let go, and will come again. */
+  get overflows(): boolean {
+    return !this.draining && this.full;
+  }
+
   enter(bytes: number): void {
     this.#items++;
     this.#bytes += bytes;
@@ -48,9 +55,9 @@ export class Pool {
     for (const resume of waiting) resume();
   }
 
-  /** Calls `resume` as soon as there is room: at once, or when somebody has left. */
+  /** Calls `resume` as soon as there is room: at once, or when somebody has left; at once as well where nobody leaves yet. */
   whenRoom(resume: () => void): void {
-    if (this.full) this.#waiting.push(resume);
+    if (this.full && this.draining) this.#waiting.push(resume);
     else resume();
   }
 }

@@ -54,7 +54,7 @@ const INBOX_MS = 500;
  * @throws EvidenceError what makes an anchor stop: `storage-failed`, `checkpoint-ahead`, `log-equivocation`. Nothing further is signed then
  */
 export async function runStages(running: Running): Promise<void> {
-  const { signal, opened, logger } = running;
+  const { signal, opened, logger, pool } = running;
   const fault = Promise.withResolvers<never>();
   fault.promise.catch(() => undefined); // whoever waits below gets it
   const halt = { halted: false };
@@ -64,6 +64,8 @@ export async function runStages(running: Running): Promise<void> {
   };
   const { intake, admission, threads, ready, inbox, ledger, time, restoring } = wire(running, fail, halt);
   let sequencing: Promise<void> | undefined;
+  // Until then a session may bring more than there is room for. Were it held back, the answer to the subscription would be, too: it comes behind it.
+  pool.draining = false;
   const stopped = new Promise<void>((resolve) => {
     if (signal.aborted) resolve();
     else signal.addEventListener("abort", () => resolve(), { once: true });
@@ -74,7 +76,10 @@ export async function runStages(running: Running): Promise<void> {
   try {
     // Nothing is sequenced before the broker's retained checkpoint was seen: it may know of a larger tree than this database.
     await orFault(intake.settled, stopped, watching);
-    if (!signal.aborted) sequencing = ledger();
+    if (!signal.aborted) {
+      sequencing = ledger();
+      pool.draining = true;
+    }
     await orFault(stopped, watching, ...(sequencing === undefined ? [] : [sequencing]));
     logger.info("stopping: the last batch is committed, published and answered");
     intake.stop();

@@ -17,6 +17,7 @@ export type Outcome =
   | "repeat-dropped"
   | "wanted-sent"
   | "wanted-dropped"
+  | "statement-dropped"
   | "message"
   | "message-stray";
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { existsSync } from "node:fs";
 import process from "node:process";
 import { toHex } from "@tallystick/evidence";
 import { EXIT, type Command } from "@tallystick/evidence/node";
@@ -51,6 +52,7 @@ function list(path: string, json: boolean): void {
 
 /** @throws EvidenceError `storage-in-use` while the anchor runs */
 function giveUp({ database, lock: lockFile }: { readonly database: string; readonly lock: string }): void {
+  if (!existsSync(database)) openDatabase(database); // says what is missing, before a lock file is made
   const lock = takeLock(lockFile);
   try {
     const db = openDatabase(database);

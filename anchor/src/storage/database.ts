@@ -107,7 +107,7 @@ export const isBackup = (db: DatabaseSync): boolean =>
   db.prepare("PRAGMA application_id").get()?.["application_id"] === BACKUP_MARK;
 
 /** @throws EvidenceError `storage-newer`; `storage-failed` where it is no ledger at all */
-export function versionOf(db: DatabaseSync, path: string): number {
+function versionOf(db: DatabaseSync, path: string): number {
   const version = Number(db.prepare("PRAGMA user_version").get()?.["user_version"]);
   if (version > SCHEMA_VERSION) {
     throw new EvidenceError("storage-newer", `${path}: written by a newer version; upgrade tally-anchor`, {

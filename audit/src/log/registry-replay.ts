@@ -36,7 +36,7 @@ export async function replayRegistry(
   published: number,
   indexes: readonly number[],
   wanted: ReadonlySet<number>,
-  log: Pick<LogIdentity, "origin" | "key">,
+  log: Pick<LogIdentity, "origin" | "key" | "size">,
   { provider, hash, progress }: { provider: SignatureProvider; hash: Hash; progress: Progress },
 ): Promise<Replay> {
   const state = new KeyState({ provider, hash });
@@ -58,6 +58,11 @@ export async function replayRegistry(
   } catch (error) {
     if (!isEvidenceError(error) || error.disposition !== "refuse") throw error;
     return { state, roots, fault: { code: error.code, reason: `item ${state.count}: ${error.message}` } };
+  }
+  const { ended } = state;
+  if (ended !== undefined && ended < log.size - 1) {
+    const reason = `entry ${ended} names the log's successor, and ${log.size - 1 - ended} entries come after it`;
+    return { state, roots, fault: { code: "log-ended", reason } };
   }
   return { state, roots };
 }

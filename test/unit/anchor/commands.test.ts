@@ -1,6 +1,16 @@
 import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -250,6 +260,75 @@ describe("run", () => {
       1,
       expect.stringContaining("[address-not-loopback]"),
     ]);
+  });
+});
+
+describe("backup and restore", () => {
+  test("a backup with its keys apart, restored elsewhere with a copy of the public folder", async () => {
+    await initialise();
+    const [backups, keys, elsewhere] = [join(folder, "backups"), join(folder, "keys"), join(folder, "again")];
+    const made = await anchor("backup", "--data", data, "-o", `${backups}/`, "--keys", keys, "--json");
+    expect(made.code).toBe(0);
+    const said = JSON.parse(made.stdout) as { file: string; size: number; keys: string[] };
+    expect(said).toMatchObject({ file: join(backups, "tally.example_2026-1.backup"), size: 1, missing: 0 });
+    for (const key of said.keys) expect(statSync(key).mode & 0o777).toBe(0o600);
+    expect(said.keys).toHaveLength(2);
+
+    mkdirSync(elsewhere);
+    renameSync(keys, join(elsewhere, "keys"));
+    const from = ["--from", said.file, "--from", join(data, "public")];
+    const restored = await anchor("restore", "--data", elsewhere, ...from);
+    expect([restored.code, restored.stdout]).toEqual([0, expect.stringContaining("no statement is missing")]);
+    const twice = await anchor("restore", "--data", elsewhere, ...from);
+    expect([twice.code, complaint(twice)]).toEqual([1, expect.stringContaining("[storage-exists]")]);
+    const missing = await anchor("missing", "--data", elsewhere);
+    expect([missing.code, missing.stdout]).toEqual([0, "0 statements missing\n"]);
+    expect((await anchor("missing", "--data", elsewhere, "--give-up")).code).toBe(0);
+  });
+
+  test("says what is wrong, and what to do", async () => {
+    await initialise();
+    const other = join(folder, "other");
+    const cases = [
+      [["backup", "--data", data], 2, "-o is missing"],
+      [["backup", "--data", other, "-o", join(folder, "b")], 1, "[storage-missing]"],
+      [["restore", "--data", other], 2, "--from is missing"],
+      [["restore", "--data", other, "--from", data], 1, "[key-file-unreadable]"],
+      [["restore", "--data", data, "--from", join(folder, "none")], 1, "[storage-exists]"],
+      [["missing", "--data", other], 1, "[storage-missing]"],
+      [["missing", "--data", other, "--give-up"], 1, "[storage-missing]"],
+      [["successor", "--data", data], 2, "--log is missing"],
+      [["successor", "--data", data, "--log", "none"], 1, "[vkey-malformed]"],
+    ] as const;
+    for (const [args, code, what] of cases) {
+      const outcome = await anchor(...args);
+      expect([outcome.code, complaint(outcome)]).toEqual([code, expect.stringContaining(what)]);
+    }
+    expect(existsSync(join(other, "anchor.lock"))).toBe(false);
+  });
+});
+
+describe("successor", () => {
+  test("ends a running log: nothing is taken in after it", async () => {
+    await initialise();
+    const next = await anchor("init", "--data", join(folder, "next"), "--origin", "tally.example/2027");
+    const vkey = /^log (\S+)$/m.exec(next.stdout)?.[1] ?? "";
+    const broker = await PlainBroker.start();
+    try {
+      const config = configFile(
+        `version: 1\ndata: ${data}\nhttp: { listen: "127.0.0.1:0" }\nbroker: { url: "${broker.url}", settleMs: 50 }\n`,
+      );
+      const { child, outcome } = begin("run", "--config", config);
+      await firstWords(child, outcome);
+      expect((await anchor("successor", "--config", config, "--log", vkey, "--wait")).code).toBe(0);
+      const device = ["--device", "city/gw-1", "--key", keyFile("gw.pem")];
+      const late = await anchor("enrol", "--config", config, ...device, "--wait");
+      expect([late.code, complaint(late)]).toEqual([1, expect.stringContaining("[log-ended]")]);
+      child.kill("SIGTERM");
+      expect((await outcome).code).toBe(0);
+    } finally {
+      await broker.stop();
+    }
   });
 });
 

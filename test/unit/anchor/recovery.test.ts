@@ -131,10 +131,9 @@ describe("what is missing is asked for", () => {
 
   test("of nobody who has no key here", async () => {
     const anchor = await heard();
-    const stranger = (await AnchorLog.create().then((one) => {
-      logs.push(one);
-      return one.enrol("city/gw-9");
-    })) as AnchorDevice;
+    const elsewhere = await AnchorLog.create();
+    logs.push(elsewhere);
+    const stranger = await elsewhere.enrol("city/gw-9");
     anchor.receive("city/gw-9", await stranger.chain().open());
     expect(wantedIn(anchor.down("city/gw-9"))).toEqual([]);
   });

@@ -229,6 +229,21 @@ describe("a published file with one bit flipped", () => {
   });
 });
 
+describe("a log that named its successor", () => {
+  test("has that as its last entry", async () => {
+    const world = await World.create();
+    const chain = (await world.enrol("water/gw-1")).chain("meter/m-1");
+    await chain.open();
+    await world.register({ kind: "successor", origin: "next.example/2027", log: signerOf("next").key });
+    await world.commit();
+    const policy = world.policy();
+    expect(await audit(world.files(), { policy })).toMatchObject({ verdict: "restricted" });
+    await chain.readings();
+    await world.commit();
+    expect(failed(await audit(world.files(), { policy }))).toEqual(["key-state log-ended"]);
+  });
+});
+
 describe("another log than the policy's", () => {
   test("unknown, or of the same name with another key", async () => {
     const { world } = t;
