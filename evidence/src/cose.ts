@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { BYTE_STRING, headLength, writeHead } from "./cbor-head.ts";
 import { decodeCbor, encodeCbor, Tagged, type CborMap, type CborValue } from "./cbor.ts";
 import { EvidenceError } from "./errors.ts";
 
@@ -90,7 +91,7 @@ export function toBeSigned(
   bytes.set(SIGNATURE1);
   let at = SIGNATURE1.length;
   for (const part of parts) {
-    at = writeHead(bytes, at, part.length);
+    at = writeHead(bytes, at, BYTE_STRING, part.length);
     bytes.set(part, at);
     at += part.length;
   }
@@ -98,16 +99,3 @@ export function toBeSigned(
 }
 
 const NO_BYTES = new Uint8Array();
-
-/** Bytes that the head of a CBOR byte string takes. */
-const headLength = (length: number): number =>
-  length < 24 ? 1 : length < 0x100 ? 2 : length < 0x1_0000 ? 3 : 5;
-
-/** Writes the head of a byte string of `length` bytes, at most 2^32 - 1. Returns where it ends. */
-function writeHead(bytes: Uint8Array, at: number, length: number): number {
-  const more = headLength(length) - 1;
-  bytes[at] = more === 0 ? 0x40 | length : more === 1 ? 0x58 : more === 2 ? 0x59 : 0x5a;
-  for (let i = 1, left = length; i <= more; i++, left = Math.floor(left / 256))
-    bytes[at + 1 + more - i] = left % 256;
-  return at + 1 + more;
-}

@@ -8,6 +8,7 @@
  * @module
  */
 import { equalBytes, toHex } from "./bytes.ts";
+import { ARRAY, BYTE_STRING, headLength, UINT, writeHead } from "./cbor-head.ts";
 import { decodeCbor, encodeCbor, type CborKey, type CborMap, type CborValue } from "./cbor.ts";
 import { encodeSign1, parseSign1, toBeSigned, type Sign1 } from "./cose.ts";
 import { EvidenceError } from "./errors.ts";
@@ -95,8 +96,7 @@ export async function signBatch(claims: BatchClaims, root: Uint8Array, signer: S
  * @throws EvidenceError `member-range` for a hash in a path that has not 32 bytes
  */
 export function encodeReceipt(batch: SignedBatch, proofs: readonly Omit<Proof, "size">[]): Uint8Array {
-  const size = encodeCbor(batch.size);
-  const inclusion = proofs.map(({ index, path }) => encodeProof(size, index, path));
+  const inclusion = proofs.map(({ index, path }) => encodeProof(batch.size, index, path));
   return encodeSign1({
     protectedBytes: batch.protectedBytes,
     unprotected: new Map([[VDP, new Map([[INCLUSION, inclusion]])]]),
@@ -105,26 +105,18 @@ export function encodeReceipt(batch: SignedBatch, proofs: readonly Omit<Proof, "
   });
 }
 
-const HASH_HEAD = [0x58, HASH_BYTES] as const;
-
 /** `[size, index, path]`, written out byte by byte: these are most of what a log sends, and the codec takes five times as long. */
-function encodeProof(size: Uint8Array, index: number, path: readonly Uint8Array[]): Uint8Array {
-  const place = encodeCbor(index);
-  const count = encodeCbor(path.length);
-  const bytes = new Uint8Array(
-    1 + size.length + place.length + count.length + (2 + HASH_BYTES) * path.length,
-  );
-  bytes[0] = 0x83;
-  bytes.set(size, 1);
-  bytes.set(place, 1 + size.length);
-  let at = 1 + size.length + place.length;
-  bytes.set(count, at);
-  bytes[at] = (count[0] as number) | 0x80; // the head of an array is that of an integer but for its type
-  at += count.length;
+function encodeProof(size: number, index: number, path: readonly Uint8Array[]): Uint8Array {
+  const heads = 1 + headLength(size) + headLength(index) + headLength(path.length);
+  const bytes = new Uint8Array(heads + (headLength(HASH_BYTES) + HASH_BYTES) * path.length);
+  let at = writeHead(bytes, 0, ARRAY, 3);
+  at = writeHead(bytes, at, UINT, size);
+  at = writeHead(bytes, at, UINT, index);
+  at = writeHead(bytes, at, ARRAY, path.length);
   for (const hash of path) {
-    bytes.set(HASH_HEAD, at);
-    bytes.set(asBytes(hash, HASH_BYTES, "path hash"), at + HASH_HEAD.length);
-    at += HASH_HEAD.length + HASH_BYTES;
+    at = writeHead(bytes, at, BYTE_STRING, HASH_BYTES);
+    bytes.set(asBytes(hash, HASH_BYTES, "path hash"), at);
+    at += HASH_BYTES;
   }
   return bytes;
 }
