@@ -62,6 +62,9 @@ export class Intake implements Downlink {
   readonly #events: IntakeEvents;
   readonly #time: Pick<Time, "after">;
   readonly #settled = Promise.withResolvers<void>();
+  #isSettled = false;
+  /** The last message found no room, and has none yet. */
+  #crowded = false;
   #unacknowledged = 0;
   #unacknowledgedBytes = 0;
   #stopping = false;
@@ -166,6 +169,7 @@ export class Intake implements Downlink {
       this.#subscribeTo(UP_TOPICS, () => {
         if (this.#connection.watchStates === true) this.#client.subscribe(STATE_TOPICS, { qos: 1 }, () => {});
         this.#time.after(this.#connection.settleMs, () => {
+          this.#isSettled = true;
           this.#settled.resolve();
           this.#events.settled();
         });
@@ -196,15 +200,33 @@ export class Intake implements Downlink {
     const topic = parseTopic(packet.topic);
     const payload = typeof packet.payload === "string" ? Buffer.from(packet.payload) : packet.payload;
     if (topic?.kind === "up") {
-      // A copy: the buffer belongs to the socket and may hold many other messages.
-      this.#events.message(topic.iss, new Uint8Array(payload));
-      this.#events.whenRoom(() => done());
+      this.#take(topic.iss, payload, () => done());
       return;
     }
     if (topic?.kind === "checkpoint") this.#events.checkpoint(new Uint8Array(payload));
     else if (topic?.kind === "state") this.#state(topic.iss, payload.toString("latin1"));
     else this.#events.stray();
     done();
+  }
+
+  /**
+   * A message from a device. Until this is settled nothing is sequenced, and no room comes: whoever waited for it would hold up the broker's answers, and with
+   * them the settling. So what finds no room then is heard and let go, and comes again.
+   */
+  #take(iss: string, payload: Buffer, done: () => void): void {
+    const early = !this.#isSettled;
+    if (early && this.#crowded) {
+      done();
+      return;
+    }
+    // A copy: the buffer belongs to the socket and may hold many other messages.
+    this.#events.message(iss, new Uint8Array(payload));
+    this.#crowded = true;
+    this.#events.whenRoom(() => {
+      this.#crowded = false;
+      if (!early) done();
+    });
+    if (early) done();
   }
 
   #state(iss: string, state: string): void {

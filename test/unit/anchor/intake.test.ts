@@ -97,6 +97,21 @@ describe("the intake", () => {
     await until("message", 2);
   });
 
+  test("settles although what waited for it at the broker finds no room; that comes again", async () => {
+    const away = start();
+    await away.until("settled");
+    await away.intake.end();
+    const gateway = await broker.client(ISS);
+    for (const text of ["one", "two", "three"]) await gateway.publishAsync(upTopic(ISS), text, { qos: 1 });
+    const waiting: (() => void)[] = [];
+    const { until, seen } = start({ whenRoom: (resume) => waiting.push(resume) });
+    await until("settled");
+    expect(seen.filter(({ what }) => what === "message")).toHaveLength(1);
+    waiting.shift()?.();
+    await gateway.publishAsync(upTopic(ISS), "two", { qos: 1 });
+    await until("message", 2);
+  });
+
   test("gets what was sent while it was away, for it has a session; what came while stopping comes again", async () => {
     const first = start();
     await first.until("settled");
