@@ -28,6 +28,21 @@ describe("the pool", () => {
     pool.leave(100);
     expect(resume).toHaveBeenCalledOnce();
   });
+
+  test("lets nobody wait while nobody makes room, and says that what comes then is to be let go", () => {
+    const pool = new Pool({ maxItems: 1, maxBytes: 100 });
+    const resume = vi.fn<() => void>();
+    pool.draining = false;
+    expect(pool.overflows).toBe(false);
+    pool.enter(10);
+    expect(pool.overflows).toBe(true);
+    pool.whenRoom(resume);
+    expect(resume).toHaveBeenCalledOnce();
+    pool.draining = true;
+    expect(pool.overflows).toBe(false);
+    pool.whenRoom(resume);
+    expect(resume).toHaveBeenCalledOnce();
+  });
 });
 
 describe("the queue of what is ready", () => {
