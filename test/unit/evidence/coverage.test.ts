@@ -79,7 +79,8 @@ const of = (...statements: readonly Covered[]): StreamCoverage => {
   return found;
 };
 
-const second = (at: Missing["after"]): number | null => (at === null ? null : Number(formatDecimal(at)) - T0);
+const second = (at: Missing["after"]): number | null =>
+  at === null ? null : Math.round((Number(formatDecimal(at)) - T0) * 1000) / 1000;
 /** What is missing, in short. */
 const missing = ({ missing: all }: StreamCoverage): readonly unknown[] =>
   all.map(({ kind, after, before, samples }) => [kind, second(after), second(before), samples]);
