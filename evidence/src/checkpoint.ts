@@ -13,7 +13,7 @@ import { toBase64 } from "./bytes.ts";
 import { EvidenceError } from "./errors.ts";
 import { isCount } from "./merkle.ts";
 import { parseNote, verifyNote, type Note } from "./note.ts";
-import type { SignatureProvider } from "./provider.ts";
+import type { SignatureProvider } from "./signature.ts";
 import { HASH_BYTES } from "./sha256.ts";
 import { base64Or, CONTROL, NOTE_ED25519, type VerifierKey } from "./vkey.ts";
 

@@ -7,7 +7,7 @@ import { cosignedMessage, joinCosignature, splitCosignature } from "./cosigned-m
 import { EvidenceError } from "./errors.ts";
 import { ALG_ED25519 } from "./keys.ts";
 import { signaturesOf, verifySignature, type Note, type NoteSignature } from "./note.ts";
-import type { SignatureProvider, Signer } from "./provider.ts";
+import type { SignatureProvider, Signer } from "./signature.ts";
 import { COSIGNATURE_ED25519, keyIdOf, type VerifierKey } from "./vkey.ts";
 
 /** When a witness saw the checkpoint, by its own clock. */

@@ -12,7 +12,7 @@
  * @module
  */
 import { concatBytes, encodeUtf8 } from "./bytes.ts";
-import { SIGNATURE_BYTES } from "./provider.ts";
+import { SIGNATURE_BYTES } from "./signature.ts";
 
 const TIME_BYTES = 8;
 

@@ -175,7 +175,7 @@ export {
   type HashReader,
   type TreeNode,
 } from "./proofs.ts";
-export { nobleProvider, nobleSigner, type SignatureProvider, type Signer } from "./provider.ts";
+export { nobleProvider, nobleSigner } from "./provider.ts";
 export {
   FIRST_ABSOLUTE_TIME,
   QUALITIES,
@@ -199,6 +199,7 @@ export {
 export { decodeItem, encodeItem, type Enrolment, type Operator, type RegistryItem } from "./registry.ts";
 export { HASH_BYTES, sha256, type Hash } from "./sha256.ts";
 export { asBytes, asDecimal, asText, asUint, Fields, tuple } from "./shape.ts";
+export { type SignatureProvider, type Signer } from "./signature.ts";
 export { type Claims, type Content, type ContentType, type Level } from "./statement-header.ts";
 export {
   encodeTransparent,

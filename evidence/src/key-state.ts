@@ -14,7 +14,8 @@ import { encodeLeaf, judgeRevocation, type KeyLeaf, type Succession } from "./ke
 import { KeyTree, type KeyProof } from "./key-tree.ts";
 import type { PublicKey } from "./keys.ts";
 import { parseIss, SYSTEM_STREAM } from "./names.ts";
-import { nobleProvider, type SignatureProvider } from "./provider.ts";
+import { nobleProvider } from "./provider.ts";
+import type { SignatureProvider } from "./signature.ts";
 import { decodeItem, type Enrolment, type Operator, type RegistryItem } from "./registry.ts";
 import { sha256, type Hash } from "./sha256.ts";
 import { parseStatement, verifyStatement, type Statement } from "./statement.ts";

@@ -15,7 +15,7 @@ import { concatBytes, decodeUtf8, encodeUtf8, equalBytes, toBase64 } from "./byt
 import { cosignedMessage, splitCosignature } from "./cosigned-message.ts";
 import { EvidenceError, isEvidenceError } from "./errors.ts";
 import { ALG_ED25519, ed25519Key } from "./keys.ts";
-import type { SignatureProvider, Signer } from "./provider.ts";
+import type { SignatureProvider, Signer } from "./signature.ts";
 import {
   base64Or,
   CONTROL,

@@ -1,5 +1,5 @@
 /**
- * Signatures: the interface that callers inject, and noble's implementation as the portable default.
+ * Signatures by noble: the portable default.
  *
  * All providers accept and refuse the same inputs. For Ed25519 that is the strict rule: canonical A and R, neither of small order,
  * S below the group order, and S*B - k*A encodes to the very bytes of R (no cofactor). For ESP256, s lies in the lower half.
@@ -11,22 +11,7 @@ import { p256 } from "@noble/curves/nist.js";
 import { sha512 } from "@noble/hashes/sha2.js";
 import { concatBytes, equalBytes } from "./bytes.ts";
 import { ALG_ED25519, ed25519Key, type PublicKey } from "./keys.ts";
-
-export interface SignatureProvider {
-  readonly name: string;
-  /** False for whatever is not a good signature of `key` over `message`: hostile input never throws. */
-  verify(key: PublicKey, message: Uint8Array, signature: Uint8Array): boolean;
-}
-
-/** A private key that signs and is never shown. Asynchronous, because a key in hardware answers from another thread. */
-export interface Signer {
-  readonly key: PublicKey;
-  /** 64 bytes: R || S for Ed25519, r || s with low s for ESP256. */
-  sign(message: Uint8Array): Promise<Uint8Array>;
-}
-
-/** Bytes of a signature, for both algorithms. */
-export const SIGNATURE_BYTES = 64;
+import { SIGNATURE_BYTES, type SignatureProvider, type Signer } from "./signature.ts";
 
 const { Point } = ed25519;
 const ORDER = Point.Fn.ORDER;
@@ -68,13 +53,6 @@ function littleEndian(bytes: Uint8Array): bigint {
   let value = 0n;
   for (let i = bytes.length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i] as number);
   return value;
-}
-
-/** True where s of an ECDSA P-256 signature r || s lies in the lower half of the group order. */
-export function isLowS(signature: Uint8Array): boolean {
-  let s = 0n;
-  for (const byte of signature.subarray(32)) s = (s << 8n) | BigInt(byte);
-  return s <= p256.Point.Fn.ORDER >> 1n;
 }
 
 /** Signs in software with an Ed25519 seed of 32 bytes (RFC 8032 section 5.1.5). */

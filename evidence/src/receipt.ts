@@ -14,7 +14,7 @@ import { encodeSign1, parseSign1, toBeSigned, type Sign1 } from "./cose.ts";
 import { EvidenceError } from "./errors.ts";
 import { ALG_ED25519, type PublicKey } from "./keys.ts";
 import { hashLeaf, rootFromInclusion } from "./merkle.ts";
-import { SIGNATURE_BYTES, type SignatureProvider, type Signer } from "./provider.ts";
+import { SIGNATURE_BYTES, type SignatureProvider, type Signer } from "./signature.ts";
 import { HASH_BYTES, sha256, type Hash } from "./sha256.ts";
 import { asBytes, asUint, Fields, tuple } from "./shape.ts";
 import { LIMITS } from "./topics.ts";

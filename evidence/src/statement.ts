@@ -43,7 +43,7 @@ import type { Event } from "./event-kinds.ts";
 import { ALG_ESP256, type Algorithm, type PublicKey } from "./keys.ts";
 import { SYSTEM_STREAM } from "./names.ts";
 import { checkPack } from "./pack-read.ts";
-import { isLowS, SIGNATURE_BYTES, type SignatureProvider, type Signer } from "./provider.ts";
+import { isLowS, SIGNATURE_BYTES, type SignatureProvider, type Signer } from "./signature.ts";
 import { decodeItem } from "./registry.ts";
 import { sha256, type Hash } from "./sha256.ts";
 import { readHeader, writeHeader, type Claims, type Content, type Header } from "./statement-header.ts";

@@ -7,7 +7,7 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyO
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { EvidenceError } from "../errors.ts";
 import { ed25519Key, esp256Key, type PublicKey } from "../keys.ts";
-import type { Signer } from "../provider.ts";
+import type { Signer } from "../signature.ts";
 import { spkiOf } from "./provider.ts";
 
 /** Longest key file that is read. */

@@ -7,7 +7,7 @@
 import { toHex } from "../bytes.ts";
 import type { Bundle } from "../bundle.ts";
 import type { TrustPolicy } from "../policy.ts";
-import type { SignatureProvider } from "../provider.ts";
+import type { SignatureProvider } from "../signature.ts";
 import type { Hash } from "../sha256.ts";
 import { parseTransparent } from "../statement.ts";
 import { checkChains, checkCompleteness } from "./chains.ts";

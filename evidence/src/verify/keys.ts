@@ -10,7 +10,7 @@ import { EvidenceError, isEvidenceError } from "../errors.ts";
 import { decodeLeaf, encodeLeaf, judgeUse, type KeyLeaf } from "../key-leaf.ts";
 import { KeyState, type KeyRecord } from "../key-state.ts";
 import { hashLeaf, verifyInclusion } from "../merkle.ts";
-import type { SignatureProvider } from "../provider.ts";
+import type { SignatureProvider } from "../signature.ts";
 import type { Hash } from "../sha256.ts";
 import { verifyStatement } from "../statement.ts";
 import type { Findings } from "./findings.ts";

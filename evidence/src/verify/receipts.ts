@@ -7,7 +7,7 @@ import { equalBytes, toHex } from "../bytes.ts";
 import { EvidenceError, isEvidenceError } from "../errors.ts";
 import { isForeignReceipt, parseForeignReceipt, verifyForeignReceipt } from "../foreign-receipt.ts";
 import type { TrustPolicy } from "../policy.ts";
-import type { SignatureProvider } from "../provider.ts";
+import type { SignatureProvider } from "../signature.ts";
 import { equivocate, parseReceipt, verifyReceipt, type Receipt } from "../receipt.ts";
 import type { Hash } from "../sha256.ts";
 import type { Findings } from "./findings.ts";

@@ -12,7 +12,7 @@ import { ed25519Key, type PublicKey } from "../keys.ts";
 import { parseIss } from "../names.ts";
 import type { Note } from "../note.ts";
 import { quorumMet, type TrustPolicy } from "../policy.ts";
-import type { SignatureProvider } from "../provider.ts";
+import type { SignatureProvider } from "../signature.ts";
 import { parseVkey, type VerifierKey } from "../vkey.ts";
 import type { Findings } from "./findings.ts";
 
