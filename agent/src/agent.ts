@@ -123,7 +123,7 @@ async function openReader(
   const chain = agent.chains.get(name);
   const meter = chain === undefined || chain.closed ? undefined : chain.declared.meter;
   const names = chain?.declared.names.map((declared) => declared.name) ?? [];
-  const told = recall(storage, { iss, sub: name, names, left });
+  const told = recall(storage, { iss, sub: name, names, left, standing: agent.standing });
   const sampler = new Sampler({ everyS, told, clock: agent.time, ...(meter === undefined ? {} : { meter }) });
   agent.housekeeping.count({ sub: name, source: source.counters, sampler: sampler.counters });
   const stream = new Stream({ ...agent, iss, settings, source, storage, log, timer }, left);

@@ -16,6 +16,7 @@ import type { Log } from "./log.ts";
 import { Meta } from "./meta.ts";
 import { Outbox } from "./outbox.ts";
 import { Sealer } from "./seal.ts";
+import { Standing } from "./standing.ts";
 import type { Storage } from "./storage.ts";
 import type { TimeSource } from "./system-time.ts";
 import { System } from "./system.ts";
@@ -53,6 +54,7 @@ export type Core = {
   readonly chains: Chains;
   readonly outbox: Outbox;
   readonly journal: Journal;
+  readonly standing: Standing;
   readonly sealer: Sealer;
   readonly system: System;
   readonly housekeeping: Housekeeping;
@@ -75,7 +77,8 @@ export function core(settings: Settings, parts: CoreParts): Core {
   const outbox = new Outbox(storage, settings.outbox);
   const counters = new Counters(storage);
   const trees = new Trees(storage, meta, { logs, provider, hash });
-  const journal = new Journal(storage, { clock: time, timer, fail });
+  const standing = new Standing(storage, iss);
+  const journal = new Journal(storage, { clock: time, timer, fail, standing });
   const sealer = new Sealer({
     iss,
     signer: parts.signer,
@@ -121,5 +124,5 @@ export function core(settings: Settings, parts: CoreParts): Core {
     log,
     random: parts.random,
   });
-  return { time, chains, outbox, journal, sealer, system, housekeeping, delivery, fail, failed };
+  return { time, chains, outbox, journal, standing, sealer, system, housekeeping, delivery, fail, failed };
 }

@@ -19,6 +19,7 @@ import {
   type TimeQuality,
 } from "@tallystick/evidence";
 import type { Clock, Timer } from "./clock.ts";
+import type { Standing } from "./standing.ts";
 import type { Storage } from "./storage.ts";
 
 /** When something was taken. Two entries of different `scale` were timed by clocks that differ by a step or a restart. */
@@ -92,8 +93,18 @@ export function eventEntry(sub: string, event: Event, stamp: Stamp): Entry {
 
 type Row = { id: number; kind: number; at: number; tq: number; scale: number; bytes: Uint8Array };
 
+export type JournalParts = {
+  readonly clock: Pick<Clock, "monotonicMs">;
+  readonly timer: Timer;
+  /** Told when a write that nobody waits for fails. */
+  readonly fail: (error: unknown) => void;
+  /** Told of each statement's entries, within its transaction. */
+  readonly standing: Pick<Standing, "sealed">;
+};
+
 export class Journal {
   readonly #storage: Storage;
+  readonly #standing: Pick<Standing, "sealed">;
   readonly #clock: Pick<Clock, "monotonicMs">;
   readonly #timer: Timer;
   readonly #fail: (error: unknown) => void;
@@ -103,16 +114,9 @@ export class Journal {
   #dueMs = Infinity;
   #cancel = (): void => {};
 
-  /** @param fail - told when a write that nobody waits for fails */
-  constructor(
-    storage: Storage,
-    {
-      clock,
-      timer,
-      fail,
-    }: { clock: Pick<Clock, "monotonicMs">; timer: Timer; fail: (error: unknown) => void },
-  ) {
+  constructor(storage: Storage, { clock, timer, fail, standing }: JournalParts) {
     this.#storage = storage;
+    this.#standing = standing;
     this.#clock = clock;
     this.#timer = timer;
     this.#fail = fail;
@@ -164,8 +168,9 @@ export class Journal {
     this.#dueMs = Infinity;
   }
 
-  /** Removes sealed entries, within the transaction of their statements. */
+  /** Removes the entries that one statement says, within its transaction. */
   remove(entries: readonly Entry[]): void {
+    this.#standing.sealed(entries);
     for (const { id } of entries) if (id !== undefined) this.#delete.run(id);
   }
 

@@ -14,7 +14,7 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlit
 import { EvidenceError } from "@tallystick/evidence";
 
 /** Version of the tables below, kept as `user_version`. */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 const DATABASE_FILE = "agent.db";
 const LOCK_FILE = "agent.lock";
@@ -73,10 +73,10 @@ const TABLES = `
     sub TEXT PRIMARY KEY, since INTEGER NOT NULL, tq INTEGER NOT NULL, reason TEXT NOT NULL, omitted INTEGER NOT NULL DEFAULT 0
   ) STRICT, WITHOUT ROWID;
 
-  -- What the log advised against, by statement; text comes from the wire.
+  -- What the log advised against, by statement; text comes from the wire. told: a refused event on sys says so.
   CREATE TABLE rejection (
     hash BLOB PRIMARY KEY, sub TEXT, seq INTEGER, code TEXT NOT NULL, text TEXT NOT NULL,
-    first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL
+    first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL, told INTEGER NOT NULL DEFAULT 0
   ) STRICT, WITHOUT ROWID;
 
   -- What an operator must look at; evidence holds the bytes that show it.
@@ -84,6 +84,9 @@ const TABLES = `
     id INTEGER PRIMARY KEY, code TEXT NOT NULL, at INTEGER NOT NULL, text TEXT NOT NULL, evidence BLOB,
     UNIQUE (code, text)
   ) STRICT;
+
+  -- Readings that the newest pack of their stream doesn't have, and the one before it did: the last of each name, as a pack of its own.
+  CREATE TABLE standing (id INTEGER PRIMARY KEY, sub TEXT NOT NULL, name TEXT NOT NULL, bytes BLOB NOT NULL, UNIQUE (sub, name)) STRICT;
 
   -- Counters since the database was made: of a source (scope = stream), or of the uplink (scope = '').
   CREATE TABLE counter (scope TEXT NOT NULL, name TEXT NOT NULL, value INTEGER NOT NULL, PRIMARY KEY (scope, name)) STRICT, WITHOUT ROWID;
@@ -98,7 +101,9 @@ const UPGRADES: Readonly<Record<number, string>> = {
     ) STRICT;
     ALTER TABLE stopped ADD COLUMN reason TEXT NOT NULL DEFAULT 'outbox-full';
     ALTER TABLE stopped ADD COLUMN omitted INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE rejection ADD COLUMN told INTEGER NOT NULL DEFAULT 0;
   `,
+  2: "CREATE TABLE standing (id INTEGER PRIMARY KEY, sub TEXT NOT NULL, name TEXT NOT NULL, bytes BLOB NOT NULL, UNIQUE (sub, name)) STRICT;",
 };
 
 type Row = Record<string, unknown>;

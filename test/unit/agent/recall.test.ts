@@ -62,6 +62,25 @@ describe("a reading that was told before the restart", () => {
     expect(told).toHaveLength(41 + 2);
   });
 
+  test("is known however many statements ago it was told, over several restarts", async () => {
+    const rig = new Rig(each);
+    await rig.start();
+    for (let second = 1; second <= 300; second++) {
+      rig.source.push(telegram(second));
+      await rig.time.advance(1100);
+      if (second % 100 !== 0) continue;
+      rig.crash();
+      await rig.start();
+    }
+    rig.source.push(telegram(301));
+    rig.source.push(telegram(302, 5020, HOUR_S + 3600));
+    await rig.time.advance(2000);
+    expect(sealed(rig).filter((one) => one.startsWith(GAS.name))).toEqual([
+      `${GAS.name} 5.000@0`,
+      `${GAS.name} 5.020@3600`,
+    ]);
+  });
+
   test("is known where it was only journalled", async () => {
     const rig = new Rig(`streams: [{ name: ${STREAM}, source: { kind: host }, every: 0, maxLossMs: 0 }]`);
     await rig.start();
