@@ -104,7 +104,7 @@ export class KeyState {
    * @param statement - a parsed statement of content type registry; its signature is checked here
    * @param index - its index in the log
    * @throws EvidenceError `registry-malformed`, `registry-order`, `entry-zero`, `key-unknown`, `key-issuer`, `key-not-enrolled`, `key-revoked`,
-   *   `key-exists`, `operator-org`, `signature-invalid`, `log-ended`, and of a selection `registry-missing`; then it is of no more use
+   *   `key-exists`, `operator-org`, `signature-invalid`, `log-ended`; nothing changes then
    */
   apply(statement: Statement, index: number): RegistryItem {
     if (statement.content.type !== "registry")
@@ -212,12 +212,8 @@ export class KeyState {
   /** The operator that signed an item: its key is known, counts at this index, and made this signature. */
   #signer(statement: Statement, index: number): KeyRecord {
     const signer = this.get(statement.kid);
-    if (signer === undefined) throw this.#unknown("the item is not signed by an operator", toHex(statement.kid));
-    if (signer.role !== "operator") {
-      throw new EvidenceError("key-unknown", "the item is not signed by an operator", {
-        kid: toHex(statement.kid),
-      });
-    }
+    if (signer === undefined) throw this.#unknown("the item is not signed by an operator", statement.kid);
+    if (signer.role !== "operator") throw new EvidenceError("key-unknown", "a device signs no items");
     if (signer.iss !== statement.claims.iss)
       throw new EvidenceError("key-issuer", "the key belongs to another operator");
     const { invalid } = judgeRevocation(signer, index);
@@ -308,7 +304,7 @@ export class KeyState {
 
   #succeed(enrolled: Enrolment, succession: Succession, n: number, index: number, signer: KeyRecord): void {
     const old = this.current(enrolled.device);
-    if (old === undefined) throw this.#unknown("no key of this device to succeed", enrolled.device);
+    if (old === undefined) throw this.#unknown(`${enrolled.device} has no key to succeed`);
     this.#addDevice(enrolled, n, index, signer.kid, succession.by === "re-enrol");
     this.#put({
       ...old,
@@ -325,7 +321,7 @@ export class KeyState {
     const { iss, sub } = rotated.claims;
     const old = this.current(iss);
     if (old === undefined || !equalBytes(old.kid, rotated.kid)) {
-      throw this.#unknown("a rotation is signed by the device's current key", iss);
+      throw this.#unknown("a rotation is signed by the device's current key", rotated.kid);
     }
     if (judgeRevocation(old, index).invalid !== undefined)
       throw new EvidenceError("key-revoked", "a revoked key names no successor");
@@ -350,7 +346,7 @@ export class KeyState {
 
   #revoke(kid: Uint8Array, from: number, n: number, index: number, signer: KeyRecord): void {
     const record = this.get(kid);
-    if (record === undefined) throw this.#unknown("no such key to revoke", toHex(kid));
+    if (record === undefined) throw this.#unknown("no such key to revoke", kid);
     mayActFor(signer, record.role === "operator" ? (record.streams[0] ?? "*") : parseIss(record.iss).org);
     if (from > index)
       throw new EvidenceError("registry-malformed", "a key is suspect from the past on", { from, index });
@@ -363,11 +359,12 @@ export class KeyState {
     this.#noteChange(kid, signer.kid);
   }
 
-  /** Of a whole registry nobody brought the key; of a selection the item that did may have been left out, and nobody is to blame. */
-  #unknown(message: string, whose: string): EvidenceError {
-    return this.#gap
-      ? new EvidenceError("registry-missing", "an item that this one builds on was left out", { whose })
-      : new EvidenceError("key-unknown", message, { whose });
+  /** In a whole registry nobody brought the key; in a selection the item that did may be left out, and nobody is to blame. */
+  #unknown(message: string, kid: Uint8Array = new Uint8Array()): EvidenceError {
+    const code = this.#gap ? "registry-missing" : "key-unknown";
+    return new EvidenceError(code, this.#gap ? `an item is not here: ${message}` : message, {
+      kid: toHex(kid),
+    });
   }
 
   #noteChange(kid: Uint8Array, signer: Uint8Array): void {

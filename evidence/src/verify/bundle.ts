@@ -51,6 +51,7 @@ export function judgeBundle(bundle: Bundle, means: Means, findings: Findings): v
       placedItems.filter(mine),
       log,
       logs.indexOf(log),
+      receipts,
       means,
       findings,
     );
@@ -84,10 +85,11 @@ function judgeKeys(
   items: readonly Placed[],
   log: CheckedLog,
   logIndex: number,
+  receipts: ReceiptCheck,
   { provider, hash }: Means,
   findings: Findings,
 ): UsedKey[] {
-  const state = replayRegistry(items, log, provider, hash, findings);
+  const state = replayRegistry(items, receipts.treesOf(log.origin), log, provider, hash, findings);
   const [anyone] = [...statements, ...items];
   if (state === undefined || anyone === undefined) return [];
   const mine = bundle.keys.filter((key) => key.log === logIndex);

@@ -15,6 +15,7 @@ import type { Hash } from "../sha256.ts";
 import { verifyStatement } from "../statement.ts";
 import type { Findings } from "./findings.ts";
 import type { Placed } from "./placed.ts";
+import type { GoodReceipt } from "./receipts.ts";
 import type { CheckedLog } from "./trust.ts";
 
 /**
@@ -23,6 +24,7 @@ import type { CheckedLog } from "./trust.ts";
  */
 export function replayRegistry(
   items: readonly Placed[],
+  trees: readonly GoodReceipt[],
   log: CheckedLog,
   provider: SignatureProvider,
   hash: Hash,
@@ -35,33 +37,40 @@ export function replayRegistry(
     return undefined;
   }
   try {
-    for (const { statement, index, newest } of ordered) {
-      checkAgainstReg(statement.claims.seq, statement.hash, newest.registry);
+    for (const { statement, index } of ordered) {
       const item = state.apply(statement, index);
       if (item.kind === "policy" && (item.origin !== log.origin || !equalBytes(item.log.kid, log.key.kid))) {
         throw new EvidenceError("entry-zero", "entry 0 is the registration policy of another log");
       }
     }
+    checkAgainstReg(ordered, trees);
   } catch (error) {
     if (!isEvidenceError(error)) throw error;
-    findings.failed("registry", error.code, error.message);
+    if (error.code === "registry-missing") findings.missing("registry", error.code, error.message);
+    else findings.failed("registry", error.code, error.message);
     return undefined;
   }
   findings.passed("registry", `${ordered.length} items`);
   return state;
 }
 
-/** The receipts sign how many items there are, and the last of them. */
-function checkAgainstReg(
-  n: number,
-  hash: Uint8Array,
-  reg: { readonly count: number; readonly last: Uint8Array },
-): void {
-  const isLast = n === reg.count - 1;
-  if (n >= reg.count || (isLast && !equalBytes(hash, reg.last))) {
-    throw new EvidenceError("registry-mismatch", "the item is not in the registry that the receipts sign", {
-      item: n,
-    });
+/**
+ * Each receipt signs how many items its tree has, and the last of them: an older one, too, may not hide an item that was there.
+ * hostile: both lists may be long, so they are walked side by side.
+ */
+function checkAgainstReg(ordered: readonly Placed[], trees: readonly GoodReceipt[]): void {
+  let next = 0;
+  for (const { size, registry } of trees.toSorted((a, b) => a.size - b.size)) {
+    while ((ordered[next]?.index ?? size) < size) next++;
+    const [inside, outside] = [ordered[next - 1]?.statement, ordered[next]?.statement];
+    const n = inside?.claims.seq ?? -1;
+    const isLast = n === registry.count - 1;
+    const hides = n >= registry.count || (outside?.claims.seq ?? registry.count) < registry.count;
+    if (hides || (isLast && inside !== undefined && !equalBytes(inside.hash, registry.last))) {
+      throw new EvidenceError("registry-mismatch", "the items are not the registry that the receipts sign", {
+        size,
+      });
+    }
   }
 }
 

@@ -36,6 +36,11 @@ export class ReceiptCheck {
     return this.#trees.get(`${origin} ${size}`)?.root;
   }
 
+  /** Every tree of a log that a good receipt is about, once. */
+  treesOf(origin: string): readonly GoodReceipt[] {
+    return [...this.#trees.values()].filter((tree) => tree.origin === origin);
+  }
+
   /**
    * Checks one receipt for one entry. Undefined where it does not hold, is of an untrusted log, or is foreign (then it restricts).
    * Reports `log-unknown`, `receipt-…`, `proof-…`, `signature-invalid`, `log-equivocation`, `index-not-attested`.
