@@ -109,8 +109,9 @@ export async function resumeLog({
   const published =
     found === undefined ? NOTHING : publishedTree(file, found, history, store, vkey, provider);
   const publisher = new Publisher(folder, store, log, published, disk);
-  const note =
-    found !== undefined && published.size === last.size ? decodeUtf8(found) : await publisher.publish(last);
+  const newest = signable(store, last);
+  const isPublished = found !== undefined && published.size >= newest.size;
+  const note = isPublished ? decodeUtf8(found) : await publisher.publish(newest);
   return { log, store, keys, history, sequencer, publisher, last, note, ...closing(db) };
 }
 
@@ -124,6 +125,15 @@ function closing(db: DatabaseSync): Pick<OpenLog, "close" | "abandon"> {
       abandoned = true;
     },
   };
+}
+
+/**
+ * What may be signed now. A restored log may have committed more than it is known to have signed: not before its devices were heard.
+ */
+function signable({ batches, missing }: Store, last: BatchRow): BatchRow {
+  const restored = missing.restored();
+  const isHeard = restored === undefined || restored.heard;
+  return isHeard ? last : (batches.at(restored.signed) ?? last);
 }
 
 const NOTHING: Published = { size: 0, items: 0 };

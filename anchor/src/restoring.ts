@@ -8,6 +8,7 @@ import type { KeyState } from "@tallystick/evidence";
 import type { Config } from "./config.ts";
 import type { Downlink } from "./downlink.ts";
 import { Hearing } from "./hearing.ts";
+import type { Publisher } from "./publish.ts";
 import type { Placed, Sequencer, Store } from "./sequence.ts";
 import type { Tally } from "./tally.ts";
 import type { Time } from "./time.ts";
@@ -18,10 +19,13 @@ export type RestoringParts = {
   readonly store: Store;
   readonly keys: KeyState;
   readonly sequencer: Sequencer;
+  readonly publisher: Pick<Publisher, "size" | "publish">;
   readonly downlink: Downlink;
   readonly tally: Tally;
   readonly time: Time;
   readonly logger: Logger;
+  /** Called with the note of what was committed and not signed before the devices were heard. */
+  readonly onPublished: (note: string) => void;
   /** The archive could not be written: the process must end. */
   readonly onFault: (error: unknown) => void;
 };
@@ -82,9 +86,11 @@ export class Restoring {
   }
 
   async #hear(): Promise<void> {
-    const { sequencer, logger, onFault } = this.#parts;
+    const { sequencer, store, publisher, logger, onPublished, onFault } = this.#parts;
     await this.#hearing.over;
     try {
+      const last = store.batches.last();
+      if (last !== undefined && publisher.size < last.size) onPublished(await publisher.publish(last));
       sequencer.recovery.heard();
     } catch (error) {
       onFault(error);

@@ -157,11 +157,17 @@ function wire(
     time,
     onFault: fail,
   });
+  const onPublished = (published: string): void => {
+    note = published;
+    intake.publishCheckpoint(published);
+  };
   const restoring: Restoring = new Restoring({
     config,
     store,
     keys,
     sequencer,
+    publisher,
+    onPublished,
     downlink: intake,
     tally,
     time,
@@ -186,10 +192,6 @@ function wire(
     onReceipt: (iss) => restoring.receipt(iss),
     onFault: fail,
   });
-  const onPublished = (published: string): void => {
-    note = published;
-    intake.publishCheckpoint(published);
-  };
   const ledger = (): Promise<void> =>
     runLedger({
       log,

@@ -159,25 +159,16 @@ class Builder {
       throw new EvidenceError("tile-mismatch", `${reason}: one of them was altered; give another copy`);
     }
     if (this.#contradiction !== undefined) throw new EvidenceError("log-fork", this.#contradiction);
-    const { store, size, root } = { store: this.#store, size: this.target.size, root: this.target.root };
+    const store = this.#store;
+    const { size, root } = this.target;
     this.#places.relink(0);
     store.tiles.put([...this.#partial.values()]);
-    if (store.batches.at(size) === undefined) {
-      const keysRoot = this.#trail.keys.root();
-      store.batches.insert({
-        size,
-        root,
-        timeUnixS: this.#nowUnixS(),
-        registry: this.#trail.state,
-        keysRoot,
-      });
-    }
     for (const { forks } of this.#sources.databases.map((copy) => ({ forks: copy.forks() }))) {
       for (const fork of forks) store.archive.addFork(fork);
     }
     this.#trail.checkAhead(size);
     const firstMissing = this.#missing[0]?.[0] ?? size;
-    store.missing.begin({ size, firstMissing, timeUnixS: this.#nowUnixS() });
+    store.missing.begin({ size, signed: this.#signed, firstMissing, timeUnixS: this.#nowUnixS() });
     return {
       size,
       root,
@@ -265,6 +256,12 @@ class Builder {
       else if (!holds && head.signed) this.#contradiction ??= `${head.name}: ${forked(head.size)}`;
     }
     for (const rows of this.#batches) if (rows.size === growth.to) await this.#row(rows, growth);
+    // What is signed there follows from the entries, but for the time, which no note tells.
+    const needed = growth.to === this.#signed || growth.to === this.target.size;
+    if (!needed || this.#store.batches.at(growth.to) !== undefined) return;
+    const [timeUnixS, keysRoot] = [this.#nowUnixS(), this.#trail.keys.root()];
+    const { to, root } = growth;
+    this.#store.batches.insert({ size: to, root, timeUnixS, registry: this.#trail.state, keysRoot });
   }
 
   async #row(rows: BatchRows, { root, to }: Growth): Promise<void> {

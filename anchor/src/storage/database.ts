@@ -34,10 +34,10 @@ CREATE TABLE tiles(level INTEGER NOT NULL, number INTEGER NOT NULL, hashes BLOB 
 CREATE TABLE forks(hash BLOB PRIMARY KEY, time INTEGER NOT NULL, iss TEXT NOT NULL, sub TEXT NOT NULL, bytes BLOB NOT NULL) STRICT;
 `;
 
-/** Since version 2: what a restore left to be done. `restored` has a row in a log that was restored: from which entry on something was missing. */
+/** Since version 2: what a restore left to be done. `restored` has a row in a log that was restored: up to which size with a note, from which entry on something was missing. */
 const RESTORED = `
 CREATE TABLE missing(idx INTEGER PRIMARY KEY) STRICT;
-CREATE TABLE restored(id INTEGER PRIMARY KEY CHECK (id = 1), size INTEGER NOT NULL, first_missing INTEGER NOT NULL, time INTEGER NOT NULL,
+CREATE TABLE restored(id INTEGER PRIMARY KEY CHECK (id = 1), size INTEGER NOT NULL, signed INTEGER NOT NULL, first_missing INTEGER NOT NULL, time INTEGER NOT NULL,
   heard INTEGER NOT NULL, given_up INTEGER NOT NULL) STRICT;
 `;
 

@@ -9,6 +9,8 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 export type Restored = {
   /** Entries that it was restored with. */
   readonly size: number;
+  /** Size of the newest note that the log had signed: a database may have committed more. */
+  readonly signed: number;
   /** The first of them whose statement was missing; `size` where none was. */
   readonly firstMissing: number;
   readonly timeUnixS: number;
@@ -44,8 +46,8 @@ export class MissingStore {
     this.#after = db.prepare(
       'SELECT idx AS "index", hash FROM missing JOIN statements USING (idx) WHERE idx > ? ORDER BY idx LIMIT ?',
     );
-    this.#restored = db.prepare("SELECT size, first_missing, time, heard, given_up FROM restored");
-    this.#begin = db.prepare("INSERT INTO restored VALUES (1, ?, ?, ?, 0, 0)");
+    this.#restored = db.prepare("SELECT size, signed, first_missing, time, heard, given_up FROM restored");
+    this.#begin = db.prepare("INSERT INTO restored VALUES (1, ?, ?, ?, ?, 0, 0)");
     this.#heard = db.prepare("UPDATE restored SET heard = 1");
     this.#giveUp = db.prepare("UPDATE restored SET given_up = 1");
   }
@@ -84,6 +86,7 @@ export class MissingStore {
     if (row === undefined) return undefined;
     return {
       size: Number(row["size"]),
+      signed: Number(row["signed"]),
       firstMissing: Number(row["first_missing"]),
       timeUnixS: Number(row["time"]),
       heard: row["heard"] === 1,
@@ -91,8 +94,9 @@ export class MissingStore {
     };
   }
 
-  begin(restored: Pick<Restored, "size" | "firstMissing" | "timeUnixS">): void {
-    this.#begin.run(restored.size, restored.firstMissing, restored.timeUnixS);
+  begin(restored: Omit<Restored, "heard" | "givenUp">): void {
+    const { size, signed, firstMissing, timeUnixS } = restored;
+    this.#begin.run(size, signed, firstMissing, timeUnixS);
   }
 
   heard(): void {
