@@ -5,7 +5,7 @@
  */
 import type { Scope } from "../bundle.ts";
 import { equalBytes, toHex } from "../bytes.ts";
-import { examineStreams, missingNumbers, type Range, type Stream } from "../chain.ts";
+import { examineStreams, missingNumbers, placeOf, type Range, type Stream } from "../chain.ts";
 import { HeadIndex } from "../heads.ts";
 import type { Statement } from "../statement.ts";
 import type { Findings } from "./findings.ts";
@@ -44,6 +44,11 @@ export function checkChains(placed: readonly Placed[], used: readonly UsedKey[],
       }
     }
   }
+  for (const { claims } of lateBeginnings(statements)) {
+    const reason = "says that there was nothing before it, after another chain of this stream was opened";
+    findings.failed("chains", "fork", `${claims.iss}/${claims.sub} at 0: ${reason}`);
+  }
+  for (const { record } of used) checkRotated(record, statements, findings);
   const heads = new HeadIndex(statements);
   for (const { claims, hash } of statements) {
     const { iss, sub, ch, seq } = claims;
@@ -54,6 +59,34 @@ export function checkChains(placed: readonly Placed[], used: readonly UsedKey[],
     findings.failed("chains", "fork", `${iss}/${sub} at ${seq}: ${reason}`);
   }
   findings.passed("chains");
+}
+
+/** Of a stream's openings only the first that was admitted may say `none`. */
+function lateBeginnings(inOrder: readonly Statement[]): Statement[] {
+  const opened = new Set<string>();
+  return inOrder.filter(({ claims: { iss, sub, seq }, event }) => {
+    if (seq !== 0 || event?.kind !== "stream-opened") return false;
+    const before = opened.has(`${iss}/${sub}`);
+    opened.add(`${iss}/${sub}`);
+    return before && event.before === "none";
+  });
+}
+
+/** The heads that a rotation names are statements: another one of the same number is a second one. Reports `fork`. */
+function checkRotated(
+  { iss, succession }: UsedKey["record"],
+  statements: readonly Statement[],
+  findings: Findings,
+): void {
+  if (succession?.by !== "rotate") return;
+  const named = new Map(succession.heads.map((head) => [placeOf(iss, head.sub, head.ch), head]));
+  for (const { claims, hash } of statements) {
+    if (claims.iss !== iss || claims.ch === undefined) continue;
+    const head = named.get(placeOf(iss, claims.sub, claims.ch));
+    if (head === undefined || head.seq !== claims.seq || equalBytes(head.hash, hash)) continue;
+    const reason = `the rotation names ${toHex(head.hash)}, here is ${toHex(hash)}`;
+    findings.failed("chains", "fork", `${iss}/${claims.sub} at ${claims.seq}: ${reason}`);
+  }
 }
 
 /** Reports `bundle-scope` (nothing of it is there), `hole`, `tail-not-attested`. */
