@@ -84,7 +84,9 @@ function judgeTransparent(
       "quorum-unmet",
       "a statement alone brings no cosigned checkpoint: get the bundle",
     );
-  judgeKey(statement, good[0], registry, { policy, provider, hash }, findings);
+  // The newest receipt knows of the latest revocation.
+  const newest = good.toSorted((a, b) => b.size - a.size)[0];
+  judgeKey(statement, newest, registry, { policy, provider, hash }, findings);
   findings.notDone("completeness", "a statement alone says nothing of the ones around it");
   if (statement.claims.seen !== undefined)
     findings.notDone("seen", "a statement alone brings no proof of the tree it saw");
