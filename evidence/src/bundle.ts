@@ -7,6 +7,7 @@
 import { concatBytes } from "./bytes.ts";
 import { decodeCbor, encodeCbor, type CborKey, type CborValue } from "./cbor.ts";
 import { EvidenceError } from "./errors.ts";
+import { MAX_NOTE_BYTES } from "./note.ts";
 import { HASH_BYTES } from "./sha256.ts";
 import { asBytes, asText, asUint, Fields, tuple } from "./shape.ts";
 
@@ -153,7 +154,7 @@ function readLog(value: CborValue): { vkey: string; checkpoint: string } {
   const fields = new Fields(value, "log");
   const log = {
     vkey: fields.text("vkey", { max: 512 }),
-    checkpoint: fields.text("checkpoint", { max: 65_536 }),
+    checkpoint: fields.text("checkpoint", { max: MAX_NOTE_BYTES }),
   };
   fields.end();
   return log;
