@@ -22,6 +22,7 @@ import { DEVICE } from "../support/attacks/device.ts";
 import { FORMS } from "../support/attacks/forms.ts";
 import { LOG } from "../support/attacks/log.ts";
 import { OPERATOR } from "../support/attacks/operator.ts";
+import { OVERLOOKED } from "../support/attacks/overlooked.ts";
 import { createTown, evidenceOf, honest, policyOf } from "../support/attacks/town.ts";
 
 const provider = createNodeProvider();
@@ -33,6 +34,7 @@ describe.each([
   ["operators and witnesses", OPERATOR],
   ["forms", FORMS],
   ["statements alone", ALONE],
+  ["what is easily overlooked", OVERLOOKED],
 ])("%s", (_, rows) => {
   test.for(rows)("$name ($attacker): $demands.verdict $demands.code $demands.restrictions", async (row) => {
     const town = await createTown();
@@ -95,9 +97,16 @@ test("what a good bundle's verdict says, check by check", async () => {
 });
 
 test("no row is named twice", () => {
-  const names = [...BUNDLER, ...BUNDLER_PROOFS, ...DEVICE, ...LOG, ...OPERATOR, ...FORMS, ...ALONE].map(
-    ({ name }) => name,
-  );
+  const names = [
+    ...BUNDLER,
+    ...BUNDLER_PROOFS,
+    ...DEVICE,
+    ...LOG,
+    ...OPERATOR,
+    ...FORMS,
+    ...ALONE,
+    ...OVERLOOKED,
+  ].map(({ name }) => name);
   expect(new Set(names).size).toBe(names.length);
 });
 
