@@ -116,13 +116,17 @@ export class AgentBook {
       .flatMap(({ bytes }) => readingsOf(parseStatement(bytes)));
   }
 
-  /** @param without - the answer while there is no database yet: the agent makes it a moment after its start */
+  /**
+   * @param without - the answer while there is no database yet: the agent makes it a moment after its start; one that was killed while it did has left a
+   *   journal that only a writer can bring back
+   */
   #read<T>(without: T, read: (storage: Storage) => T): T {
     let storage: Storage;
     try {
       storage = readStorage(this.#folder);
     } catch (error) {
-      if (isEvidenceError(error) && error.code === "storage-missing") return without;
+      if (isEvidenceError(error) && (error.code === "storage-missing" || isForWriter(error.cause)))
+        return without;
       throw error;
     }
     try {
@@ -132,6 +136,10 @@ export class AgentBook {
     }
   }
 }
+
+/** Whether SQLite says that only a writer can go on: SQLITE_READONLY with any extension. */
+const isForWriter = (cause: unknown): boolean =>
+  cause instanceof Error && "errcode" in cause && (Number(cause.errcode) & 0xff) === 8;
 
 /** What a statement of readings says; nothing for another. */
 export function readingsOf({ claims, content }: Statement): readonly Reading[] {

@@ -11,6 +11,10 @@ import { advance, startState, telegram, type MeterState } from "../../demo/meter
 /** One connection of a reader, and the seconds (Unix) of the telegrams written to it, in order. */
 export type Served = {
   readonly seconds: number[];
+  /** Of each: when it was written (milliseconds, monotonic), and how many bytes of this connection then were. */
+  readonly written: { readonly atMs: number; readonly endBytes: number }[];
+  /** The reader's end of it. */
+  readonly port: number;
   /** Of those, the ones that the test saw arrive: what comes after them may be lost with its reader. */
   sure: number;
 };
@@ -63,9 +67,11 @@ export class CountingMeter {
     this.#second = next;
     const bytes = telegram(this.#state, next);
     if (this.#sockets.size > 0) this.telegrams.set(next, bytes.toString("latin1"));
-    for (const [socket, { seconds }] of this.#sockets) {
+    const atMs = performance.now();
+    for (const [socket, { seconds, written }] of this.#sockets) {
       socket.write(bytes);
       seconds.push(next);
+      written.push({ atMs, endBytes: (written.at(-1)?.endBytes ?? 0) + bytes.length });
     }
   }
 
@@ -96,7 +102,7 @@ export class CountingMeter {
   }
 
   #welcome(socket: Socket): void {
-    const served: Served = { seconds: [], sure: 0 };
+    const served: Served = { seconds: [], written: [], port: socket.remotePort ?? 0, sure: 0 };
     this.connections.push(served);
     this.#sockets.set(socket, served);
     socket.setNoDelay(true);

@@ -6,7 +6,15 @@
  */
 import { execFile, spawn, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -46,6 +54,8 @@ const STORY_MS = 200_000;
 const LOOK_MS = 15;
 /** Lines of each program's log that a failure shows. */
 const LAST_LINES = 12;
+/** Logs that it shows: those written to last. */
+const LAST_LOGS = 6;
 
 export class Town {
   readonly root: string;
@@ -278,6 +288,8 @@ export class Town {
     const folder = this.path("log");
     if (!existsSync(folder)) return "";
     return readdirSync(folder)
+      .toSorted((a, b) => statSync(join(folder, b)).mtimeMs - statSync(join(folder, a)).mtimeMs)
+      .slice(0, LAST_LOGS)
       .map((name) => {
         const lines = readFileSync(join(folder, name), "utf8").trimEnd().split("\n");
         return `${name}:\n${lines.slice(-LAST_LINES).join("\n")}`;
@@ -300,12 +312,13 @@ export class Town {
       http: { port: 0 },
       ...this.#settings.broker,
     });
+    const { broker, ...anchor } = this.#settings.anchor ?? {};
     this.#write("anchor", {
       data: this.path("anchor"),
       origin: ORIGIN,
-      broker: { url: this.brokerUrl },
+      broker: { url: this.brokerUrl, ...(broker as object | undefined) },
       http: { listen: "127.0.0.1:0" },
-      ...this.#settings.anchor,
+      ...anchor,
     });
     const init = ["init", "--config", this.configFile("anchor"), "--operator-iss", OPERATOR];
     writeFileSync(this.policyFile, await this.programs.must("anchor", init));

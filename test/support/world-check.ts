@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import {
@@ -54,6 +54,9 @@ export type Checked = {
   readonly readings: number;
   readonly size: number;
 };
+
+/** Folder of a town in which the agents' statements are laid for the auditor. */
+const HALVES = "halves";
 
 const provider = createNodeProvider();
 
@@ -139,7 +142,7 @@ function logFindings(
 /** F3: what an auditor says of the log, with the agents' halves beside it. */
 async function auditFindings(town: Town): Promise<readonly Finding[]> {
   const policy = ["--policy", town.policyFile];
-  const halves = ["--statements", halvesFolder(town)];
+  const halves = existsSync(town.path(HALVES)) ? ["--statements", town.path(HALVES)] : [];
   const { code, stdout, stderr } = await town.run(
     "audit",
     "log",
@@ -158,15 +161,10 @@ async function auditFindings(town: Town): Promise<readonly Finding[]> {
   return [finding("F3", `tally-audit log: exit ${code}: ${stdout}${stderr}`)];
 }
 
-const halvesFolder = (town: Town): string => {
-  const folder = town.path("halves");
-  mkdirSync(folder, { recursive: true });
-  return folder;
-};
-
 function keepHalves(town: Town, entries: readonly BookEntry[]): void {
+  mkdirSync(town.path(HALVES), { recursive: true });
   for (const { statement, transparent } of entries) {
-    writeFileSync(join(halvesFolder(town), `${toHex(statement.hash)}.cose`), transparent ?? statement.bytes);
+    writeFileSync(town.path(HALVES, `${toHex(statement.hash)}.cose`), transparent ?? statement.bytes);
   }
 }
 

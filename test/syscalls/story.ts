@@ -1,0 +1,137 @@
+/**
+ * What both stories have in common: one program under strace through a fixed course of events, how it ended, and what was seen of it.
+ *
+ * @module
+ */
+import { existsSync, readFileSync, statSync } from "node:fs";
+import type { Exit } from "../../demo/program.ts";
+import { finding, type Finding } from "../support/finding.ts";
+import type { Daemon, Town } from "../support/town.ts";
+import type { DataFiles, Group } from "./data-files.ts";
+import {
+  isTracing,
+  ONE_FILE_THREAD,
+  readTrace,
+  straceCommand,
+  type Call,
+  type Fault,
+  type Syscall,
+  type Trace,
+} from "./strace.ts";
+
+export type Target = "anchor" | "agent";
+
+/** One call to be failed, once. */
+export type Case = {
+  readonly target: Target;
+  readonly group: Group;
+  readonly syscall: Syscall;
+  /** Which of its kind in the story, from 1. */
+  readonly nth: number;
+  readonly fault: Fault;
+};
+
+export const nameOf = ({ target, group, syscall, nth, fault }: Case): string =>
+  `${target}: ${syscall} ${nth} on its ${group}: ${fault}`;
+
+/** A program that was told a story, up to its end. */
+export type Told = { readonly exit: Exit; readonly words: string; readonly trace: Trace };
+
+/** The program that is under test, of one story. */
+export class Subject {
+  readonly name: Daemon;
+  readonly #town: Town;
+  readonly #traceFile: string;
+  readonly #logFrom: number;
+  readonly #ended: Promise<Exit>;
+
+  /** Starts it; without a case nothing is failed, and everything is seen. */
+  constructor(town: Town, name: Daemon, files: DataFiles, { group, syscall, nth, fault }: Partial<Case>) {
+    this.name = name;
+    this.#town = town;
+    this.#traceFile = town.path("trace");
+    this.#logFrom = existsSync(this.#logFile) ? statSync(this.#logFile).size : 0;
+    const inject =
+      syscall === undefined || nth === undefined || fault === undefined ? undefined : { syscall, nth, fault };
+    const under = straceCommand({
+      traceFile: this.#traceFile,
+      ...(group === undefined ? {} : { paths: files[group] }),
+      ...(inject === undefined ? {} : { inject }),
+    });
+    town.launch(name, { under, env: ONE_FILE_THREAD });
+    this.#ended = town.letEnd(name);
+  }
+
+  get running(): boolean {
+    return this.#town.isRunning(this.name);
+  }
+
+  /** Resolves when it is ready, or has ended. */
+  async ready(): Promise<void> {
+    await Promise.race([this.#town.ready(this.name).catch(() => undefined), this.#ended]);
+  }
+
+  /** Waits for a condition, while it runs. */
+  async until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+    await this.#town.until(what, async () => !this.running || (await condition()));
+  }
+
+  /** Asks it to stop, if it still runs, and tells how it ended. */
+  async end(): Promise<Told> {
+    if (this.running) await this.#town.stop(this.name);
+    const exit = await this.#ended;
+    // The tracer outlives the program by a moment.
+    await this.#town.until("strace has written all down", () => !isTracing(this.#traceFile));
+    const words = readFileSync(this.#logFile).subarray(this.#logFrom).toString();
+    return { exit, words, trace: readTrace(this.#traceFile) };
+  }
+
+  get #logFile(): string {
+    return this.#town.path("log", `${this.name}.log`);
+  }
+}
+
+/** How one case came out. */
+export type Outcome = {
+  readonly how: "ended" | "survived" | "nothing injected";
+  /** The call that was failed. */
+  readonly call?: Call;
+  readonly findings: readonly Finding[];
+};
+
+/**
+ * Judges how the program took the fault (F7): it has ended with `storage-failed`, or by the signal; or it went on, which only a call may cause that `harmless`
+ * says why.
+ */
+export function judge(one: Case, told: Told, harmless: (call: Call, told: Told) => boolean): Outcome {
+  const { exit, words, trace } = told;
+  const all = one.fault === "SIGKILL" ? trace.calls.slice(-1) : trace.calls.filter((some) => some.injected);
+  // Two threads may have met their nth call each: it is the one that matters that has to end the program.
+  const call = all.find((some) => !harmless(some, told)) ?? all[0];
+  const injected = one.fault === "SIGKILL" ? trace.killed : call !== undefined;
+  if (!injected || call === undefined) return { how: "nothing injected", findings: [] };
+  if (one.fault === "SIGKILL") {
+    const findings = exit.signal === "SIGKILL" ? [] : [finding("F7", `killed, and ended with ${exit.code}`)];
+    return { how: "ended", call, findings };
+  }
+  const after = trace.calls.slice(trace.calls.indexOf(call) + 1);
+  const retried = after.some(
+    ({ path, syscall }) => path === call.path && call.syscall.endsWith("sync") && syscall !== "rename",
+  );
+  if (exit.code === 0) {
+    const findings = harmless(call, told)
+      ? []
+      : [finding("F7", `${call.syscall} of ${call.path} failed, and it went on`)];
+    return { how: "survived", call, findings };
+  }
+  const findings: Finding[] = [];
+  if (exit.code !== 1 || !/\[storage-(failed|full)\]/.test(words))
+    findings.push(
+      finding(
+        "F7",
+        `${call.syscall} of ${call.path} failed: ended with ${exit.signal ?? exit.code}: ${words}`,
+      ),
+    );
+  if (retried) findings.push(finding("F7", `${call.path} was used again after its sync had failed`));
+  return { how: "ended", call, findings };
+}
