@@ -89,6 +89,7 @@ export class Housekeeping {
     if (step !== undefined) await system.tellStep(step);
     await system.tellDropped();
     await system.tellOmitted();
+    await system.tellRefused();
     if (time.monotonicMs() - this.#notedMs >= FRESH_MS) storage.transaction(() => this.note());
     if (round % ROUNDS_PER_PRUNING !== 0 && !outbox.isOverdue) return;
     const { timeUnixMs, tq } = time.now();

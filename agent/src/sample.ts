@@ -19,6 +19,8 @@ import type { Observation, Sampled } from "./source.ts";
 
 /** Names whose last value is remembered; a meter has some forty. Beyond, the one seen longest ago is forgotten. */
 const MAX_NAMES = 1024;
+/** Device times remembered of each name: a device may say the one before again, after the newest. */
+const MAX_TIMES = 8;
 /** Values remembered for one name and time; beyond, each counts as another one. */
 const MAX_VALUES = 8;
 /** Registers that a `meter-changed` event lists of each meter. */
@@ -47,8 +49,8 @@ export type SamplerCounters = {
   unconfirmedMeters: number;
 };
 
-/** What was journalled of a name: its latest device time, and the values that it had then. */
-type Remembered = { readonly time: string; readonly values: Set<string> };
+/** What was journalled of a name: the device times taken last, and the values that it had then. */
+type Remembered = Map<string, Set<string>>;
 
 /** One for each stream. Memory is bounded whatever the device sends. */
 export class Sampler {
@@ -155,24 +157,31 @@ export class Sampler {
   /** Remembers a reading, and says what it is beside what was remembered. */
   #note(reading: Reading, time: string): "new" | "repeat" | "conflict" {
     const value = valueKey(reading);
-    const before = this.#remembered.get(reading.name);
+    const times: Remembered = this.#remembered.get(reading.name) ?? new Map<string, Set<string>>();
     this.#remembered.delete(reading.name); // and in again at the end: the map's order is that of use
-    if (before === undefined || before.time !== time) {
-      this.#remember(reading.name, { time, values: new Set([value]) });
+    this.#remember(reading.name, times);
+    const values = times.get(time);
+    if (values === undefined) {
+      times.set(time, new Set([value]));
+      forgetOldest(times, MAX_TIMES);
       return "new";
     }
-    this.#remember(reading.name, before);
-    if (before.values.has(value)) return "repeat";
-    if (before.values.size < MAX_VALUES) before.values.add(value);
+    if (values.has(value)) return "repeat";
+    if (values.size < MAX_VALUES) values.add(value);
     return "conflict";
   }
 
   #remember(name: string, what: Remembered): void {
     this.#remembered.set(name, what);
-    if (this.#remembered.size <= MAX_NAMES) return;
-    const oldest = this.#remembered.keys().next();
-    if (oldest.done !== true) this.#remembered.delete(oldest.value);
+    forgetOldest(this.#remembered, MAX_NAMES);
   }
+}
+
+/** Lets go of what was put in first, where there is more than may be. */
+function forgetOldest(map: Map<string, unknown>, most: number): void {
+  if (map.size <= most) return;
+  const oldest = map.keys().next();
+  if (oldest.done !== true) map.delete(oldest.value);
 }
 
 /** The stage: pulls an observation only when what came of the one before was taken, all of it together. */

@@ -10,6 +10,7 @@ import { sleep, type ClockStep, type Timer } from "./clock.ts";
 import { gapTime, secondsOf } from "./gaps.ts";
 import type { Log } from "./log.ts";
 import type { Meta } from "./meta.ts";
+import { Refusals } from "./refusals.ts";
 import { OUTBOX_FULL, type Dropped, type Outbox } from "./outbox.ts";
 import { eventContent, type Order, type Sealer } from "./seal.ts";
 import type { Storage } from "./storage.ts";
@@ -48,12 +49,15 @@ export class System {
   readonly #allEveryMs: number;
   /** What `sys` itself has to leave out where even its own part of the outbox is full. */
   readonly #unread: Unread;
+  readonly #refusals: Refusals;
   #allDueMs = 0;
   #toldDroppedMs = -Infinity;
+  #toldRefusedMs = -Infinity;
 
   constructor(parts: SystemParts) {
     this.#parts = parts;
     this.#unread = new Unread(parts.storage, SYSTEM_STREAM);
+    this.#refusals = new Refusals(parts.storage);
     this.#allEveryMs = (parts.metered ? ALL_HEADS_S.metered : ALL_HEADS_S.default) * 1000;
   }
 
@@ -131,6 +135,16 @@ export class System {
       }),
     );
     this.#toldDroppedMs = time.monotonicMs();
+  }
+
+  /** Tells what the log has refused for long, a little of it as often as all heads. */
+  async tellRefused(): Promise<void> {
+    const { outbox, sealer, time } = this.#parts;
+    if (outbox.full || time.monotonicMs() < this.#toldRefusedMs + this.#allEveryMs) return;
+    const refused = this.#refusals.due(time.now().timeUnixMs);
+    if (refused.length === 0) return;
+    this.#toldRefusedMs = time.monotonicMs();
+    await sealer.seal(() => refused.map(({ event, commit }) => ({ ...this.#order(event), commit })));
   }
 
   /** Signs a gap for what `sys` itself had to leave out, once there is room again. */

@@ -221,7 +221,7 @@ describe("the bound", () => {
     rig.storage.close();
     rig.crash();
     const db = new DatabaseSync(join(rig.folder, "agent.db"));
-    db.exec(`DROP TABLE told; DROP TABLE stopped; CREATE TABLE stopped (sub TEXT PRIMARY KEY, since INTEGER NOT NULL, tq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    db.exec(`ALTER TABLE rejection DROP COLUMN told; DROP TABLE told; DROP TABLE IF EXISTS standing; DROP TABLE stopped; CREATE TABLE stopped (sub TEXT PRIMARY KEY, since INTEGER NOT NULL, tq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
       INSERT INTO stopped VALUES ('meter/m-1', 5, 2); PRAGMA user_version = 1`);
     db.close();
     const storage = openStorage(rig.folder);
