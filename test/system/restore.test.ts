@@ -11,6 +11,7 @@ import { expect, test } from "vitest";
 import { openCheckpoint, parseVkey } from "@tallystick/evidence";
 import { createNodeProvider } from "@tallystick/evidence/node";
 import type { Report } from "../../agent/src/report.ts";
+import type { Restored } from "../../anchor/src/restore/restore.ts";
 import { AgentBook } from "../support/agent-book.ts";
 import { CountingMeter } from "../support/counting-meter.ts";
 import { LogWitness, WITNESS_SERVICE } from "../support/log-witness.ts";
@@ -63,18 +64,18 @@ class Story {
       this.#configure();
       await this.#startAgent();
       await this.#flows();
-      const { file, size } = await this.#backUp();
+      const file = await this.#backUp();
       // The log goes on, and its newest entries are in no backup.
       await this.#flows();
       await this.#loseTheDisk();
 
-      await this.#restore(file);
+      const { signed } = await this.#restore(file);
       const before = this.#witness.seen;
-      await this.#stops(size, "the checkpoint at the broker");
+      await this.#stops(signed, "the checkpoint at the broker");
       // A broker that was restarted retains nothing: then the devices know.
       await town.kill("broker");
       await town.start("broker");
-      await this.#stops(size, `a receipt sent by ${ISS}`);
+      await this.#stops(signed, `a receipt sent by ${ISS}`);
       expect(this.#witness.seen.receipts).toBe(before.receipts);
       expect(this.#witness.findings).toEqual([]);
 
@@ -121,14 +122,14 @@ class Story {
   }
 
   /** A backup while statements flow. */
-  async #backUp(): Promise<{ readonly file: string; readonly size: number }> {
+  async #backUp(): Promise<string> {
     const out = this.#town.path("log.backup");
     const { code, stdout, stderr } = await this.#anchor("backup", "-o", out, "--json");
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    const { file, size, keys } = JSON.parse(stdout) as { file: string; size: number; keys: string[] };
+    const { file, keys } = JSON.parse(stdout) as { file: string; keys: string[] };
     expect({ file, keys }).toEqual({ file: out, keys: [] });
     expect((await this.#anchor("backup", "-o", out)).code).toBe(1);
-    return { file, size };
+    return file;
   }
 
   /** All but the keys is gone; a copy of the public directory is elsewhere. */
@@ -141,15 +142,15 @@ class Story {
     }
   }
 
-  async #restore(...from: readonly string[]): Promise<{ size: number; missing: [number, number][] }> {
+  async #restore(...from: readonly string[]): Promise<Restored> {
     const sources = from.flatMap((one) => ["--from", one]);
     const { code, stdout, stderr } = await this.#anchor("restore", ...sources, "--json");
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    return JSON.parse(stdout) as { size: number; missing: [number, number][] };
+    return JSON.parse(stdout) as Restored;
   }
 
-  /** The anchor ends by itself with the code and what to do, and has signed no other tree than the one it was restored with. */
-  async #stops(size: number, where: string): Promise<void> {
+  /** The anchor ends by itself with the code and what to do, and has signed no newer tree than that of the newest note in the backup. */
+  async #stops(signed: number, where: string): Promise<void> {
     const town = this.#town;
     const log = town.path("log", "anchor.log");
     const from = existsSync(log) ? readFileSync(log, "utf8").length : 0;
@@ -161,7 +162,7 @@ class Story {
     expect(said).toContain(where);
     expect(said).toContain("restore --from");
     const note = readFileSync(join(town.publicFolder, "checkpoint"), "utf8");
-    expect(openCheckpoint(note, parseVkey(town.logVkey), createNodeProvider()).size).toBe(size);
+    expect(openCheckpoint(note, parseVkey(town.logVkey), createNodeProvider()).size).toBe(signed);
   }
 
   /** What the anchor said to do: the database that is behind is moved away, and is a source like the others. */
