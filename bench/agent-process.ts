@@ -9,6 +9,7 @@ import { join } from "node:path";
 import process from "node:process";
 import type { PublicKey } from "@tallystick/evidence";
 import { createKeyFile } from "@tallystick/evidence/node";
+import { buildAgent } from "../agent/build/bundle.ts";
 import { mainOf } from "../demo/program.ts";
 
 /** Where an agent lives. */
@@ -63,14 +64,20 @@ export const meterStreams = (port: number, count = 1): string =>
 /** What the agent logs when its stages run. */
 const RUNNING = "the agent is running";
 
+/** The agent as it is shipped, built in a folder of this run; gives its main file. */
+export async function shippedAgent(folder: string): Promise<string> {
+  const build = join(folder, "agent-build");
+  await buildAgent(build);
+  return join(build, "tally-agent.js");
+}
+
 export type RunningAgent = { readonly pid: number; readonly startMs: number; stop(): Promise<void> };
 
-/** Runs an agent, and resolves when its stages run. */
-export function runAgent(config: string, env: Readonly<Record<string, string>> = {}): Promise<RunningAgent> {
+/** Runs an agent, from its sources or as `main` is built, and resolves when its stages run. */
+export function runAgent(config: string, main = mainOf("agent")): Promise<RunningAgent> {
   const startedMs = performance.now();
-  const child = spawn(process.execPath, [mainOf("agent"), "run", "--config", config], {
+  const child = spawn(process.execPath, [main, "run", "--config", config], {
     stdio: ["ignore", "ignore", "pipe"],
-    env: { ...process.env, ...env },
   });
   const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   return new Promise((resolve, reject) => {

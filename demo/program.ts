@@ -44,6 +44,8 @@ export type StartOptions = {
 export type ProgramsOptions = {
   /** Each program has a process group of its own: Ctrl-C goes to the town alone, which ends its programs in their order. */
   readonly ownGroups?: boolean;
+  /** What is run in place of a program's sources: its shipped build. */
+  readonly mains?: Readonly<Partial<Record<ProgramName, string>>>;
 };
 
 /** Every process of the town, so that none outlives it. */
@@ -51,12 +53,14 @@ export class Programs {
   readonly #children = new Set<ChildProcess>();
   readonly #logFolder: string;
   readonly #ownGroups: boolean;
+  readonly #mains: NonNullable<ProgramsOptions["mains"]>;
   #closed = false;
 
   /** @param logFolder - each program's log goes to a file in it */
-  constructor(logFolder: string, { ownGroups = true }: ProgramsOptions = {}) {
+  constructor(logFolder: string, { ownGroups = true, mains = {} }: ProgramsOptions = {}) {
     this.#logFolder = logFolder;
     this.#ownGroups = ownGroups;
+    this.#mains = mains;
   }
 
   /** Starts a program that goes on; its log is kept. `env` is added to the environment. */
@@ -118,7 +122,7 @@ export class Programs {
     under: readonly string[] = [],
   ): ChildProcess {
     if (this.#closed) throw new ProgramError("the town is being closed");
-    const [command = "", ...rest] = [...under, process.execPath, mainOf(name), ...args];
+    const [command = "", ...rest] = [...under, process.execPath, this.#mains[name] ?? mainOf(name), ...args];
     const child = spawn(command, rest, {
       stdio: ["ignore", "pipe", log],
       detached: this.#ownGroups,

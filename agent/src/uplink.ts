@@ -50,7 +50,7 @@ export async function connectBroker(
   let client: MqttClient | undefined;
   const giveUp = (): void => void client?.end(true);
   try {
-    client = connect(broker.url, optionsOf(settings));
+    client = connect(optionsOf(settings));
     const line = new Line(client);
     signal.addEventListener("abort", giveUp);
     if (signal.aborted) giveUp();
@@ -79,6 +79,7 @@ const OFFLINE = Buffer.from("offline");
 
 function optionsOf({ iss, broker, metered }: LineSettings): IClientOptions {
   return {
+    ...addressOf(broker.url),
     clientId: iss,
     protocolVersion: 4,
     clean: false, // receipts that come while we are away wait at the broker, if it can
@@ -86,8 +87,21 @@ function optionsOf({ iss, broker, metered }: LineSettings): IClientOptions {
     connectTimeout: CONNECT_TIMEOUT_MS,
     keepalive: metered ? KEEPALIVE_S.metered : KEEPALIVE_S.default,
     resubscribe: false,
+    writeCache: false, // else MQTT.js makes a buffer for each of 65,536 numbers: 13 ms and some megabytes at the first packet
     will: { topic: stateTopic(iss), payload: OFFLINE, qos: 1, retain: true },
     ...secrets(broker),
+  };
+}
+
+/** The parts of the broker's address; MQTT.js itself would read it with an interface of Node's that is going away. */
+function addressOf(url: string): IClientOptions {
+  const { protocol, hostname, port, username, password } = new URL(url);
+  return {
+    protocol: protocol === "mqtts:" ? "mqtts" : "mqtt",
+    host: hostname.replace(/^\[(.*)\]$/, "$1"), // IPv6: the brackets belong to the URL
+    ...(port === "" ? {} : { port: Number(port) }),
+    ...(username === "" ? {} : { username: decodeURIComponent(username) }),
+    ...(password === "" ? {} : { password: decodeURIComponent(password) }),
   };
 }
 

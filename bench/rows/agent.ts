@@ -7,7 +7,7 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
-import { makeHome, meterStreams, runAgent, writeConfig, type Home } from "../agent-process.ts";
+import { makeHome, meterStreams, runAgent, shippedAgent, writeConfig, type Home } from "../agent-process.ts";
 import { fillOutbox } from "../fill-outbox.ts";
 import { median, type Context, type Figure, type Row } from "../figures.ts";
 import { REGISTER_COUNT, startMeter } from "../meter.ts";
@@ -16,9 +16,14 @@ import { Town } from "../town.ts";
 
 const ORIGIN = "bench.example/2026";
 const OUTBOX = { full: 100_000, quick: 20_000 };
-const FROM_SOURCES = "from the TypeScript sources: the bundle that is shipped comes later";
 
-type Given = { readonly town: Town; readonly homes: Record<HomeName, Home>; readonly meterPort: number };
+type Given = {
+  readonly town: Town;
+  readonly homes: Record<HomeName, Home>;
+  readonly meterPort: number;
+  /** Main file of the agent as it is shipped. */
+  readonly shipped: string;
+};
 const HOMES = ["steady", "empty", "full"] as const;
 type HomeName = (typeof HOMES)[number];
 
@@ -33,26 +38,50 @@ function theHomes(context: Context): Promise<Given> {
     context.atEnd(() => town.stop());
     const meter = await startMeter();
     context.atEnd(() => meter.stop());
-    return { town, homes: Object.fromEntries(homes) as Record<HomeName, Home>, meterPort: meter.port };
+    const shipped = await shippedAgent(folder);
+    return {
+      town,
+      shipped,
+      homes: Object.fromEntries(homes) as Record<HomeName, Home>,
+      meterPort: meter.port,
+    };
   });
 }
 
 const configure = (home: Home, { town, meterPort }: Given, brokerUrl = town.mqttUrl.href): void =>
   writeConfig(home, { brokerUrl, vkey: town.vkey, streams: meterStreams(meterPort) });
 
-async function startTimes(
-  config: string,
-  rounds: number,
-  env?: Readonly<Record<string, string>>,
-): Promise<number[]> {
+/** The first start of each is left out: it compiles for the next ones, and finds no database. */
+async function startTimes(config: string, rounds: number, main?: string): Promise<number[]> {
   const times: number[] = [];
-  for (let round = 0; round < rounds; round++) {
-    const agent = await runAgent(config, env);
-    times.push(agent.startMs);
+  for (let round = 0; round <= rounds; round++) {
+    const agent = await runAgent(config, main);
+    if (round > 0) times.push(agent.startMs);
     await agent.stop();
   }
   return times;
 }
+
+type Steady = {
+  readonly rss: number;
+  readonly anonymous: number;
+  readonly peak: number;
+  readonly cpu: number;
+};
+
+/** An agent that has been reading for a while. */
+async function steadily(config: string, settleS: number, seconds: number, main?: string): Promise<Steady> {
+  const agent = await runAgent(config, main);
+  await delay(settleS * 1000);
+  const before = cpuTime(agent.pid).totalS;
+  await delay(seconds * 1000);
+  const cpu = (100 * (cpuTime(agent.pid).totalS - before)) / seconds;
+  const used = memory(agent.pid);
+  await agent.stop();
+  return { ...used, cpu };
+}
+
+const mb = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`;
 
 /** Node with nothing to do: what no agent can be faster than. */
 async function emptyStart(rounds: number): Promise<number> {
@@ -78,52 +107,45 @@ export const agentRow: Row = {
     const rounds = context.quick ? 3 : 10;
     configure(steady, given);
     context.say("starting the agent again and again");
-    const cold = await startTimes(steady.config, rounds);
-    const NODE_COMPILE_CACHE = join(context.folder, "compile-cache");
-    const cached = (await startTimes(steady.config, rounds + 1, { NODE_COMPILE_CACHE })).slice(1);
+    const shipped = await startTimes(steady.config, rounds, given.shipped);
+    const sources = await startTimes(steady.config, rounds);
     const node = await emptyStart(rounds);
 
-    const agent = await runAgent(steady.config);
     const settleS = context.quick ? 5 : 30;
     const seconds = context.quick ? 10 : 120;
-    context.say(`the agent reads for ${seconds} s`);
-    await delay(settleS * 1000);
-    const before = cpuTime(agent.pid).totalS;
-    await delay(seconds * 1000);
-    const cpu = (100 * (cpuTime(agent.pid).totalS - before)) / seconds;
-    const { rss, anonymous, peak } = memory(agent.pid);
-    await agent.stop();
+    context.say(`the agent reads for ${seconds} s, as shipped and then from its sources`);
+    const asShipped = await steadily(steady.config, settleS, seconds, given.shipped);
+    const fromSources = await steadily(steady.config, settleS, seconds);
+    const rate = `${REGISTER_COUNT + 1} readings/s`;
     return [
       {
-        what: "agent, spawn to running",
-        value: median(cold),
+        what: "agent as shipped, spawn to running",
+        value: median(shipped),
         unit: "ms",
         budget: { atMost: 150 },
-        notes: [`${listed(cold)}; ${FROM_SOURCES}`, `an empty Node takes ${node.toFixed(0)} ms`],
-      },
-      {
-        what: "agent, spawn to running, with Node's compile cache",
-        value: median(cached),
-        unit: "ms",
-        budget: { atMost: 150 },
-        notes: [`${listed(cached)}; ${FROM_SOURCES}`],
-      },
-      {
-        what: "agent RSS",
-        value: rss / 1e6,
-        unit: "MB",
-        budget: { atMost: 95 },
         notes: [
-          `after ${settleS + seconds} s at ${REGISTER_COUNT + 1} readings/s; anonymous ${(anonymous / 1e6).toFixed(0)} MB, peak ${(peak / 1e6).toFixed(0)} MB; ${FROM_SOURCES}`,
+          listed(shipped),
+          `from the sources ${listed(sources)}; an empty Node takes ${node.toFixed(0)} ms from spawn to end`,
         ],
       },
       {
-        what: "agent CPU, % of a core",
-        value: cpu,
+        what: "agent as shipped, RSS",
+        value: asShipped.rss / 1e6,
+        unit: "MB",
+        budget: { atMost: 95 },
+        notes: [
+          `after ${settleS + seconds} s at ${rate}; anonymous ${mb(asShipped.anonymous)}, peak ${mb(asShipped.peak)}`,
+          `from the sources ${mb(fromSources.rss)}, of that anonymous ${mb(fromSources.anonymous)}`,
+        ],
+      },
+      {
+        what: "agent as shipped, CPU, % of a core",
+        value: asShipped.cpu,
         unit: "%",
         budget: { atMost: 2 },
         notes: [
           `over ${seconds} s: a telegram a second, all of its ${REGISTER_COUNT + 1} readings taken (every: 0), journalled, sealed, receipted`,
+          `from the sources ${fromSources.cpu.toFixed(1)} %`,
         ],
       },
     ];
@@ -141,7 +163,7 @@ export const outboxRow: Row = {
     const away = "mqtt://127.0.0.1:1";
     const rssOf = async (home: Home): Promise<{ rss: number; anonymous: number }> => {
       configure(home, given, away);
-      const agent = await runAgent(home.config);
+      const agent = await runAgent(home.config, given.shipped);
       await delay(settleS * 1000);
       const { rss, anonymous } = memory(agent.pid);
       await agent.stop();
@@ -153,13 +175,12 @@ export const outboxRow: Row = {
     const full = await rssOf(given.homes.full);
     // And the same outbox while it is delivered.
     configure(given.homes.full, given);
-    const agent = await runAgent(given.homes.full.config);
+    const agent = await runAgent(given.homes.full.config, given.shipped);
     const startedMs = performance.now();
     await delay(settleS * 1000);
     const delivering = memory(agent.pid);
     const size = given.town.checkpoint().size;
     await agent.stop();
-    const mb = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`;
     return [
       {
         what: `agent RSS with an outbox of ${count.toLocaleString("en-US")}, no broker`,

@@ -21,7 +21,7 @@ import process from "node:process";
 import type { Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { Programs, type Exit, type Finished, type Program } from "../../demo/program.ts";
+import { Programs, type Exit, type Finished, type Program, type ProgramsOptions } from "../../demo/program.ts";
 import { freePort, metricAt } from "./loopback.ts";
 
 /** A town has one agent, or several: `agent`, `agent-2`, `agent-3`. */
@@ -31,7 +31,8 @@ export type Daemon = "broker" | "anchor" | AgentName;
 /** Settings beside those that say where things are. */
 export type TownSettings = Readonly<
   Partial<Record<"broker" | "anchor" | "agent", Readonly<Record<string, unknown>>>>
->;
+> &
+  Pick<ProgramsOptions, "mains">;
 
 /** How a program is started: with variables added to its environment, under another one (`strace …`). */
 export type Launch = { readonly env?: NodeJS.ProcessEnv; readonly under?: readonly string[] };
@@ -77,7 +78,7 @@ export class Town {
     this.mqttPort = mqttPort;
     this.#settings = settings;
     mkdirSync(join(root, "log"));
-    this.programs = new Programs(join(root, "log"));
+    this.programs = new Programs(join(root, "log"), { mains: settings.mains ?? {} });
     this.#reaper = spawn(process.execPath, [REAPER, root], {
       stdio: ["pipe", "ignore", "ignore"],
       detached: true,
