@@ -3,7 +3,22 @@
  *
  * @module
  */
-import { describe, expect, test } from "vitest";
+import { execFile } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { DatabaseSync } from "node:sqlite";
+import { promisify } from "node:util";
+import { afterAll, describe, expect, test } from "vitest";
+import { makeHome } from "../../../bench/agent-process.ts";
+import { fillOutbox } from "../../../bench/fill-outbox.ts";
+import type { Grown, GrowOptions } from "../../../bench/growth/grow.ts";
+import type { KeysMeasured, KeysOptions } from "../../../bench/growth/keys.ts";
+import { bytesRead, idleTime } from "../../../bench/procfs.ts";
+import { profileLines, readStages } from "../../../bench/profile-stages.ts";
+import { summarise, type Profile } from "../../../bench/profile-summary.ts";
+import { ROWS } from "../../../bench/rows.ts";
 import { isMet, median, percentile, type Figure } from "../../../bench/figures.ts";
 import {
   connectPacket,
@@ -186,4 +201,135 @@ test("the bench's meter is read as any other", () => {
   const [found] = [...new P1Framer().push(telegramAt(1_790_000_000))];
   if (found === undefined || "error" in found) throw new Error("no telegram");
   expect(readTelegram(found.frame).values).toHaveLength(11);
+});
+
+const folder = mkdtempSync(join(tmpdir(), "tally-bench-test-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe("profiles", () => {
+  const frame = (functionName: string, url = "", lineNumber = 0) => ({ functionName, url, lineNumber });
+  const ours = new URL("../../../anchor/src/tree.ts", import.meta.url).href;
+  const theirs = new URL("../../../node_modules/mqtt-packet/writeToStream.js", import.meta.url).href;
+  /** root > ours > native, ours > node:, ours > theirs > native; and what is no function. */
+  const profile: Profile = {
+    startTime: 1000,
+    endTime: 2000,
+    nodes: [
+      { id: 1, callFrame: frame("(root)"), children: [2, 7, 8, 9] },
+      { id: 2, callFrame: frame("grow", ours, 40), children: [3, 4, 5] },
+      { id: 3, callFrame: frame("hash") },
+      { id: 4, callFrame: frame("inner", "node:fs") },
+      { id: 5, callFrame: frame("", theirs, 9), children: [6] },
+      { id: 6, callFrame: frame("writev") },
+      { id: 7, callFrame: frame("(idle)") },
+      { id: 8, callFrame: frame("(garbage collector)") },
+      { id: 9, callFrame: frame("start", "node:internal/main") },
+    ],
+    // A sample stands for the time up to the next one: 100 us each, from 1000 on.
+    samples: [2, 3, 4, 5, 6, 7, 8, 9, 7],
+    timeDeltas: [0, 100, 100, 100, 100, 100, 100, 100, 100],
+  };
+
+  test("say whose time it was, and what kind of code ran", () => {
+    const { busyUs, idleUs, kinds, places, functions } = summarise(profile);
+    expect([busyUs, idleUs]).toEqual([700, 100]);
+    const told = (shares: typeof kinds): object =>
+      Object.fromEntries(shares.map(({ where, us }) => [where, us]));
+    expect(told(kinds)).toEqual({
+      "our code": 100,
+      "native code": 200,
+      libraries: 100,
+      "Node's own JavaScript": 200,
+      "garbage collection": 100,
+    });
+    expect(told(places)).toEqual({
+      "anchor/src/tree.ts": 300,
+      "mqtt-packet": 200,
+      "garbage collection": 100,
+      "Node itself": 100,
+    });
+    expect(functions[0]).toEqual({ where: "anchor/src/tree.ts grow:41", us: 300 });
+    expect(summarise(profile, { fromUs: 1100, toUs: 1299 }).busyUs).toBe(200);
+  });
+
+  test("are found by process and thread, for the stage that they cover", () => {
+    const root = join(folder, "profiles");
+    mkdirSync(join(root, "anchor"), { recursive: true });
+    const put = (thread: number): void =>
+      writeFileSync(
+        join(root, "anchor", `CPU.20261120.120000.77.${thread}.001.cpuprofile`),
+        JSON.stringify(profile),
+      );
+    put(0);
+    put(2);
+    const stage = { name: "full", fromUs: 1000, toUs: 1999, statements: 10, cpuS: { "anchor main": 0.0005 } };
+    const found = readStages(root, [stage, { ...stage, name: "elsewhere", toUs: 9999 }]);
+    expect(found.map(({ stage: name, thread, busyUs, cpuUs }) => [name, thread, busyUs, cpuUs])).toEqual([
+      ["full", "main thread", 70, 50],
+      ["full", "thread 2", 70, null],
+    ]);
+    const text = profileLines(found).join("\n");
+    expect(text).toContain(
+      "full: anchor, main thread: 70.0 us a statement on the clock; processor time by the kernel 50.0 (10 statements)",
+    );
+    expect(text).toContain("30.00 us  anchor/src/tree.ts grow:41");
+  });
+});
+
+test("every row has a name of its own", () => {
+  expect(new Set(ROWS.map(({ name }) => name)).size).toBe(ROWS.length);
+});
+
+test.skipIf(!existsSync("/proc/self/io"))("what Linux says is read as it is meant", () => {
+  const { allS, idleS } = idleTime();
+  expect(idleS).toBeGreaterThan(0);
+  expect(allS).toBeGreaterThan(idleS);
+  const { calls, disk } = bytesRead(process.pid);
+  expect(calls).toBeGreaterThan(0);
+  expect(disk).toBeGreaterThanOrEqual(0);
+});
+
+test("an outbox is filled by the agent's own sealer", async () => {
+  const home = makeHome(join(folder, "agents"), "one");
+  const { seconds } = await fillOutbox(home.folder, home.iss, { count: 5, atOnce: 2, readings: 3 });
+  expect(seconds).toBeGreaterThan(0);
+  const db = new DatabaseSync(join(home.folder, "agent.db"), { readOnly: true });
+  const rows = db.prepare("SELECT bytes FROM statement ORDER BY id").all();
+  db.close();
+  const statements = rows.map(({ bytes }) => parseStatement(bytes as Uint8Array, nodeSha256));
+  expect(statements.map(({ claims, records }) => [claims.seq, records])).toEqual([
+    [0, 0],
+    [1, 3],
+    [2, 3],
+    [3, 3],
+    [4, 3],
+  ]);
+  for (const statement of statements) verifyStatement(statement, home.key, createNodeProvider());
+});
+
+describe("a log that is grown", { timeout: 60_000 }, () => {
+  const run = async (script: string, options: object): Promise<string> =>
+    (await promisify(execFile)(process.execPath, [join("bench/growth", script), JSON.stringify(options)]))
+      .stdout;
+  const origin = "bench.example/2026";
+
+  test("is measured at the size that was asked for, and goes on after a kill", async () => {
+    const data = join(folder, "grown");
+    const options: GrowOptions = { data, origin, size: 5000, devices: 20, crash: false };
+    const grown = JSON.parse(await run("grow.ts", options)) as Grown;
+    expect([grown.size, grown.pathLength]).toEqual([5000, 13]);
+    expect(grown.receiptBytes).toBeGreaterThan(13 * 34);
+    expect(grown.inclusionUs.p50).toBeGreaterThan(0);
+    const killed = run("grow.ts", { ...options, crash: true });
+    await expect(killed).rejects.toMatchObject({ signal: "SIGKILL", stdout: "7048\n" });
+    const more = JSON.parse(await run("grow.ts", { ...options, size: 10_000 })) as Grown;
+    expect(more.pathLength).toBe(14);
+  });
+
+  test("takes as many keys as it is to have", async () => {
+    const options: KeysOptions = { data: join(folder, "keys"), origin, keys: 30 };
+    const { rootMs, applyMs } = JSON.parse(await run("keys.ts", options)) as KeysMeasured;
+    expect(rootMs).toBeGreaterThan(0);
+    expect(applyMs).toBeGreaterThan(0);
+  });
 });
