@@ -180,7 +180,12 @@ describe("stop", () => {
     }
     const hashes = statements.map(({ hash }) => hash);
     const good = await rig.anchor.receipt(hashes);
-    rig.down(encodeDown({ ...good, receipt: good.receipt.with(-1, (good.receipt.at(-1) ?? 0) ^ 1) }));
+    rig.down(
+      encodeDown({
+        ...good,
+        receipt: good.receipt.with(good.receipt.length - 1, (good.receipt.at(-1) ?? 0) ^ 1),
+      }),
+    );
     await rig.time.advance(1000);
     expect(rig.report().outbox.waiting.bytes).toBeGreaterThanOrEqual(full);
     expect(world.meters.get(METER.name)?.lines, "the line to the meter is closed").toBe(0);

@@ -190,7 +190,7 @@ describe("nothing twice", () => {
         const latest = new Map<string, { time: number; values: Set<number> }[]>();
         for (const [name, value, time] of items) {
           const times = latest.get(name) ?? [];
-          const known = times.find((one) => one.time === time)?.values ?? new Set<number>();
+          const known = times.find((taken) => taken.time === time)?.values ?? new Set<number>();
           const expected = known.has(value) ? [] : [`${name}=${value}${known.size > 0 ? " conflict" : ""}`];
           if (known.size === 0) latest.set(name, [...times, { time, values: known }].slice(-8));
           known.add(value);

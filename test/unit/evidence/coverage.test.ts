@@ -213,15 +213,17 @@ describe("missing and told", () => {
   });
 
   test("on sys, of a chain that has ended", () => {
-    const second = opened({ ch: chainId(1), seq: 3, hash: hashOf(SUB, 1, 3) }, 2);
+    const successor = opened({ ch: chainId(1), seq: 3, hash: hashOf(SUB, 1, 3) }, 2);
     const told = gap(
       { sub: "sys", seq: 4 },
       { seq: { first: 1, last: 3 }, count: 3, chain: { sub: SUB, ch: chainId(1) } },
     );
-    const found = of(pack({ seq: 1, ch: 2 }, 100), second, told, opened());
+    const found = of(pack({ seq: 1, ch: 2 }, 100), successor, told, opened());
     expect(missing(found)).toEqual([["told", null, 100, null]]);
     expect(found.chains.map(({ ch }) => ch[0])).toEqual([1, 2]); // in succession
-    expect(missing(of(pack({ seq: 1, ch: 2 }, 100), second, opened()))).toEqual([["hole", null, 100, null]]);
+    expect(missing(of(pack({ seq: 1, ch: 2 }, 100), successor, opened()))).toEqual([
+      ["hole", null, 100, null],
+    ]);
   });
 });
 
