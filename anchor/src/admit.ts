@@ -64,6 +64,8 @@ const RECEIPTS_PER_S = 10;
 const RECEIPTS_PER_S_HEARING = 200;
 /** Devices whose word on newer trees was looked at; beyond, all are asked anew. */
 const MAX_LOOKED_AT = 10_000;
+/** So long a device may take to show the receipt of what it says it has seen. One that has none any more is not shut out for ever. */
+const SHOW_WITHIN_MS = 600_000;
 
 export class Admission {
   readonly #parts: AdmissionParts;
@@ -74,6 +76,8 @@ export class Admission {
   #receiptsLooked = { second: 0, count: 0 };
   /** Devices that have sent a receipt since the start. */
   readonly #lookedAt = new Set<string>();
+  /** Devices that have seen a larger tree, by when they said so first. */
+  readonly #ahead = new Map<string, number>();
 
   constructor(parts: AdmissionParts) {
     this.#parts = parts;
@@ -148,7 +152,7 @@ export class Admission {
     const { keys, places, recovery, size, tally } = this.#parts;
     if (claims.iss !== iss)
       throw new EvidenceError("topic-owner", "the statement is of another device than the topic");
-    if (claims.seen !== undefined && claims.seen.size > size() && !this.#lookedAt.has(iss))
+    if (claims.seen !== undefined && claims.seen.size > size() && this.#owesReceipt(iss))
       throw new EvidenceError(
         "log-behind",
         "you have seen a larger tree than this log has: show its receipt",
@@ -172,6 +176,17 @@ export class Admission {
     if (keys.ended !== undefined) throw refusal("log-ended");
     if (recovery.holds(iss)) throw refusal("log-restoring");
     return record; // a fork counts as one only if it is signed
+  }
+
+  /** True where a device that has seen a larger tree than this log's has shown no receipt yet, and may still. */
+  #owesReceipt(iss: string): boolean {
+    if (this.#lookedAt.has(iss)) return false;
+    const nowMs = this.#parts.time.nowMs();
+    const sinceMs = this.#ahead.get(iss);
+    if (sinceMs !== undefined) return nowMs - sinceMs < SHOW_WITHIN_MS;
+    if (this.#ahead.size >= MAX_LOOKED_AT) this.#ahead.clear();
+    this.#ahead.set(iss, nowMs);
+    return true;
   }
 
   #repeat(iss: string, { hash, index }: Held): void {

@@ -99,7 +99,7 @@ export class AnchorPipeline {
       receipts,
       refusals,
       tally,
-      time: machineTime,
+      time: { ...machineTime, nowMs },
       recovery,
       wanted,
       onReceipt: (iss) => this.heard.push(iss),

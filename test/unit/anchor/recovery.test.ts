@@ -427,10 +427,22 @@ describe("a log that is behind what a device has seen", () => {
     anchor.receive(ISS, ahead);
     expect(refusedIn(anchor.down(ISS))).toEqual(["log-behind"]);
     expect(anchor.accepted).toEqual([]);
-    // It shows one of another log, whose size it was: then it is no matter.
-    const elsewhere = await AnchorLog.create();
-    logs.push(elsewhere);
+    // It shows what it has, and that is no newer tree of this log's: then it is no matter.
     anchor.receive(ISS, await receiptOf(chain.statements[8] as Statement));
+    anchor.receive(ISS, ahead);
+    await anchor.batch();
+    expect(receiptedIn(anchor.down(ISS))).toEqual([toHex(ahead.hash)]);
+  });
+
+  test("doesn't shut a device out for ever that has no receipt to show", async () => {
+    const anchor = new AnchorPipeline(log);
+    const seen = { size: log.size + 5, root: new Uint8Array(32).fill(7) };
+    const ahead = await chain.seal(chain.pack(1), { seen });
+    for (const minute of [0, 5, 9]) {
+      anchor.receive(ISS, ahead);
+      expect(refusedIn(anchor.down(ISS)), `${minute}`).toEqual(["log-behind"]);
+      anchor.passMs((minute === 0 ? 5 : minute === 5 ? 4 : 1) * 60_000);
+    }
     anchor.receive(ISS, ahead);
     await anchor.batch();
     expect(receiptedIn(anchor.down(ISS))).toEqual([toHex(ahead.hash)]);
