@@ -95,9 +95,10 @@ export class AgentGround implements Ground {
     await this.#agent?.meter.stop().catch(() => undefined);
   }
 
-  /** As with the anchor: closing the database only tidies up. */
+  /** As with the anchor: closing the database only tidies up. And at its start the agent waits for room on a full disk, and then goes on. */
   harmless({ path }: Call, told: Told): boolean {
-    return told.words.includes('"msg":"stopped"') && /agent\.(db|lock)(-wal|-shm)?$/.test(path);
+    const closing = told.words.includes('"msg":"stopped"') && /agent\.(db|lock)(-wal|-shm)?$/.test(path);
+    return closing || told.words.includes('"code":"storage-full"');
   }
 
   async #begin(): Promise<void> {
