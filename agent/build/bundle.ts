@@ -36,8 +36,16 @@ const trimmed: Plugin = {
   },
 };
 
-/** Makes the files in `folder`, which is emptied first. */
+const MAIN = "tally-agent.js";
+
+/**
+ * Makes the files in `folder`; what an earlier build left there is removed.
+ *
+ * @throws Error where the folder holds something else
+ */
 export async function buildAgent(folder: string): Promise<readonly string[]> {
+  if (existsSync(folder) && readdirSync(folder).length > 0 && !existsSync(join(folder, MAIN)))
+    throw new Error(`${folder}: there is something else than a build in it`);
   rmSync(folder, { recursive: true, force: true });
   const bundle = await rolldown({
     cwd: ROOT,
