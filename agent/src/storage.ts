@@ -323,7 +323,7 @@ export function storageError(cause: unknown, directory = "agent.db"): unknown {
   if (cause instanceof EvidenceError) return cause;
   if (!(cause instanceof Error) || !("code" in cause) || typeof cause.code !== "string") return cause;
   if (sqliteCode(cause) === FULL || NO_SPACE.has(cause.code)) {
-    const advice = "the disk is full; free space: the agent goes on when it is started with some";
+    const advice = "the disk is full: free space; an agent that is started meanwhile waits for it";
     return new EvidenceError("storage-full", `${directory}: ${advice}`, {}, cause);
   }
   return new EvidenceError(
