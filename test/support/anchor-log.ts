@@ -51,6 +51,8 @@ export class AnchorLog {
   /** Hash of the last registry item that was made here, and how many there are. */
   #items = 1;
   #lastItem: Uint8Array;
+  /** Folders to restore into; they go with this log. */
+  readonly #empty: string[] = [];
 
   private constructor(folder: string, config: Config, opened: OpenLog, policy: string, clock: Clock) {
     this.clock = clock;
@@ -181,7 +183,9 @@ export class AnchorLog {
 
   /** A folder that has nothing but this log's keys, to restore into. */
   emptyFolder(): Config {
-    const config = defaultConfig(join(mkdtempSync(join(tmpdir(), "tally-anchor-")), "data"));
+    const folder = mkdtempSync(join(tmpdir(), "tally-anchor-"));
+    this.#empty.push(folder);
+    const config = defaultConfig(join(folder, "data"));
     cpSync(join(this.config.data, "keys"), join(config.data, "keys"), { recursive: true });
     return config;
   }
@@ -205,7 +209,7 @@ export class AnchorLog {
     } catch {
       // closed by the test
     }
-    rmSync(this.folder, { recursive: true, force: true });
+    for (const folder of [this.folder, ...this.#empty]) rmSync(folder, { recursive: true, force: true });
   }
 }
 
