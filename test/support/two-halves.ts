@@ -16,8 +16,8 @@ import type { BookEntry } from "./agent-book.ts";
 import { finding, type Finding } from "./finding.ts";
 import type { ChainCopy } from "./ledger-copy.ts";
 
-/** Reasons of gaps in time that may be told in any fault run: the agent was not there to read. They excuse nothing that it had read. */
-const ABSENCES: ReadonlySet<string> = new Set(["agent-stopped", "disk-full"]);
+/** Reasons of gaps in time that may be told in any fault run: the agent was not there to read, or its disk held it up. They excuse nothing that it had read. */
+const ABSENCES: ReadonlySet<string> = new Set(["agent-stopped", "disk-full", "disk-slow"]);
 
 export type ChainDemands = {
   readonly subs: readonly string[];

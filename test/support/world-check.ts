@@ -185,7 +185,7 @@ async function bundleFindings(
 ): Promise<readonly Finding[]> {
   const policy = ["--policy", town.policyFile];
   const findings: Finding[] = [];
-  for (const { sub, last } of chains) {
+  for (const { sub, last, statements } of chains) {
     const file = town.path(`${iss}-${sub}`.replaceAll("/", "-") + ".tally");
     const stream = ["--stream", `${iss}/${sub}`, "-o", file];
     const made = await town.run("audit", "bundle", `${town.anchorUrl}/`, ...stream, ...policy);
@@ -197,9 +197,12 @@ async function bundleFindings(
     };
     // Nobody tells the head of `sys`: its own next statement would have to.
     const own = sub === SYSTEM_STREAM ? ["tail-not-attested"] : [];
-    const good = said.verdict === "restricted" && said.restrictions.join() === ["no-witness", ...own].join();
+    // An agent that was away says so, and then nobody calls the stream complete.
+    const gap = statements.some(({ statement }) => statement.event?.kind === "gap") ? ["gap"] : [];
+    const restrictions = [...gap, "no-witness", ...own].toSorted();
+    const good = said.verdict === "restricted" && said.restrictions.toSorted().join() === restrictions.join();
     const complete = said.checks.find(({ name }) => name === "completeness")?.reason;
-    const whole = sub === SYSTEM_STREAM || complete === `complete ${iss}/${sub} 0..${last}`;
+    const whole = sub === SYSTEM_STREAM || gap.length > 0 || complete === `complete ${iss}/${sub} 0..${last}`;
     if (made.code !== 0 || code !== 0 || !good || !whole)
       findings.push(finding("F3", `the bundle of ${iss}/${sub} (0 to ${last}): ${made.stderr}${stdout}`));
   }
