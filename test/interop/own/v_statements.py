@@ -68,6 +68,7 @@ def events() -> list[tuple[str, dict, str]]:
         ("gap of statements", {"kind": "gap", "reason": "outbox full", "count": 12, "seq": [30, 41]}, METER),
         ("gap of readings", {"kind": "gap", "reason": "outbox full", "count": 0, "time": [IAT, Dec(17900000601, -1)]}, METER),
         ("gap of both", {"kind": "gap", "reason": "r", "count": 1, "seq": [3, 3], "time": [IAT, IAT]}, METER),
+        ("gap of an ended chain", {"kind": "gap", "reason": "outbox-full", "count": 2, "seq": [0, 1], "chain": [METER, CH]}, SYS),
         ("clock-step", {"kind": "clock-step", "before": Dec(17899990005, -1), "after": IAT, "uptime": Dec(314159, -3), "tq": 2}, SYS),
         ("stream-closed", {"kind": "stream-closed", "reason": "decommissioned"}, METER),
         ("stream-closed, 200 bytes in 50 letters", {"kind": "stream-closed", "reason": "\U00010151" * 50}, METER),
