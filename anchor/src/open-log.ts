@@ -111,6 +111,8 @@ export async function resumeLog({
   const publisher = new Publisher(folder, store, log, published, disk);
   const newest = signable(store, last);
   const isPublished = found !== undefined && published.size >= newest.size;
+  // Whoever put it there may have died before its name was there to stay; receipts for that tree leave from here on.
+  if (isPublished) await disk.syncFolder(folder);
   const note = isPublished ? decodeUtf8(found) : await publisher.publish(newest);
   return { log, store, keys, history, sequencer, publisher, last, note, ...closing(db) };
 }

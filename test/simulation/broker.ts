@@ -95,12 +95,13 @@ export class Broker {
     this.#drain(session);
   }
 
+  /** What is retained goes out at once, ahead of what waits. */
   subscribe(id: string, filter: string): void {
     const session = this.#sessions.get(id);
     if (session === undefined) return;
     session.subscriptions.add(filter);
     for (const [topic, payload] of this.#retained)
-      if (matches(filter, topic)) this.#enqueue(session, { topic, payload });
+      if (matches(filter, topic)) this.#send(session, { topic, payload });
   }
 
   acknowledged(id: string, messageId: number): void {
@@ -149,10 +150,14 @@ export class Broker {
     while (session.link !== undefined && session.inFlight.size < MAX_IN_FLIGHT) {
       const message = session.queue.shift();
       if (message === undefined) return;
-      const messageId = this.#nextId++;
-      session.inFlight.set(messageId, message);
-      this.#deliver(session, messageId, message);
+      this.#send(session, message);
     }
+  }
+
+  #send(session: Session, message: Message): void {
+    const messageId = this.#nextId++;
+    session.inFlight.set(messageId, message);
+    this.#deliver(session, messageId, message);
   }
 
   #deliver(session: Session, messageId: number, message: Message): void {

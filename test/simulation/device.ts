@@ -178,7 +178,7 @@ export class Device {
         buildUnixMs: BUILD_UNIX_MS,
         source: this.clock,
       },
-      timer: { after: (waitMs, run) => life.after(waitMs, "timer", run) },
+      timer: { after: life.timer },
       connect: agentLine(network, this.way, life, this.iss),
       openSource: (options, context) => {
         const sub = "line" in options && options.line.kind === "tcp" ? options.line.host : "";
@@ -235,7 +235,7 @@ export class Device {
 export const allFailed = (error: unknown): boolean =>
   error instanceof AggregateError
     ? error.errors.every(allFailed)
-    : isEvidenceError(error) && error.code === "storage-failed";
+    : isEvidenceError(error) && (error.code === "storage-failed" || error.code === "storage-full");
 
 function settingsOf({ iss, streams, settings }: DeviceOptions): Settings {
   const { maxLossMs, seal, ...rest } = settings;

@@ -187,22 +187,29 @@ export function unrest(node: LedgerNode, devices: readonly Device[]): string | u
   if ((node.pool?.items ?? 0) > 0) return `${node.pool?.items} statements wait in the anchor`;
   for (const device of devices) {
     if (!device.running) return `${device.name} doesn't run`;
+    if (device.tainted) continue; // what forks is never receipted, and a full outbox stays full
     const { db } = device.store;
     for (const [what, sql] of REST) {
       const count = Number(db.prepare(sql).get()?.["count"]);
       if (count > 0) return `${device.name}: ${count} ${what}`;
     }
     const refused = Number(db.prepare(REFUSED).get()?.["count"]);
-    if (refused > 0 && !device.tainted) return `${device.name}: ${refused} statements are refused`;
+    if (refused > 0) return `${device.name}: ${refused} statements are refused`;
   }
   return undefined;
 }
+
+/** Streams of which something is missing that is told with the next reading. */
+export const untold = ({ store }: Device): readonly string[] =>
+  store.db
+    .prepare(`SELECT sub FROM stopped WHERE sub <> '${SYSTEM_STREAM}'`)
+    .all()
+    .map((row) => String(row["sub"]));
 
 const REST: readonly (readonly [string, string])[] = [
   ["statements wait", "SELECT count(*) AS count FROM outbox WHERE state = 0"],
   ["entries are journalled", "SELECT count(*) AS count FROM journal"],
   ["gaps are untold", "SELECT count(*) AS count FROM dropped"],
-  ["streams are left unread", "SELECT count(*) AS count FROM stopped"],
   [
     "streams' heads are untold",
     `SELECT count(*) AS count FROM chain WHERE id IN (SELECT max(id) FROM chain GROUP BY sub) AND sub <> '${SYSTEM_STREAM}' AND attested < seq`,

@@ -75,6 +75,7 @@ export class LedgerNode {
       content,
     );
     this.files = new SimFiles(world.random("files"));
+    this.files.onSync = (path) => witness.synced(this, path);
     this.files.onRename = (path, bytes) => witness.renamed(this, path, bytes);
   }
 
@@ -183,7 +184,7 @@ export class LedgerNode {
       surroundings: {
         time: {
           nowMs: () => schedule.nowMs,
-          after: (waitMs, run) => life.after(waitMs, "timer", run),
+          after: life.timer,
           soon: (run) => void life.after(0, "turn", run),
         },
         connect: anchorLine(network, this.way, life),

@@ -13,10 +13,16 @@ export class PowerCut extends Error {
   override readonly name = "PowerCut";
 }
 
+/** True where it comes of a life's end, however it was wrapped. */
+export function isPowerCut(error: unknown): boolean {
+  if (error instanceof PowerCut) return true;
+  if (error instanceof AggregateError) return error.errors.some(isPowerCut);
+  return error instanceof Error && error.cause !== undefined && isPowerCut(error.cause);
+}
+
 export class Life {
   readonly name: string;
-  /** A fault of the disk was put in its way: it may, and has to, end with `storage-failed`. */
-  diskFailed = false;
+  #diskFailedMs: number | undefined;
   readonly #schedule: Schedule;
   readonly #onDeath: (life: Life) => void;
   #alive = true;
@@ -28,6 +34,20 @@ export class Life {
     this.name = name;
     this.#schedule = schedule;
     this.#onDeath = onDeath;
+  }
+
+  /** When a fault of the disk was first put in its way: it may, and has to, end of it. */
+  get diskFailedMs(): number | undefined {
+    return this.#diskFailedMs;
+  }
+
+  get diskFailed(): boolean {
+    return this.#diskFailedMs !== undefined;
+  }
+
+  /** The disk refuses something. */
+  diskFails(): void {
+    this.#diskFailedMs ??= this.#schedule.nowMs;
   }
 
   get alive(): boolean {
@@ -72,6 +92,10 @@ export class Life {
       if (this.#alive) run();
     });
   }
+
+  /** As Node's setTimeout: whole milliseconds, one at least. */
+  readonly timer = (waitMs: number, run: () => void): (() => void) =>
+    this.after(Math.max(1, Math.trunc(waitMs)), "timer", run);
 
   /** Resolves in so many milliseconds, unless the process is dead by then. */
   wait(waitMs: number, label: string): Promise<void> {

@@ -77,7 +77,11 @@ export function agentLine(network: Network, way: Way, life: Life, iss: string): 
       if (!link.open) lost("the connection was closed");
       return sent;
     };
-    await publish(stateTopic(iss), ONLINE, true);
+    try {
+      await publish(stateTopic(iss), ONLINE, true);
+    } catch (cause) {
+      throw new EvidenceError("unreachable", "the line was lost", {}, cause);
+    }
     return {
       publish: (topic, payload) => publish(topic, payload, false),
       closed,
@@ -129,7 +133,7 @@ class AnchorClient {
   readonly #reconnectMs: number;
   readonly #listeners = new Map<string, ((error: Error) => void)[]>();
   readonly #outgoing = new Map<number, Outgoing>();
-  readonly #incoming: { readonly id: number; readonly message: Message; readonly link: Link }[] = [];
+  readonly #incoming: (() => void)[] = [];
   #handling = false;
   #nextId = 1;
   #link: Link | undefined;
@@ -174,7 +178,13 @@ class AnchorClient {
     link?.up(() => {
       if (granted) broker.subscribe(this.#id, topic);
       link.down(() => {
-        if (this.#life.alive) done(null, [{ topic, qos: granted ? 1 : 0x80 }]);
+        if (!this.#life.alive) return;
+        // In its place among the messages: while one of them is held back, nothing that came after it is read.
+        this.#incoming.push(() => {
+          done(null, [{ topic, qos: granted ? 1 : 0x80 }]);
+          this.#handled();
+        });
+        this.#handleNext();
       });
     });
   }
@@ -204,7 +214,7 @@ class AnchorClient {
       const client = {
         message: (id: number, message: Message): void => {
           if (!this.#life.alive) return link.leave();
-          this.#incoming.push({ id, message, link });
+          this.#incoming.push(() => this.#handle(id, message, link));
           this.#handleNext();
         },
       };
@@ -227,7 +237,10 @@ class AnchorClient {
     const next = this.#incoming[0];
     if (this.#handling || next === undefined) return;
     this.#handling = true;
-    const { topic, payload } = next.message;
+    next();
+  }
+
+  #handle(id: number, { topic, payload }: Message, link: Link): void {
     const packet = {
       cmd: "publish",
       topic,
@@ -237,12 +250,16 @@ class AnchorClient {
       retain: false,
     };
     this.handleMessage(packet as IPublishPacket, (error) => {
-      this.#handling = false;
-      this.#incoming.shift();
       if (!this.#life.alive) return;
-      if (error === undefined) next.link.up(() => this.#network.broker.acknowledged(this.#id, next.id));
-      this.#life.after(0, "next message", () => this.#handleNext());
+      if (error === undefined) link.up(() => this.#network.broker.acknowledged(this.#id, id));
+      this.#handled();
     });
+  }
+
+  #handled(): void {
+    this.#handling = false;
+    this.#incoming.shift();
+    this.#life.after(0, "next message", () => this.#handleNext());
   }
 
   #send(id: number): void {

@@ -31,6 +31,8 @@ export class Meter {
   showsMore = false;
   id = "m-1";
   running = true;
+  /** Telegrams that a running agent took. */
+  taken = 0;
   #held: number | undefined;
   #wake = (): void => {};
 
@@ -41,7 +43,11 @@ export class Meter {
 
   /** Sends the next telegram. One that nobody has taken is gone. */
   tick(): void {
-    if (!this.running) return;
+    if (this.running) this.say();
+  }
+
+  /** Sends one, whether it goes on by itself or not. */
+  say(): void {
     this.#held = this.#numbers.next++;
     this.#wake();
   }
@@ -71,6 +77,7 @@ export class Meter {
       async *observations(signal) {
         for (let number = await next(signal); number !== undefined; number = await next(signal)) {
           if (!life.alive) return;
+          meter.taken += 1;
           meter.#onTaken(number, life);
           yield meter.#observation(number, clock.now());
         }

@@ -23,6 +23,11 @@ export class Schedule {
   /** Called with the label of each event, before it runs. */
   onStep: (label: string) => void = () => {};
 
+  /** Called with what an event throws: nobody else is there to catch it. */
+  onThrow: (error: unknown) => void = (error) => {
+    throw error;
+  };
+
   constructor(random: Random) {
     this.#random = random;
   }
@@ -57,7 +62,11 @@ export class Schedule {
       this.#nowMs = Math.max(this.#nowMs, next.atMs);
       this.#steps += 1;
       this.onStep(next.label);
-      next.run();
+      try {
+        next.run();
+      } catch (error) {
+        this.onThrow(error);
+      }
       await turn();
       if (enough()) return;
     }

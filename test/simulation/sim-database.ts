@@ -101,6 +101,8 @@ class Connection {
   readonly #prepared: Map<string, StatementSync[]>;
   readonly #taken = new Map<string, number>();
   #writes: Write[] = [];
+  /** It has refused a write of this process. */
+  #failed = false;
 
   constructor(store: Store, life: Life, prepared: Map<string, StatementSync[]>) {
     this.#store = store;
@@ -117,7 +119,7 @@ class Connection {
     switch (sql) {
       case "BEGIN IMMEDIATE":
         this.#life.effect();
-        if (this.#life.diskFailed) this.#store.onDefiance(this.#life);
+        if (this.#failed) this.#store.onDefiance(this.#life);
         this.#writes = [];
         return db.exec(sql);
       case "COMMIT":
@@ -160,13 +162,18 @@ class Connection {
     this.#life.effect();
     if (this.#store.failCommits > 0) {
       this.#store.failCommits -= 1;
-      this.#life.diskFailed = true;
+      this.#fail();
       this.#store.db.exec("ROLLBACK");
       throw Object.assign(new Error("disk I/O error"), { code: "ERR_SQLITE_ERROR", errcode: 10 });
     }
     this.#guarded(() => this.#store.db.exec("COMMIT"));
     this.#flush();
     this.#life.effect(); // it is on the disk, and the process may not live to know
+  }
+
+  #fail(): void {
+    this.#failed = true;
+    this.#life.diskFails();
   }
 
   #flush(): void {
@@ -179,8 +186,7 @@ class Connection {
     try {
       return work();
     } catch (error) {
-      if (error instanceof Error && "errcode" in error && error.errcode === SQLITE_FULL)
-        this.#life.diskFailed = true;
+      if (error instanceof Error && "errcode" in error && error.errcode === SQLITE_FULL) this.#fail();
       throw error;
     }
   }

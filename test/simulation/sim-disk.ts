@@ -26,6 +26,8 @@ export class SimFiles {
   full = false;
   /** Called with each path as it comes under its name. */
   onRename: (path: string, bytes: Uint8Array) => void = () => {};
+  /** Called with each folder whose names are there to stay from now on. */
+  onSync: (path: string) => void = () => {};
 
   constructor(random: Random) {
     this.#random = random;
@@ -124,7 +126,7 @@ export class SimFiles {
             inode.synced = false;
             if (this.full || this.#fails("write")) {
               inode.bytes = bytes.slice(0, bytes.length >> 1);
-              life.diskFailed = true;
+              life.diskFails();
               throw errno("ENOSPC", path);
             }
             inode.bytes = bytes;
@@ -132,7 +134,7 @@ export class SimFiles {
           sync: async () => {
             await turn("sync");
             if (this.#fails("sync")) {
-              life.diskFailed = true;
+              life.diskFails();
               throw errno("EIO", path);
             }
             inode.synced = true;
@@ -145,7 +147,7 @@ export class SimFiles {
         const inode = this.#names.get(from);
         if (inode === undefined) throw errno("ENOENT", from);
         if (this.#fails("rename")) {
-          life.diskFailed = true;
+          life.diskFails();
           throw errno("EIO", to);
         }
         this.#name(to, inode);
@@ -161,11 +163,12 @@ export class SimFiles {
         await turn("sync of a folder");
         if (!this.#folders.has(path)) throw errno("ENOENT", path);
         if (this.#fails("sync")) {
-          life.diskFailed = true;
+          life.diskFails();
           throw errno("EIO", path);
         }
         for (const name of this.#changed.keys()) if (dirname(name) === path) this.#changed.delete(name);
         for (const folder of this.#newFolders) if (dirname(folder) === path) this.#newFolders.delete(folder);
+        this.onSync(path);
       },
     };
   }

@@ -4,8 +4,8 @@
  * @module
  */
 import { drawFaults, heal } from "./faults.ts";
-import { judge, judgeLog, unrest } from "./judge.ts";
-import { PowerCut } from "./life.ts";
+import { judge, judgeLog, unrest, untold } from "./judge.ts";
+import { isPowerCut } from "./life.ts";
 import { foundTown, type Town } from "./town.ts";
 import type { Violation } from "./witness.ts";
 import { World, type Sabotage } from "./world.ts";
@@ -29,7 +29,9 @@ export type Options = { readonly trace?: string[]; readonly sabotage?: Sabotage 
 /** How long a healed world may take to come to rest: the longest pauses between two tries, a few times over. */
 const MAX_REST_MS = 2 * 3_600_000;
 /** Events of one world; far more than any needs. */
-const MAX_STEPS = 300_000;
+const MAX_STEPS = 150_000;
+/** Telegrams of each meter that are read after everything is healed. */
+const READ_AGAIN = 3;
 /** How often somebody looks whether it has. */
 const LOOK_MS = 1000;
 /** How often the bounds of queues are looked at. */
@@ -42,6 +44,7 @@ export async function simulate(seed: number, options: Options = {}): Promise<Out
   const stray = (error: unknown): void => {
     if (!isPowerCut(error)) witness.fail("F7", `nobody takes care of ${String(error)}`, error);
   };
+  schedule.onThrow = stray;
   process.on("unhandledRejection", stray);
   try {
     await run(town);
@@ -70,7 +73,7 @@ async function run(town: Town): Promise<void> {
     if (schedule.steps > MAX_STEPS) witness.fail("F8", `no end after ${MAX_STEPS} events`);
     return witness.violation !== undefined;
   };
-  broker.onMessage = (message) => witness.sent(node, message);
+  broker.onMessage = (message) => witness.sent(message);
   witness.begin(node);
   await begin(town);
   drawFaults(town);
@@ -79,6 +82,7 @@ async function run(town: Town): Promise<void> {
   judgeLogIfWhole(town);
   world.note("everything is healed");
   heal(town);
+  await recover(town, failed);
   for (const device of devices) for (const meter of device.meters.values()) meter.running = false;
   const reason = await rest(town, failed);
   if (failed()) return;
@@ -123,6 +127,23 @@ function judgeLogIfWhole({ world, node }: Town): void {
   if (!node.mustStop && node.files.read("/public/checkpoint") !== undefined) judgeLog(world, node);
 }
 
+/** Everybody runs, and has read each meter a few times: what was missing before is told with the next reading. */
+async function recover({ world, node, devices }: Town, failed: () => boolean): Promise<void> {
+  const { schedule, witness } = world;
+  const endMs = schedule.nowMs + MAX_REST_MS;
+  const untainted = devices.filter(({ tainted }) => !tainted);
+  const meters = new Set(untainted.flatMap(({ meters: some }) => [...some.values()]));
+  const before = new Map([...meters].map((meter) => [meter, meter.taken]));
+  const isWhole = (): boolean =>
+    node.running &&
+    !node.mustStop &&
+    devices.every(({ running }) => running) &&
+    [...meters].every((meter) => meter.taken >= (before.get(meter) ?? 0) + READ_AGAIN);
+  while (!isWhole() && schedule.nowMs < endMs && !failed())
+    await schedule.run(schedule.nowMs + LOOK_MS, failed);
+  if (!isWhole() && !failed()) witness.fail("F8", "the healed world doesn't go on");
+}
+
 async function rest(town: Town, failed: () => boolean): Promise<string | undefined> {
   const { world, node, devices } = town;
   const endMs = world.schedule.nowMs + MAX_REST_MS;
@@ -130,7 +151,13 @@ async function rest(town: Town, failed: () => boolean): Promise<string | undefin
   while (world.schedule.nowMs < endMs && !failed()) {
     await world.schedule.run(world.schedule.nowMs + LOOK_MS, failed);
     reason = node.mustStop ? "an older anchor runs on" : unrest(node, devices);
-    if (reason === undefined) return undefined;
+    if (reason !== undefined) continue;
+    const missing = devices
+      .filter(({ tainted }) => !tainted)
+      .flatMap((device) => untold(device).map((sub) => ({ device, sub })));
+    if (missing.length === 0) return undefined;
+    reason = `nobody tells what is missing in ${missing[0]?.device.name} ${missing[0]?.sub}`;
+    for (const { device, sub } of missing) device.meters.get(sub)?.say();
   }
   return reason;
 }
@@ -144,11 +171,4 @@ async function end({ world, node, devices }: Town, failed: () => boolean): Promi
   node.stop({ restarts: false });
   await schedule.run(schedule.nowMs + 14_900, failed);
   if (node.running) world.witness.fail("F8", "the anchor does not stop");
-}
-
-/** True where it comes of a life's end, however it was wrapped. */
-function isPowerCut(error: unknown): boolean {
-  if (error instanceof PowerCut) return true;
-  if (error instanceof AggregateError) return error.errors.some(isPowerCut);
-  return error instanceof Error && error.cause !== undefined && isPowerCut(error.cause);
 }

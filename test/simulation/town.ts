@@ -23,8 +23,8 @@ export type Town = {
 };
 
 /** Telegrams of one meter while faults go on. */
-const TELEGRAMS = { least: 15, most: 90 };
-const DURATION_MS = { least: 10_000, most: 600_000 };
+const TELEGRAMS = { least: 8, most: 40 };
+const DURATION_MS = { least: 5000, most: 400_000 };
 /** Now and then everything lasts so many times longer. */
 const LONG = 10;
 
@@ -48,7 +48,7 @@ function deviceOptions(name: string, random: Random): DeviceOptions {
     streams: random.chance(0.3) ? ["meter/m-1", "meter/m-2"] : ["meter/m-1"],
     keepsTime: random.chance(0.5),
     settings: {
-      heartbeatS: random.scale(15, 300),
+      heartbeatS: random.scale(20, 300),
       clock: { trust: random.pick(["auto", "auto", "rtc", "none", "system"]) },
       outbox: {
         maxBytes: small ? random.scale(3000, 20_000) : 1 << 20,
@@ -60,7 +60,7 @@ function deviceOptions(name: string, random: Random): DeviceOptions {
           maxStatements: Math.round(random.scale(1, 200)),
           maxBytes: random.scale(2000, 200_000),
         },
-        retry: { firstMs: random.scale(300, 10_000), maxMs: random.scale(20_000, 300_000) },
+        retry: { firstMs: random.scale(300, 10_000), maxMs: random.scale(10_000, 120_000) },
       },
       maxLossMs: random.pick([0, 0, 250, 2000, 10_000]),
       seal: {

@@ -113,11 +113,12 @@ export class Witness {
 
   /** A life is over: what it took long enough ago has to be on the disk. */
   ended(device: Device, life: Life, nowMs: number, cleanly: boolean): void {
+    const endMs = life.diskFailedMs ?? nowMs; // nothing was written after that
     this.counts[cleanly ? "ends" : "crashes"] += 1;
     for (let i = this.readings.length - 1; i >= 0; i--) {
       const one = this.readings[i] as Taken;
       if (one.life !== life) continue;
-      one.isKept = cleanly || nowMs - one.atMs > device.maxLossMs + SLACK_MS;
+      one.isKept = cleanly || endMs - one.atMs > device.maxLossMs + SLACK_MS;
     }
   }
 
@@ -197,9 +198,8 @@ export class Witness {
   }
 
   /** What the anchor or a device has given to the broker. */
-  sent(node: LedgerNode, { topic, payload }: Message): void {
+  sent({ topic, payload }: Message): void {
     if (parseTopic(topic)?.kind !== "down") return;
-    this.#look(node);
     for (const message of decodeDown(payload)) {
       if (message.kind !== "receipt") continue;
       this.counts.receipts += 1;
@@ -217,7 +217,9 @@ export class Witness {
     }
   }
 
-  #look(node: LedgerNode): void {
+  /** The names of a folder of the anchor's are there to stay. */
+  synced(node: LedgerNode, folder: string): void {
+    if (folder !== PUBLIC) return;
     const path = `${PUBLIC}/checkpoint`;
     const bytes = node.files.read(path);
     if (bytes === undefined || !node.files.isDurable(path)) return;
