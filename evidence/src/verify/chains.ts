@@ -61,14 +61,14 @@ export function checkChains(placed: readonly Placed[], used: readonly UsedKey[],
   findings.passed("chains");
 }
 
-/** Of a stream's openings only the first that was admitted may say `none`. */
+/** Of a stream's chains only the one that was opened first may say `none`. */
 function lateBeginnings(inOrder: readonly Statement[]): Statement[] {
-  const opened = new Set<string>();
-  return inOrder.filter(({ claims: { iss, sub, seq }, event }) => {
-    if (seq !== 0 || event?.kind !== "stream-opened") return false;
-    const before = opened.has(`${iss}/${sub}`);
-    opened.add(`${iss}/${sub}`);
-    return before && event.before === "none";
+  const first = new Map<string, Uint8Array>();
+  return inOrder.filter(({ claims: { iss, sub, seq, ch }, event }) => {
+    if (seq !== 0 || ch === undefined || event?.kind !== "stream-opened") return false;
+    const before = first.get(`${iss}/${sub}`);
+    if (before === undefined) first.set(`${iss}/${sub}`, ch);
+    return before !== undefined && !equalBytes(before, ch) && event.before === "none";
   });
 }
 

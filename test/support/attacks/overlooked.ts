@@ -130,6 +130,15 @@ export const OVERLOOKED: readonly Attack[] = [
     demands: verified,
   },
   {
+    name: "one statement twice in a bundle: it counts once",
+    attacker: nobody,
+    make: async (town) => {
+      const bundle = honest(town);
+      return { ...bundle, statements: [...bundle.statements, ...bundle.statements] };
+    },
+    demands: verified,
+  },
+  {
     name: "an original receipt that signs fewer registry items than its tree has",
     attacker: log,
     make: async (town) => {
