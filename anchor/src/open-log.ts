@@ -26,6 +26,7 @@ import { openStore, Sequencer, type Store } from "./sequence.ts";
 import type { LogIdentity } from "./sign.ts";
 import type { BatchRow } from "./storage/batches.ts";
 import { openDatabase, storageFailed } from "./storage/database.ts";
+import { settleFolder } from "./storage/files.ts";
 import { takeLock } from "./storage/lock.ts";
 
 export type OpenLog = {
@@ -112,7 +113,7 @@ export async function resumeLog({
   const newest = signable(store, last);
   const isPublished = found !== undefined && published.size >= newest.size;
   // Whoever put it there may have died before its name was there to stay; receipts for that tree leave from here on.
-  if (isPublished) await disk.syncFolder(folder);
+  if (isPublished) await settleFolder(folder, disk);
   const note = isPublished ? decodeUtf8(found) : await publisher.publish(newest);
   return { log, store, keys, history, sequencer, publisher, last, note, ...closing(db) };
 }

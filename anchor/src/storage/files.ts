@@ -64,6 +64,15 @@ function makeFolder(root: string, folder: string, changed: Set<string>, { disk, 
   changed.add(path);
 }
 
+/** Makes the names in a folder durable, whoever wrote them. @throws EvidenceError `storage-failed` */
+export async function settleFolder(path: string, disk: Disk): Promise<void> {
+  try {
+    await disk.syncFolder(path);
+  } catch (error) {
+    throw storageFailed(`${path}: can't sync the log's folder`, error);
+  }
+}
+
 /** Removes folders below `root`; what can't be removed stays, and harms nobody. */
 export async function removeFolders(
   root: string,
