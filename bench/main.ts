@@ -22,7 +22,7 @@ const USAGE = `usage: npm run bench -- [ROW…] [--quick] [--json] [--dir DIR] [
 ${ROWS.map(({ name, what }) => `  ${name.padEnd(12)} ${what}`).join("\n")}
 
 Without a ROW: all of them.
-  --quick        short stages, under a minute: figures of a first impression
+  --quick        short stages: figures of a first impression, in about five minutes
   --json         the table as JSON
   --dir DIR      where data is written: the disk there is part of what is measured (default: the folder for temporary files)
   --profile DIR  V8 profiles of broker, anchor and load for the rows that run them, and a summary: all of it is slower then
