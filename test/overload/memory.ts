@@ -11,7 +11,7 @@ const SAMPLE_MS = 250;
 const MIB = 2 ** 20;
 
 /** Resident memory that each may have at any moment: of the anchor what the design's budget says; of the broker its queues' bounds, and Node. */
-export const MAX_MIB = { broker: 256, anchor: 400 } as const;
+export const MAX_MIB = { broker: 320, anchor: 400 } as const;
 
 export class MemoryWatch {
   /** Peaks, MiB. */
@@ -23,7 +23,8 @@ export class MemoryWatch {
       for (const name of PROGRAMS) {
         if (!town.isRunning(name)) continue;
         try {
-          this.peaks[name] = Math.max(this.peaks[name], memory(town.pidOf(name)).rss / MIB);
+          const { rss } = memory(town.pidOf(name));
+          if (rss > 0) this.peaks[name] = Math.max(this.peaks[name], rss / MIB); // of one that has ended there is no figure
         } catch {
           // it has just been killed
         }
