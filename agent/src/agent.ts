@@ -127,25 +127,12 @@ async function openReader(
   const sampler = new Sampler({ everyS, told, clock: agent.time, ...(meter === undefined ? {} : { meter }) });
   agent.housekeeping.count({ sub: name, source: source.counters, sampler: sampler.counters });
   const stream = new Stream({ ...agent, iss, settings, source, storage, log, timer }, left);
-  const { aliveUnixMs } = agent.time;
+  const { aliveUnixMs, aliveTq } = agent.time;
+  // A chain that isn't open has promised nothing; what is noted already goes on.
+  const isNew = chain === undefined || chain.closed || stream.absence !== undefined;
   const { intervalS } = stream;
-  const row = chain === undefined || chain.closed || stream.absence !== undefined ? undefined : chain.id;
-  return {
-    source,
-    sampler,
-    stream,
-    absentSince:
-      row === undefined
-        ? undefined
-        : absentSince(storage, {
-            chain: row,
-            left,
-            told,
-            aliveUnixMs,
-            maxLossMs: settings.maxLossMs,
-            intervalS,
-          }),
-  };
+  const lastRun = { left, told, aliveUnixMs, aliveTq, maxLossMs: settings.maxLossMs, intervalS };
+  return { source, sampler, stream, absentSince: isNew ? undefined : absentSince(lastRun) };
 }
 
 /** From now on it is known, over restarts too, that these sources were not read: until a first sample shows how much is missing. */

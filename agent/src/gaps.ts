@@ -6,7 +6,6 @@
 import { decimal, decimalToNumber, type Decimal, type Reading } from "@tallystick/evidence";
 import type { Time } from "./clock.ts";
 import type { Entry, Stamp } from "./journal.ts";
-import type { Storage } from "./storage.ts";
 import type { Since } from "./unread.ts";
 
 /** Unix seconds, to the millisecond. */
@@ -35,18 +34,14 @@ export function samplesMissing(before: Since, after: Stamp, intervalS: number): 
   return Math.max(0, Math.round((after.atUnixMs - before.since) / (intervalS * 1000)) - 1);
 }
 
-/** Newest statements of all streams among which this one's last is looked for. */
-const MAX_ROWS = 4096;
-
 export type LastRun = {
-  /** Row of the stream's chain. */
-  readonly chain: number;
   /** What was journalled and not sealed. */
   readonly left: readonly Entry[];
   /** The newest readings sealed or journalled. */
   readonly told: readonly Reading[];
-  /** The last moment that the agent is known to have been alive. */
+  /** The last moment that the agent is known to have been alive, and how far its clock could be believed then. */
   readonly aliveUnixMs: number | undefined;
+  readonly aliveTq: number;
   readonly maxLossMs: number;
   readonly intervalS: number;
 };
@@ -55,34 +50,22 @@ export type LastRun = {
  * Since when a stream has been without its agent, at a start: since the last that is on the disk of it. Where its source had been silent before the
  * agent ended, since the agent ended: what it had in memory then was no older than `maxLossMs`. Undefined where nothing is known.
  */
-export function absentSince(
-  storage: Storage,
-  { chain, left, told, aliveUnixMs, maxLossMs, intervalS }: LastRun,
-): Since | undefined {
-  const known = lastKnown(storage, chain, left, told);
-  if (aliveUnixMs === undefined) return known;
-  const endedUnixMs = aliveUnixMs - maxLossMs;
-  if (known === undefined) return { since: endedUnixMs, tq: 1 };
-  const wasSilent = endedUnixMs - known.since > 1500 * intervalS;
-  return known.tq > 0 && wasSilent ? { since: endedUnixMs, tq: known.tq } : known;
+export function absentSince(run: LastRun): Since | undefined {
+  const known = lastKnown(run);
+  if (run.aliveUnixMs === undefined) return known;
+  const ended = { since: run.aliveUnixMs - run.maxLossMs, tq: run.aliveTq };
+  if (known === undefined) return ended;
+  const wasSilent = ended.since - known.since > 1500 * run.intervalS;
+  return known.tq > 0 && wasSilent ? ended : known;
 }
 
-function lastKnown(
-  storage: Storage,
-  chain: number,
-  left: readonly Entry[],
-  told: readonly Reading[],
-): Since | undefined {
+function lastKnown({ left, told, aliveTq }: LastRun): Since | undefined {
   const stamp = left.at(-1)?.stamp;
   if (stamp !== undefined) return { since: stamp.atUnixMs, tq: stamp.tq };
-  const sealed = storage
-    .query<Since>(
-      `SELECT sealed AS since, tq FROM outbox WHERE id > (SELECT ifnull(max(id), 0) FROM outbox) - ? AND chain = ?
-       ORDER BY id DESC LIMIT 1`,
-    )
-    .get(MAX_ROWS, chain);
-  // Sealing comes up to a minute after the last reading arrived.
   const arrivals = told.flatMap(({ received, time }) => received ?? time ?? []);
-  if (sealed === undefined || arrivals.length === 0) return sealed;
-  return { since: Math.max(...arrivals.map((at) => Math.round(decimalToNumber(at) * 1000))), tq: sealed.tq };
+  if (arrivals.length === 0) return undefined;
+  return {
+    since: Math.max(...arrivals.map((at) => Math.round(decimalToNumber(at) * 1000))),
+    tq: aliveTq,
+  };
 }

@@ -11,8 +11,9 @@ import type { Query, Storage } from "./storage.ts";
 type Facts = {
   /** `org/device` that this database belongs to. */
   iss: string;
-  /** Newest time of day known, Unix milliseconds. */
+  /** Newest time of day known, Unix milliseconds, and its quality. */
   time: number;
+  tq: number;
   /** Steps of the clock and starts of the agent so far: tells the clock's scales apart. */
   scale: number;
   /** SHA-256 of the configuration that was last told of. */
@@ -39,7 +40,7 @@ export class Meta {
   }
 
   /** @throws EvidenceError `storage-failed` if the row holds another kind of value than this program writes */
-  number(name: "time" | "scale" | "seen-size" | "seen-item"): number | undefined {
+  number(name: "time" | "tq" | "scale" | "seen-size" | "seen-item"): number | undefined {
     return this.#read(name, (value): value is number => typeof value === "number");
   }
 

@@ -19,8 +19,9 @@ type StreamReport = {
   readonly meter: string | null;
   /** Readings and events that are journalled and not yet sealed. */
   readonly journalled: number;
-  /** Since when the source is left unread because the outbox is full. */
+  /** Since when the source has not been read, and why, as far as no gap tells of it yet; of `sys`, since when it leaves out what it has to say. */
   readonly unreadSince: string | null;
+  readonly unreadReason: string | null;
 };
 
 export type Report = {
@@ -111,17 +112,18 @@ type StreamRow = {
   source: string;
   journalled: number;
   since: number | null;
+  reason: string | null;
 };
 
 const streamsOf = (storage: Storage): readonly StreamReport[] =>
   storage
     .query<StreamRow>(
-      `SELECT c.sub, c.ch, c.seq, c.hash, c.attested, c.closed, c.source, s.since,
+      `SELECT c.sub, c.ch, c.seq, c.hash, c.attested, c.closed, c.source, s.since, s.reason,
          (SELECT ifnull(sum(count), 0) FROM journal j WHERE j.sub = c.sub) AS journalled
        FROM chain c LEFT JOIN stopped s ON s.sub = c.sub WHERE c.id IN (SELECT max(id) FROM chain GROUP BY sub) ORDER BY c.sub`,
     )
     .all()
-    .map(({ ch, hash, closed, source, since, ...row }) => {
+    .map(({ ch, hash, closed, source, since, reason, ...row }) => {
       const declared = JSON.parse(source) as { source: string; meter?: string };
       return {
         ...row,
@@ -131,6 +133,7 @@ const streamsOf = (storage: Storage): readonly StreamReport[] =>
         source: declared.source,
         meter: declared.meter ?? null,
         unreadSince: since === null ? null : iso(since),
+        unreadReason: reason,
       };
     });
 

@@ -50,7 +50,7 @@ export type SourceContext = {
  * A source of observations.
  *
  * Back-pressure is the pull of the iterator: while nobody pulls, the source stops reading its device, and holds at most
- * one frame and one chunk. A device that is missing, busy or silent is tried again for ever and is never an error of
+ * one frame and one chunk. While nobody has its iterator, its device is given back; {@link observations} is called anew to go on. A device that is missing, busy or silent is tried again for ever and is never an error of
  * the iterator; it ends when `signal` is aborted.
  */
 export interface Source {

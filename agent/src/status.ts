@@ -63,14 +63,14 @@ function streamLines(
   stream: Report["streams"][number],
   counters: Readonly<Record<string, number>> | undefined,
 ): readonly string[] {
-  const { sub, source, meter, seq, attested, hash, journalled, closed, unreadSince } = stream;
+  const { sub, source, meter, seq, attested, hash, journalled, closed, unreadSince, unreadReason } = stream;
   const facts = [
     `${source}${meter === null ? "" : ` ${shown(meter)}`}`,
     `head ${seq} ${hash.slice(0, 16)}…`,
     ...(sub === "sys" ? [] : [`told up to ${attested}`]),
     `${journalled} journalled`,
     ...(closed ? ["closed"] : []),
-    ...(unreadSince === null ? [] : [`LEFT UNREAD since ${unreadSince}`]),
+    ...(unreadSince === null ? [] : [`UNREAD since ${unreadSince}: ${unreadReason}`]),
   ];
   return [`stream    ${sub}: ${facts.join(", ")}\n`, ...counterLine("          ", counters)];
 }

@@ -25,11 +25,14 @@ export class Timekeeping implements Clock {
   #scale: number;
   /** The newest time that an earlier run persisted: the last moment that this device is known to have been alive. */
   readonly aliveUnixMs: number | undefined;
+  /** How far that time could be believed; 0 where the time of day was not known. */
+  readonly aliveTq: number;
 
   constructor(parts: TimekeepingParts) {
     const { storage, meta, buildUnixMs, monotonicMs } = parts;
     this.#parts = parts;
     this.aliveUnixMs = meta.number("time");
+    this.aliveTq = this.aliveUnixMs === undefined ? 0 : (meta.number("tq") ?? 1);
     this.#scale = (meta.number("scale") ?? 0) + 1;
     this.#clock = new DeviceClock({ lastUnixMs: this.aliveUnixMs ?? null, buildUnixMs, monotonicMs });
     storage.transaction(() => meta.set("scale", this.#scale));
@@ -76,7 +79,9 @@ export class Timekeeping implements Clock {
   /** Notes the time, within a transaction; a time that nobody knows is not noted. */
   persist(): void {
     const { timeUnixMs, tq } = this.now();
-    if (tq > 0) this.#parts.meta.set("time", timeUnixMs);
+    if (tq === 0) return;
+    this.#parts.meta.set("time", timeUnixMs);
+    this.#parts.meta.set("tq", tq);
   }
 }
 

@@ -122,3 +122,21 @@ describe.for(["stop", "drop-oldest"] as const)("when it is full: %s", (whenFull)
     );
   });
 });
+
+test("after a power cut, before the clock is right again: how much is missing nobody knows yet, that it is, everybody does", async () => {
+  const meter = { ...FAST, hasClock: true };
+  const world = new Outage({ whenFull: "stop", maxBytes: 1 << 20, streams: [meter] });
+  await world.start();
+  await world.pass(70);
+  world.crash();
+  world.rig.system.isSynchronised = false;
+  await world.pass(100);
+  await world.start();
+  await world.pass(20);
+  world.rig.system.isSynchronised = true;
+  await world.pass(80);
+  await world.recover();
+  const { missing } = world.check(meter.name);
+  expect(missing).toMatchObject([{ kind: "told", gaps: [{ reason: "agent-stopped", count: 0 }] }]);
+  expect(missing[0]?.samples, "by the meter's own clock").toBeGreaterThan(90);
+});
