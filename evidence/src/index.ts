@@ -120,7 +120,8 @@ export {
   type KeyUse,
   type Succession,
 } from "./key-leaf.ts";
-export { KeyState, type KeyRecord, type KeyStateOptions } from "./key-state.ts";
+export type { KeyRecord } from "./key-record.ts";
+export { KeyState, type KeyStateOptions } from "./key-state.ts";
 export { KeyTree, type KeyProof } from "./key-tree.ts";
 export {
   ALG_ED25519,

@@ -10,7 +10,8 @@
 import { equalBytes, toHex } from "./bytes.ts";
 import { EvidenceError } from "./errors.ts";
 import { decodeEvent } from "./event.ts";
-import { encodeLeaf, judgeRevocation, type KeyLeaf, type Succession } from "./key-leaf.ts";
+import { encodeLeaf, judgeRevocation, type Succession } from "./key-leaf.ts";
+import { freshRecord, mayActFor, type KeyRecord } from "./key-record.ts";
 import { KeyTree, type KeyProof } from "./key-tree.ts";
 import type { PublicKey } from "./keys.ts";
 import { parseIss, SYSTEM_STREAM } from "./names.ts";
@@ -19,21 +20,6 @@ import type { SignatureProvider } from "./signature.ts";
 import { decodeItem, type Enrolment, type Operator, type RegistryItem } from "./registry.ts";
 import { sha256, type Hash } from "./sha256.ts";
 import { parseStatement, verifyStatement, type Statement } from "./statement.ts";
-
-/** All that is known of a key: its leaf, and what stands behind it. */
-export type KeyRecord = KeyLeaf & {
-  readonly key: PublicKey;
-  /** Number of the item that brought the key. */
-  readonly item: number;
-  /** Kid of the operator that signed that item; absent for founding operators. */
-  readonly by?: Uint8Array;
-  readonly machine?: Uint8Array;
-  /** True where the key came by `re-enrol`: it covers a `lost` opening. */
-  readonly reEnrolled: boolean;
-  readonly succession?: Succession;
-  /** Numbers of the items that changed or revoked the key. */
-  readonly changes: readonly number[];
-};
 
 export type KeyStateOptions = {
   readonly provider?: SignatureProvider;
@@ -267,7 +253,7 @@ export class KeyState {
 
   #addOperator({ iss, actsFor, key }: Operator, n: number, index: number, by: Uint8Array | undefined): void {
     this.#add({
-      ...blank(key, "operator", iss, n, index),
+      ...freshRecord(key, "operator", iss, n, index),
       streams: [actsFor],
       silenceS: 0,
       ...(by === undefined ? {} : { by }),
@@ -277,7 +263,7 @@ export class KeyState {
   #addDevice(enrolled: Enrolment, n: number, index: number, by: Uint8Array, reEnrolled: boolean): void {
     const { device, key, streams, silenceS, machine } = enrolled;
     this.#add({
-      ...blank(key, "device", device, n, index),
+      ...freshRecord(key, "device", device, n, index),
       streams,
       silenceS,
       by,
@@ -378,23 +364,5 @@ export class KeyState {
       this.#stale.clear();
     }
     return this.#tree;
-  }
-}
-
-function blank(
-  key: PublicKey,
-  role: KeyLeaf["role"],
-  iss: string,
-  item: number,
-  enrolled: number,
-): KeyRecord {
-  const unchanged = { superseded: null, suspect: null, revoked: null, reEnrolled: false, changes: [] };
-  return { kid: key.kid, role, iss, streams: [], silenceS: 0, enrolled, key, item, ...unchanged };
-}
-
-function mayActFor(signer: KeyRecord, org: string): void {
-  const [actsFor] = signer.streams;
-  if (actsFor !== "*" && actsFor !== org) {
-    throw new EvidenceError("operator-org", "an operator of another org", { operator: signer.iss, org });
   }
 }
