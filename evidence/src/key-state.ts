@@ -13,7 +13,6 @@ import { decodeEvent } from "./event.ts";
 import { encodeLeaf, judgeRevocation, type Succession } from "./key-leaf.ts";
 import { freshRecord, mayActFor, type KeyRecord } from "./key-record.ts";
 import { KeyTree, type KeyProof } from "./key-tree.ts";
-import type { PublicKey } from "./keys.ts";
 import { parseIss, SYSTEM_STREAM } from "./names.ts";
 import { nobleProvider } from "./provider.ts";
 import type { SignatureProvider } from "./signature.ts";
