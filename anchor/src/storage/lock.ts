@@ -5,6 +5,7 @@
  */
 import { DatabaseSync } from "node:sqlite";
 import { EvidenceError } from "@tallystick/evidence";
+import { storageFailed } from "./database.ts";
 
 /** Let go when the process ends, however it ends: the operating system holds it, not the file. */
 export type Lock = { release(): void };
@@ -12,14 +13,16 @@ export type Lock = { release(): void };
 /**
  * Takes the lock of a data folder.
  *
- * @throws EvidenceError `storage-in-use` while another process holds it
+ * @throws EvidenceError `storage-in-use` while another process holds it, `storage-failed` where the disk refuses it
  */
 export function takeLock(path: string): Lock {
-  const db = new DatabaseSync(path, { timeout: 0 });
+  let db: DatabaseSync | undefined;
   try {
+    db = new DatabaseSync(path, { timeout: 0 });
     db.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
   } catch (cause) {
-    db.close();
+    db?.close();
+    if (!isBusy(cause)) throw storageFailed(`${path}: can't take the lock`, cause);
     throw new EvidenceError(
       "storage-in-use",
       `${path}: another tally-anchor runs on this data; stop it first`,
@@ -27,5 +30,10 @@ export function takeLock(path: string): Lock {
       cause,
     );
   }
-  return { release: () => db.close() };
+  const held = db;
+  return { release: () => held.close() };
 }
+
+/** SQLITE_BUSY, with any extension. */
+const isBusy = (cause: unknown): boolean =>
+  cause instanceof Error && "errcode" in cause && (Number(cause.errcode) & 0xff) === 5;

@@ -187,6 +187,14 @@ describe("a start is refused", () => {
     await expect(log.openAgain()).rejects.toThrow(failing("storage-in-use"));
   });
 
+  test("where the disk refuses the lock, which is another thing than a second anchor", async () => {
+    log.close();
+    const { lock } = placesOf(log.config);
+    rmSync(lock, { force: true });
+    mkdirSync(lock);
+    await expect(log.openAgain()).rejects.toThrow(failing("storage-failed"));
+  });
+
   test("for a database of a newer version, of another program, or none at all", async () => {
     log.close();
     const { database } = placesOf(log.config);
