@@ -13,7 +13,7 @@ import type { Town } from "../support/town.ts";
 import { checkWorld } from "../support/world-check.ts";
 import { anchorFiles, type DataFiles } from "./data-files.ts";
 import type { Ground } from "./ground.ts";
-import { Subject, type Case, type Told } from "./story.ts";
+import { isJournalName, Subject, type Case, type Told } from "./story.ts";
 import type { Call } from "./strace.ts";
 
 /** Batches of the story: so many telegrams, one after the other. */
@@ -98,8 +98,9 @@ export class AnchorGround implements Ground {
    * Closing the database brings its log back into it. What fails there is left in the log, and done at the next start; the process is at its end anyway, and
    * every commit had returned before.
    */
-  harmless({ path }: Call, told: Told): boolean {
-    return told.words.includes('"msg":"stopped"') && /anchor\.(db|lock)(-wal|-shm)?$/.test(path);
+  harmless(call: Call, told: Told): boolean {
+    if (isJournalName(call, told)) return true;
+    return told.words.includes('"msg":"stopped"') && /anchor\.(db|lock)(-wal|-shm)?$/.test(call.path);
   }
 
   async #begin(): Promise<void> {

@@ -65,7 +65,7 @@ export function anchorFiles(
 }
 
 /** Where an operator's tool leaves registry item `number`. */
-export const inboxFile = (data: string, number: number): string =>
+const inboxFile = (data: string, number: number): string =>
   join(data, "inbox", `${String(number).padStart(9, "0")}.cose`);
 
 /** Tiles that a tree of this size ends in: the last one, and the full one before. */

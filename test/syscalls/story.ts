@@ -35,7 +35,13 @@ export const nameOf = ({ target, group, syscall, nth, fault }: Case): string =>
   `${target}: ${syscall} ${nth} on its ${group}: ${fault}`;
 
 /** A program that was told a story, up to its end. */
-export type Told = { readonly exit: Exit; readonly words: string; readonly trace: Trace };
+export type Told = {
+  readonly exit: Exit;
+  readonly words: string;
+  readonly trace: Trace;
+  /** Its main thread, as strace numbers them. */
+  readonly pid: string;
+};
 
 /** The program that is under test, of one story. */
 export class Subject {
@@ -43,6 +49,7 @@ export class Subject {
   readonly #town: Town;
   readonly #traceFile: string;
   readonly #logFrom: number;
+  readonly #pid: string;
   readonly #ended: Promise<Exit>;
 
   /** Starts it; without a case nothing is failed, and everything is seen. */
@@ -58,7 +65,7 @@ export class Subject {
       ...(group === undefined ? {} : { paths: files[group] }),
       ...(inject === undefined ? {} : { inject }),
     });
-    town.launch(name, { under, env: ONE_FILE_THREAD });
+    this.#pid = String(town.launch(name, { under, env: ONE_FILE_THREAD }).pid);
     this.#ended = town.letEnd(name);
   }
 
@@ -83,7 +90,7 @@ export class Subject {
     // The tracer outlives the program by a moment.
     await this.#town.until("strace has written all down", () => !isTracing(this.#traceFile));
     const words = readFileSync(this.#logFile).subarray(this.#logFrom).toString();
-    return { exit, words, trace: readTrace(this.#traceFile) };
+    return { exit, words, trace: readTrace(this.#traceFile), pid: this.#pid };
   }
 
   get #logFile(): string {
@@ -98,6 +105,13 @@ export type Outcome = {
   readonly call?: Call;
   readonly findings: readonly Finding[];
 };
+
+/**
+ * Whether this is SQLite's sync of the folder, for the name of a rollback journal: it takes no notice of a failure itself. The journal is that of the lock,
+ * or of a database that holds nothing yet.
+ */
+export const isJournalName = ({ path, pid }: Call, told: Told): boolean =>
+  pid === told.pid && !/\.(db|lock)(-\w+)?$/.test(path);
 
 /**
  * Judges how the program took the fault (F7): it has ended with `storage-failed`, or by the signal; or it went on, which only a call may cause that `harmless`
@@ -115,9 +129,8 @@ export function judge(one: Case, told: Told, harmless: (call: Call, told: Told) 
     return { how: "ended", call, findings };
   }
   const after = trace.calls.slice(trace.calls.indexOf(call) + 1);
-  const retried = after.some(
-    ({ path, syscall }) => path === call.path && call.syscall.endsWith("sync") && syscall !== "rename",
-  );
+  const retried =
+    one.group !== "folder" && call.syscall.endsWith("sync") && after.some(({ path }) => path === call.path);
   if (exit.code === 0) {
     const findings = harmless(call, told)
       ? []

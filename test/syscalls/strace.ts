@@ -37,7 +37,7 @@ const NAMES: Readonly<Record<Syscall, string>> = {
   ftruncate: "ftruncate",
 };
 
-export type Injection = { readonly syscall: Syscall; readonly nth: number; readonly fault: Fault };
+type Injection = { readonly syscall: Syscall; readonly nth: number; readonly fault: Fault };
 
 export type Tracing = {
   readonly traceFile: string;
