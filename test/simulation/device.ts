@@ -11,7 +11,7 @@ import type { Log } from "../../agent/src/log.ts";
 import { storageOn } from "../../agent/src/storage.ts";
 import { MachineClock } from "./clock.ts";
 import { keyPair, type KeyPair } from "./keys.ts";
-import { Life } from "./life.ts";
+import { Life, wordsOf } from "./life.ts";
 import { agentLine, type Way } from "./lines.ts";
 import { Meter } from "./meter.ts";
 import type { Random } from "./random.ts";
@@ -145,7 +145,8 @@ export class Device {
   }
 
   async #run(life: Life, stop: AbortController): Promise<void> {
-    const storage = storageOn(this.store.open(life), this.name);
+    const db = this.store.open(life);
+    const storage = storageOn(this.#world.sabotage?.agentDb?.(db) ?? db, this.name);
     const stages = await startAgent(this.settings, this.#parts(life, storage));
     await runTogether(stages, stop);
   }
@@ -209,12 +210,12 @@ export class Device {
     life.end();
     this.store.rollBack();
     const { witness, schedule } = this.#world;
-    this.#world.note(() => `${life.name} ended: ${error === undefined ? "cleanly" : String(error)}`);
+    this.#world.note(() => `${life.name} ended: ${error === undefined ? "cleanly" : wordsOf(error)}`);
     const code = isEvidenceError(error) ? error.code : error === undefined ? undefined : "unexpected";
     if (code !== undefined && !(life.diskFailed && allFailed(error)))
       witness.fail(
         "F6",
-        `${life.name} ended with ${String(error)}, and nothing was wrong with its disk`,
+        `${life.name} ended with ${wordsOf(error)}, and nothing was wrong with its disk`,
         error,
       );
     witness.ended(this, life, schedule.nowMs, error === undefined);

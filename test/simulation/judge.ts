@@ -188,31 +188,22 @@ export function unrest(node: LedgerNode, devices: readonly Device[]): string | u
   for (const device of devices) {
     if (!device.running) return `${device.name} doesn't run`;
     if (device.tainted) continue; // what forks is never receipted, and a full outbox stays full
-    const { db } = device.store;
-    for (const [what, sql] of REST) {
-      const count = Number(db.prepare(sql).get()?.["count"]);
-      if (count > 0) return `${device.name}: ${count} ${what}`;
-    }
-    const refused = Number(db.prepare(REFUSED).get()?.["count"]);
-    if (refused > 0) return `${device.name}: ${refused} statements are refused`;
+    const [counts] = device.store.ask(COUNTS);
+    for (const [what, count] of Object.entries(counts ?? {}))
+      if (Number(count) > 0) return `${device.name}: ${String(count)} ${what}`;
   }
   return undefined;
 }
 
 /** Streams of which something is missing that is told with the next reading. */
 export const untold = ({ store }: Device): readonly string[] =>
-  store.db
-    .prepare(`SELECT sub FROM stopped WHERE sub <> '${SYSTEM_STREAM}'`)
-    .all()
-    .map((row) => String(row["sub"]));
+  store.ask(`SELECT sub FROM stopped WHERE sub <> '${SYSTEM_STREAM}'`).map((row) => String(row["sub"]));
 
-const REST: readonly (readonly [string, string])[] = [
-  ["statements wait", "SELECT count(*) AS count FROM outbox WHERE state = 0"],
-  ["entries are journalled", "SELECT count(*) AS count FROM journal"],
-  ["gaps are untold", "SELECT count(*) AS count FROM dropped"],
-  [
-    "streams' heads are untold",
-    `SELECT count(*) AS count FROM chain WHERE id IN (SELECT max(id) FROM chain GROUP BY sub) AND sub <> '${SYSTEM_STREAM}' AND attested < seq`,
-  ],
-];
-const REFUSED = "SELECT count(*) AS count FROM outbox WHERE state = 2";
+/** What has to be nought. */
+const COUNTS = `SELECT
+  (SELECT count(*) FROM outbox WHERE state = 0) AS "statements wait",
+  (SELECT count(*) FROM outbox WHERE state = 2) AS "statements are refused",
+  (SELECT count(*) FROM journal) AS "entries are journalled",
+  (SELECT count(*) FROM dropped) AS "gaps are untold",
+  (SELECT count(*) FROM chain WHERE id IN (SELECT max(id) FROM chain GROUP BY sub) AND sub <> '${SYSTEM_STREAM}' AND attested < seq)
+    AS "streams' heads are untold"`;

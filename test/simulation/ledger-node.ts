@@ -24,7 +24,7 @@ import { MachineClock } from "./clock.ts";
 import { allFailed } from "./device.ts";
 import { OPERATOR, OPERATOR_KEY } from "./founding.ts";
 import { keyPair } from "./keys.ts";
-import { Life } from "./life.ts";
+import { Life, wordsOf } from "./life.ts";
 import { anchorLine, type Way } from "./lines.ts";
 import type { Random } from "./random.ts";
 import { Store } from "./sim-database.ts";
@@ -279,7 +279,7 @@ export class LedgerNode {
     life.end();
     this.store.rollBack();
     this.pool = undefined;
-    this.#world.note(() => `${life.name} ended: ${error === undefined ? "cleanly" : String(error)}`);
+    this.#world.note(() => `${life.name} ended: ${error === undefined ? "cleanly" : wordsOf(error)}`);
     const code = isEvidenceError(error) ? error.code : error === undefined ? undefined : "unexpected";
     if (code === "checkpoint-ahead" || code === "log-equivocation") {
       this.stoppedWith = code;
@@ -287,13 +287,13 @@ export class LedgerNode {
       else
         this.#world.witness.fail(
           "F5",
-          `${life.name} ended with ${String(error)}, and was never set back`,
+          `${life.name} ended with ${wordsOf(error)}, and was never set back`,
           error,
         );
     } else if (code !== undefined && !(life.diskFailed && allFailed(error))) {
       this.#world.witness.fail(
         "F6",
-        `${life.name} ended with ${String(error)}, and nothing was wrong with its disk`,
+        `${life.name} ended with ${wordsOf(error)}, and nothing was wrong with its disk`,
         error,
       );
     }

@@ -13,6 +13,10 @@ export class PowerCut extends Error {
   override readonly name = "PowerCut";
 }
 
+/** An error in words, for a trace. */
+export const wordsOf = (error: unknown): string =>
+  error instanceof Error ? `${error.name}: ${error.message}` : JSON.stringify(error);
+
 /** True where it comes of a life's end, however it was wrapped. */
 export function isPowerCut(error: unknown): boolean {
   if (error instanceof PowerCut) return true;

@@ -109,7 +109,10 @@ function watchForDeath(
     if (way.speed.dead) {
       link.leave();
       lost("keepalive timeout");
-    } else life.after(KEEPALIVE_MS, "keepalive", look);
+      return;
+    }
+    link.up(() => link.down(() => {})); // PINGREQ, PINGRESP
+    life.after(KEEPALIVE_MS, "keepalive", look);
   };
   life.after(random.between(0, KEEPALIVE_MS), "keepalive", look);
 }

@@ -32,6 +32,8 @@ export class Link {
   #open = true;
   /** What is on its way up arrives all the same: the operating system sends what a dead process wrote. */
   #flushes = false;
+  /** Something on it was lost: TCP delivers nothing after that. */
+  #hasHole = false;
 
   /** @param onLost - how the client hears that the connection is gone; not after {@link leave} */
   constructor(
@@ -93,7 +95,9 @@ export class Link {
     );
     this.#lastMs[way] = atMs;
     this.#schedule.after(atMs - nowMs, way === "up" ? "link: up" : "link: down", () => {
-      if ((this.#open || (way === "up" && this.#flushes)) && !this.#speed.dead) arrive();
+      if (this.#speed.dead) this.#hasHole = true;
+      else if (this.#hasHole) this.cut("the line came back without what was on it");
+      else if (this.#open || (way === "up" && this.#flushes)) arrive();
     });
   }
 }

@@ -14,7 +14,7 @@ import {
 } from "../../agent/src/source.ts";
 import type { Life } from "./life.ts";
 
-export const COUNTER: Register = {
+const COUNTER: Register = {
   name: "1-0:1.8.0",
   unit: "kWh",
   type: "counter",
@@ -69,7 +69,11 @@ export class Meter {
       }
       return undefined;
     };
-    const meter = this;
+    const take = (number: number): Observation => {
+      this.taken += 1;
+      this.#onTaken(number, life);
+      return this.#observation(number, clock.now());
+    };
     return {
       kind: "p1",
       intervalS: 1,
@@ -77,9 +81,7 @@ export class Meter {
       async *observations(signal) {
         for (let number = await next(signal); number !== undefined; number = await next(signal)) {
           if (!life.alive) return;
-          meter.taken += 1;
-          meter.#onTaken(number, life);
-          yield meter.#observation(number, clock.now());
+          yield take(number);
         }
       },
     };

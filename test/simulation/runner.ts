@@ -6,7 +6,13 @@
 import { Worker } from "node:worker_threads";
 import type { Told } from "./worker.ts";
 
-export type Seeds = { readonly from: number; readonly count: number; readonly threads: number };
+export type Seeds = {
+  readonly from: number;
+  readonly count: number;
+  readonly threads: number;
+  /** One of {@link SABOTAGES}: the first seed that notices it is the last one. */
+  readonly sabotage?: string;
+};
 
 /** A seed that says nothing for so long hangs; others share its thread. */
 const MAX_SILENCE_MS = 180_000;
@@ -17,16 +23,24 @@ const MAX_SILENCE_MS = 180_000;
  * @param onTold - called with each seed's outcome
  * @throws Error where a thread dies or hangs, with the seed that it was at
  */
-export async function runSeeds({ from, count, threads }: Seeds, onTold: (told: Told) => void): Promise<void> {
+export async function runSeeds(
+  { from, count, threads, sabotage }: Seeds,
+  onTold: (told: Told) => void,
+): Promise<void> {
   const lanes = Math.min(threads, count);
   const running = Array.from({ length: lanes }, (_, lane) => {
-    const seeds = { from: from + lane, step: lanes, end: from + count };
+    const seeds = { from: from + lane, step: lanes, end: from + count, sabotage };
     return runLane(seeds, onTold);
   });
   await Promise.all(running);
 }
 
-export type Lane = { readonly from: number; readonly step: number; readonly end: number };
+export type Lane = {
+  readonly from: number;
+  readonly step: number;
+  readonly end: number;
+  readonly sabotage: string | undefined;
+};
 
 async function runLane(lane: Lane, onTold: (told: Told) => void): Promise<void> {
   const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData: lane });
@@ -40,7 +54,8 @@ async function runLane(lane: Lane, onTold: (told: Told) => void): Promise<void> 
       };
       listen();
       worker.on("message", (told: Told) => {
-        next = told.seed + lane.step;
+        const isOver = lane.sabotage !== undefined && told.violation !== undefined;
+        next = isOver ? lane.end : told.seed + lane.step;
         listen();
         onTold(told);
       });

@@ -27,6 +27,7 @@ export class Store {
   failCommits = 0;
   #db: DatabaseSync;
   #prepared = new Map<string, StatementSync[]>();
+  readonly #asked = new Map<string, StatementSync>();
 
   constructor(onCommit: OnCommit, onDefiance: (life: Life) => void, content?: Uint8Array) {
     this.onCommit = onCommit;
@@ -41,7 +42,14 @@ export class Store {
 
   /** False while nobody has made a table in it. */
   get hasTables(): boolean {
-    return this.#db.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() !== undefined;
+    return this.ask("SELECT 1 FROM sqlite_schema LIMIT 1").length > 0;
+  }
+
+  /** What somebody who looks on from outside asks it. */
+  ask(sql: string, ...values: readonly SQLInputValue[]): readonly Record<string, unknown>[] {
+    let asked = this.#asked.get(sql);
+    if (asked === undefined) this.#asked.set(sql, (asked = this.#db.prepare(sql)));
+    return asked.all(...values);
   }
 
   /** As it is on the disk. Not within a transaction. */
@@ -53,6 +61,7 @@ export class Store {
   replace(content: Uint8Array | undefined): void {
     this.#db.close();
     this.#prepared = new Map();
+    this.#asked.clear();
     this.#db = opened(content);
   }
 

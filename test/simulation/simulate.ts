@@ -5,7 +5,7 @@
  */
 import { drawFaults, heal } from "./faults.ts";
 import { judge, judgeLog, unrest, untold } from "./judge.ts";
-import { isPowerCut } from "./life.ts";
+import { isPowerCut, wordsOf } from "./life.ts";
 import { foundTown, type Town } from "./town.ts";
 import type { Violation } from "./witness.ts";
 import { World, type Sabotage } from "./world.ts";
@@ -42,7 +42,7 @@ export async function simulate(seed: number, options: Options = {}): Promise<Out
   const town = await foundTown(world);
   const { witness, schedule } = world;
   const stray = (error: unknown): void => {
-    if (!isPowerCut(error)) witness.fail("F7", `nobody takes care of ${String(error)}`, error);
+    if (!isPowerCut(error)) witness.fail("F7", `nobody takes care of ${wordsOf(error)}`, error);
   };
   schedule.onThrow = stray;
   process.on("unhandledRejection", stray);

@@ -23,7 +23,9 @@ export type Town = {
 };
 
 /** Telegrams of one meter while faults go on. */
-const TELEGRAMS = { least: 8, most: 40 };
+const TELEGRAMS = { least: 4, most: 16 };
+/** Now and then so many times more. */
+const MANY = 5;
 const DURATION_MS = { least: 5000, most: 400_000 };
 /** Now and then everything lasts so many times longer. */
 const LONG = 10;
@@ -32,11 +34,11 @@ export async function foundTown(world: World): Promise<Town> {
   const random = world.random("town");
   const { young, old } = await foundedLogs();
   const node = new LedgerNode(world, random.chance(0.5) ? young : old, anchorConfig(random));
-  const names = random.chance(0.2) ? ["a", "b", "c"] : ["a", "b"];
+  const names = random.chance(0.1) ? ["a", "b", "c"] : ["a", "b"];
   const devices = names.map((name) => new Device(world, deviceOptions(name, random), { next: 1 }));
   const long = random.chance(0.04) ? LONG : 1;
   const endMs = long * random.scale(DURATION_MS.least, DURATION_MS.most);
-  const tickMs = endMs / random.between(TELEGRAMS.least, TELEGRAMS.most);
+  const tickMs = endMs / ((random.chance(0.1) ? MANY : 1) * random.between(TELEGRAMS.least, TELEGRAMS.most));
   return { world, node, devices, copies: [], endMs, tickMs };
 }
 
@@ -45,7 +47,7 @@ function deviceOptions(name: string, random: Random): DeviceOptions {
   return {
     name,
     iss: `city/gw-${name}`,
-    streams: random.chance(0.3) ? ["meter/m-1", "meter/m-2"] : ["meter/m-1"],
+    streams: random.chance(0.2) ? ["meter/m-1", "meter/m-2"] : ["meter/m-1"],
     keepsTime: random.chance(0.5),
     settings: {
       heartbeatS: random.scale(20, 300),

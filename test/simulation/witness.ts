@@ -89,7 +89,7 @@ export class Witness {
       this.fail("F8", `${pool.items} statements wait in the anchor`);
     for (const { name, store, settings } of devices) {
       if (!store.hasTables) continue;
-      const row = store.db.prepare("SELECT sum(size) AS bytes FROM outbox WHERE state <> 1").get();
+      const [row] = store.ask("SELECT sum(size) AS bytes FROM outbox WHERE state <> 1");
       const bytes = Number(row?.["bytes"] ?? 0);
       if (bytes > settings.outbox.maxBytes * 1.07 + OUTBOX_SLACK_BYTES)
         this.fail(
@@ -170,7 +170,7 @@ export class Witness {
   signed(node: LedgerNode, message: Uint8Array): void {
     if (node.store.db.isTransaction) this.fail("F5", "the log's key signs while its transaction is open");
     const { size, root, rest } = readSigned(message);
-    const row = node.store.db.prepare("SELECT root FROM batches WHERE size = ?").get(size);
+    const [row] = node.store.ask("SELECT root FROM batches WHERE size = ?", size);
     if (row === undefined || toHex(row["root"] as Uint8Array) !== root)
       this.fail("F5", `the log's key signs a tree of ${size} that is not committed`);
     const before = this.roots.get(size);

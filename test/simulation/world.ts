@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { DatabaseSync } from "node:sqlite";
 import type { Signer } from "@tallystick/evidence";
 import type { OpenLog } from "../../anchor/src/open-log.ts";
 import { Broker } from "./broker.ts";
@@ -25,6 +26,8 @@ export const LOG_KEY: KeyPair = keyPair("log");
 export type Sabotage = {
   /** Changes an agent's parts, as they are for one life. */
   readonly agent?: (parts: DeviceParts) => DeviceParts;
+  /** Changes its database. */
+  readonly agentDb?: (db: DatabaseSync) => DatabaseSync;
   /** Changes an anchor's. */
   readonly anchor?: (parts: LedgerParts) => LedgerParts;
   readonly opened?: (log: OpenLog) => OpenLog;
