@@ -21,7 +21,13 @@ import process from "node:process";
 import type { Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { Programs, type Exit, type Finished, type Program, type ProgramsOptions } from "../../demo/program.ts";
+import {
+  Programs,
+  type Exit,
+  type Finished,
+  type Program,
+  type ProgramsOptions,
+} from "../../demo/program.ts";
 import { freePort, metricAt } from "./loopback.ts";
 
 /** A town has one agent, or several: `agent`, `agent-2`, `agent-3`. */
