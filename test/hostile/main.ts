@@ -58,17 +58,21 @@ const BROKER_SHARE = 0.03;
 async function all(): Promise<readonly TargetTally[]> {
   const cases = count("cases", values.cases);
   const only = values.target;
-  const signal =
-    values.minutes === undefined ? undefined : AbortSignal.timeout(60_000 * count("minutes", values.minutes));
-  const ending = signal === undefined ? {} : { signal };
+  const minutes = values.minutes === undefined ? undefined : count("minutes", values.minutes);
+  /** Ends what begins now after a share of the minutes. */
+  const within = (share: number): { signal?: AbortSignal } =>
+    minutes === undefined ? {} : { signal: AbortSignal.timeout(60_000 * minutes * share) };
   const packets = only === MQTT_TARGET ? cases : only === undefined ? Math.round(cases * BROKER_SHARE) : 0;
-  const broker = packets === 0 ? [] : [await runBroker({ seed, cases: packets, say, ...ending })];
+  const broker =
+    packets === 0
+      ? []
+      : [await runBroker({ seed, cases: packets, say, ...within(only === undefined ? 0.1 : 1) })];
   if (only === MQTT_TARGET) return broker;
   say("making the inputs to begin from");
   const attacked = await attackTable();
   const chosen = only === undefined ? {} : { only };
   return [
-    ...(await runCases({ seed, cases: cases - packets, attacked, say, ...chosen, ...ending })),
+    ...(await runCases({ seed, cases: cases - packets, attacked, say, ...chosen, ...within(0.9) })),
     ...broker,
   ];
 }

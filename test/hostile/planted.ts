@@ -16,7 +16,7 @@ const answer = (bytes: Uint8Array): string => (bytes.length % 2 === 0 ? "accepte
 const seldom =
   (fault: () => void): Target["run"] =>
   (bytes, _seed, _signed, random) => {
-    if (random.below(400) === 0) fault();
+    if (random.below(500) === 0) fault();
     return answer(bytes);
   };
 
