@@ -79,7 +79,13 @@ export type Succession =
   | { readonly by: "re-enrol" }
   /** `heads`: the last statement of each chain for which the old key counts; `statement`: the hash of `key-rotated` itself. */
   | { readonly by: "rotate"; readonly statement: Uint8Array; readonly heads: readonly ChainEnd[] };
-type ChainEnd = { readonly sub: string; readonly ch: Uint8Array; readonly seq: number };
+type ChainEnd = {
+  readonly sub: string;
+  readonly ch: Uint8Array;
+  readonly seq: number;
+  /** Of that statement, as the rotation names it. */
+  readonly hash?: Uint8Array;
+};
 
 /** A statement's use of a key. `index` is its place in the log. */
 export type KeyUse = {

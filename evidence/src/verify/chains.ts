@@ -83,7 +83,7 @@ function checkRotated(
   for (const { claims, hash } of statements) {
     if (claims.iss !== iss || claims.ch === undefined) continue;
     const head = named.get(placeOf(iss, claims.sub, claims.ch));
-    if (head === undefined || head.seq !== claims.seq || equalBytes(head.hash, hash)) continue;
+    if (head?.hash === undefined || head.seq !== claims.seq || equalBytes(head.hash, hash)) continue;
     const reason = `the rotation names ${toHex(head.hash)}, here is ${toHex(hash)}`;
     findings.failed("chains", "fork", `${iss}/${claims.sub} at ${claims.seq}: ${reason}`);
   }
