@@ -5,97 +5,17 @@ Written from docs/formats.md; shares no code with the project's own verifier. Ne
 python3-cryptography. docs/second-verifier.md says how to use it, what it checks and what it doesn't.
 """
 import argparse, base64, json, re, sys
+sys.dont_write_bytecode = True                           # an auditor's folder stays as it is
 from pathlib import Path
 from types import SimpleNamespace as Record
-import cbor2
-from tally_formats import (
-    BYTES, CHAIN, HASH, ISS, OPERATOR, ORG, STREAM, TEXT, UINT, Invalid, Maybe, Missing, Tag, attempt, check, check_ed25519, check_signed,
-    cose, demand, kid_of, leaf_hash, open_checkpoint, or_null, org_of, parse_receipt, parse_statement, parse_vkey, read, receipt_root,
-    root_of_path, roots_of_consistency, sha256, signatures_of, text, tree_root, uint, within)
-
-# --- Section 9: the registry, and the key state that follows from it
-
-class Registry:
-    """Replays items in their order. A bundle may leave out those that its keys don't need."""
-    def __init__(self, vkey): self.vkey, self.gap, self.keys, self.last = vkey, False, {}, None
-    def known(self, kid, role):
-        self.present(kid in self.keys, f"the item of key {kid.hex()}")
-        demand(self.keys[kid].role == role and self.keys[kid].superseded is None, "key-unknown", kid.hex())
-        return self.keys[kid]
-    def present(self, good, what):
-        demand(good or not self.gap, "registry-missing", what, Missing)
-        demand(good, "key-unknown", what)
-    def bring(self, key, role, iss, streams, silence, index, signer, how):
-        kid = kid_of(key)
-        demand(kid not in self.keys, "key-exists", kid.hex())
-        self.keys[kid] = Record(kid=kid, key=key, role=role, iss=iss, streams=streams, silence=silence, enrolled=index, signer=signer,
-                                how=how, superseded=None, suspect=None, revoked=None, rotation=None)
-    def add(self, item, index):
-        """Returns the restriction under which the item counts."""
-        content, kind, place = item.content, item.content["kind"], item.place
-        demand(item.item, "registry-malformed", place)
-        follows = item.seq == (self.last.seq + 1 if self.last else 0)
-        demand(item.prev == self.last.hash if follows and self.last else not self.last or item.seq > self.last.seq, "registry-order", place)
-        demand((kind == "policy") == (item.seq == 0), "entry-zero", place)
-        self.gap, self.last = self.gap or not follows, item
-        if kind == "policy":
-            demand(content["origin"] == self.vkey.name and content["log"] == self.vkey.key and index == 0, "entry-zero", place)
-            for each in content["operators"]: self.bring(each["key"], "operator", each["iss"], [each["for"]], 0, 0, None, kind)
-            demand(item.kid in self.keys and self.keys[item.kid].iss == item.iss, "entry-zero", place)
-            return check_signed(item, self.keys[item.kid].key)
-        signer = self.known(item.kid, "operator")
-        restriction = check_use(signer, item, index)
-        check_signed(item, signer.key)
-        self.apply(kind, content, index, signer)
-        return restriction
-    def apply(self, kind, content, index, signer):
-        def may(org): demand(signer.streams[0] in ("*", org), "operator-org", org)
-        if kind == "operator-added":
-            added = content["operator"]
-            may(added["for"])
-            self.bring(added["key"], "operator", added["iss"], [added["for"]], 0, index, signer, kind)
-        elif kind in ("enrol", "re-enrol"):
-            may(org_of(content["device"]))
-            current = [key for key in self.keys.values() if key.iss == content["device"] and key.superseded is None]
-            demand(not current or kind == "re-enrol", "key-exists", content["device"])
-            self.present(current or kind == "enrol", f"the key of {content['device']}")
-            self.bring(content["key"], "device", content["device"], content["streams"], content["silence"], index, signer, kind)
-            for key in current: key.superseded = index
-        elif kind == "rotate":
-            rotation = parse_statement(content["statement"])
-            demand(rotation.content["kind"] == "key-rotated", "registry-malformed")
-            may(org_of(rotation.iss))
-            old = self.known(rotation.kid, "device")
-            check_use(old, rotation, index)
-            check_signed(rotation, old.key)
-            self.bring(rotation.content["key"], "device", old.iss, old.streams, old.silence, index, signer, kind)
-            old.superseded, old.rotation = index, rotation
-        elif kind == "revoke":
-            if content["kid"] in self.keys or not self.gap:
-                self.present(content["kid"] in self.keys, content["kid"].hex())
-                key = self.keys[content["kid"]]
-                may(org_of(key.iss) if key.role == "device" else key.streams[0])
-                key.revoked = index if key.revoked is None else key.revoked
-                key.suspect = content["from"] if key.suspect is None else min(key.suspect, content["from"])
-        else: may("*")
-    def root(self): return tree_root([leaf_hash(cbor2.dumps(leaf_of(self.keys[kid]))) for kid in sorted(self.keys)])
-
-def leaf_of(key): return [key.kid, key.role, key.iss, key.streams, key.silence, key.enrolled, key.superseded, key.suspect, key.revoked]
-
-def check_use(key, statement, index):
-    """Whether a statement at this index may be signed by the key (the table of section 9); returns the restriction."""
-    sub, place = statement.sub, statement.place
-    demand(key.iss == statement.iss and (key.role == "operator") == statement.item, "key-issuer", place)
-    allowed = ["registry"] if statement.item else ["sys", *key.streams]
-    demand(any(each in ("*", sub) or each.endswith("/*") and sub.startswith(each[:-1]) for each in allowed), "key-stream", place)
-    demand(index > key.enrolled or statement.item and statement.seq == 0, "key-not-enrolled", place)
-    demand(key.revoked is None or index < key.revoked, "key-revoked", place)
-    superseded = key.superseded is not None and index > key.superseded
-    if key.rotation:
-        named = [seq for name, ch, seq, _ in key.rotation.content["heads"] if (name, ch) == (sub, statement.ch)]
-        superseded = statement.hash != key.rotation.hash and (statement.seq > max(named) if named else index >= key.superseded)
-    demand(not superseded, "key-superseded", place)
-    return "declared-suspect-later" if key.suspect is not None and index >= key.suspect else None
+from second.reading import (
+    attempt, BYTES, CHAIN, check, demand, HASH, Invalid, Maybe, Missing, named, or_null, org_of, read, sha256, Tag,
+    TEXT, text, UINT, uint, within)
+from second.statements import check_ed25519, check_signed, parse_statement
+from second.ledger import (
+    leaf_hash, open_checkpoint, parse_checkpoint, parse_receipt, parse_vkey, receipt_root, root_of_path,
+    roots_of_consistency, split_entries, tile_path, tree_root)
+from second.trust import check_use, leaf_of, Policy, Registry
 
 # --- Verdicts
 
@@ -104,6 +24,7 @@ class Judge:
     def __init__(self, name, policy): self.name, self.policy, self.restrictions, self.checks = name, policy, set(), {}
     def passed(self, name): return self.checks[name]["result"] == "passed"
     def restrict(self, code): self.restrictions |= {code} if code else set()
+
     def step(self, name, needs, function, things=((),)):
         found = {Invalid: None, Missing: None}
         ready = all(self.passed(each) for each in needs)
@@ -114,34 +35,38 @@ class Judge:
         result = "failed" if found[Invalid] else "passed" if ready and not worst else "not-done"
         code = {"code": worst.args[0], "reason": worst.args[1]} if worst else {}
         self.checks[name] = {"name": name, "result": result, **code, **({} if ready else {"reason": "a check that it builds on did not pass"})}
+
     def verdict(self):
         wrong, missing = ([each["code"] for each in self.checks.values() if each["result"] == result and "code" in each]
                           for result in ("failed", "not-done"))
         verdict = "invalid" if wrong else "not-verifiable" if missing else "restricted" if self.restrictions else "verified"
         return {"file": self.name, "verdict": verdict, **({"code": (wrong + missing)[0]} if wrong + missing else {}),
                 "restrictions": sorted(self.restrictions), "checks": list(self.checks.values())}
+
     def trusted(self, name, raw=None):
         demand(name in self.policy.logs, "log-unknown", name, Missing)
         demand(raw in (None, self.policy.logs[name].raw), "log-key", name)
         return self.policy.logs[name]
+
     def witnessed(self, note=None):
         if self.policy.quorum == "none": return self.restrict("no-witness")
         demand(note, "quorum-unmet", "a statement alone brings no checkpoint", Missing)
         for name in self.policy.witnesses: self.policy.cosigned(note, name)
         demand(self.policy.cosigned(note, self.policy.quorum), "quorum-unmet", self.policy.quorum, Missing)
+
     def pinned(self, iss, signer):
         """Whether one comes from the operator that signed an enrolment (or an item) up to the pinned key"""
         if not self.policy.operators: return self.restrict("operators-not-pinned")
         pins = self.policy.operators.get(org_of(iss)) or self.policy.operators.get("*")
         demand(pins, "operator-unpinned", iss, Missing)
-        while signer and signer.key[-2] not in pins: signer = signer.signer
+        while signer and (signer.iss, signer.key[-2]) not in pins: signer = signer.signer
         demand(signer, "operator-foreign", iss)
 
 # --- Section 10: bundles
 
 LEAF = (HASH, TEXT, TEXT, within(list, lambda _: True, "key-state"), UINT, UINT, or_null(UINT), or_null(UINT), or_null(UINT))
 BLOBS = Maybe([BYTES, 1])
-BUNDLE = {"v": uint(1, 1), "scope": [(ISS, STREAM, CHAIN, UINT, UINT), 1], "logs": [{"vkey": TEXT, "checkpoint": text(0, 262144)}, 1],
+BUNDLE = {"v": uint(1, 1), "scope": [(TEXT, TEXT, CHAIN, UINT, UINT), 1], "logs": [{"vkey": TEXT, "checkpoint": text(0, 262144)}, 1],
           "statements": [BYTES, 1], "registry": [BYTES, 1], "keys": [(UINT, BYTES, UINT, UINT, [HASH, 0]), 1],
           "consistency": [(UINT, UINT, [HASH, 0]), 0], "timestamps": BLOBS, "content": BLOBS, "disclosures": BLOBS}
 
@@ -154,9 +79,10 @@ class Bundle(Judge):
             self.step("receipts", ["log"], self.receipt, self.statements + self.items)
             self.step("registry", ["receipts"], self.registry, self.logs)
             self.step("operators", ["registry"], lambda each, key: self.pinned(each.iss, key if each.item else key.signer), self.keyed())
-            self.step("keys", ["receipts"], self.leaf, self.leaves)
+            self.known = {(id(each.log), each.kid): key for each, key in self.keyed()}
+            self.step("keys", ["receipts"], self.leaf, [leaf for leaf in self.leaves if leaf.log.replayed])
             if self.passed("keys"):
-                self.step("keys", ["registry"], self.key, self.leaves + self.statements)
+                self.step("keys", ["registry"], self.key, self.logs + self.statements)
             self.step("signatures", ["registry"], lambda each, key: check_signed(each, key.key), self.keyed())
             self.step("chains", ["receipts"], self.chain, self.statements)
             self.step("completeness", ["receipts"], self.complete, self.scope)
@@ -172,18 +98,23 @@ class Bundle(Judge):
         demand(len(self.scope) <= 4096, "member-range")
         demand(all(first <= last for _, _, _, first, last in self.scope), "bundle-scope")
         self.statements, self.items = ([parse_statement(each, True) for each in parts[name]] for name in ("statements", "registry"))
-        self.logs = [Record(vkey=parse_vkey(each["vkey"], 1), text=each["checkpoint"], leaves={}, paths={}, said={}) for each in parts["logs"]]
+        self.logs = [Record(vkey=parse_vkey(each["vkey"], 1), text=each["checkpoint"], leaves={}, paths={}, said={}, replayed=False) for each in parts["logs"]]
         demand(all(log < len(self.logs) for log, *_ in parts["keys"] + parts["consistency"]), "member-range")
         for log, old, path in parts["consistency"]:
             self.logs[log].paths[old] = path
         self.leaves = []
-        for log, leaf, size, index, path in parts["keys"]:
-            value, log = read(leaf), self.logs[log]
-            check(LEAF, value)
-            demand(value[1] in ("device", "operator") and value[3], "key-state")
-            check([TEXT, 1], value[3])
-            self.leaves.append(Record(log=log, value=value, hash=leaf_hash(leaf), proof=(index, size, path), twice=value[0] in log.leaves))
-            log.leaves[value[0]] = value
+        for log, data, size, index, path in parts["keys"]:
+            leaf = Record(log=self.logs[log], hash=leaf_hash(data), proof=(index, size, path), fault=None)
+            self.leaves.append(leaf)
+            try:
+                value = read(data)
+                check(LEAF, value)
+                demand(value[1] in ("device", "operator") and value[3], "key-state", value[2])
+                check([TEXT, 1], value[3])
+                demand(value[0] not in leaf.log.leaves, "key-state", f"{value[2]}, twice")
+                leaf.log.leaves[value[0]] = value
+            except Invalid as fault:                     # said by the check of the keys
+                leaf.fault = fault
 
     def log(self, log):
         self.trusted(log.vkey.name, log.vkey.raw)
@@ -208,14 +139,26 @@ class Bundle(Judge):
         items = sorted((each for each in self.items if each.log is log), key=lambda each: each.seq)
         demand(items and items[0].seq == 0, "registry-missing", "item 0", Missing)
         for each in items:
-            for count, last in (each.first.reg, each.now.reg):
-                demand(each.seq < count and (each.seq != count - 1 or each.hash == last), "registry-mismatch", each.place)
             self.restrict(log.registry.add(each, each.index))
-        there = {each.index for each in items}
-        for value in log.leaves.values():                # the items that the signed state of a key presupposes
-            key = log.registry.keys.get(value[0])
-            demand(key and {value[5], value[6], value[8]} - {None} <= there, "registry-missing", value[2], Missing)
-            demand(None in (value[7], key.suspect) or key.suspect <= value[7], "registry-missing", value[2], Missing)
+        for size, (_, (count, last), _) in log.said.items():
+            inside = [each for each in items if each.index < size]
+            demand(all((each.seq < count) == (each.index < size) for each in items), "registry-mismatch", size)
+            demand(not inside or inside[-1].seq != count - 1 or inside[-1].hash == last, "registry-mismatch", size)
+        log.replayed, there = True, {each.index for each in items}
+        for leaf, key in self.used(log):                 # the items that the signed state of a key presupposes
+            demand(key and {leaf[5], leaf[6], leaf[8]} - {None} <= there, "registry-missing", leaf[2], Missing)
+            demand(None in (leaf[7], key.suspect) or key.suspect <= leaf[7], "registry-missing", leaf[2], Missing)
+
+    def used(self, log):
+        """The signed states of the keys that signed a statement and of the operators behind them, each with its key"""
+        kids = {each.kid for each in self.statements if each.log is log}
+        for kid in kids & set(log.leaves):
+            key = log.registry.keys.get(kid)
+            yield log.leaves[kid], key
+            while key:
+                if key.kid in log.leaves:
+                    yield log.leaves[key.kid], key
+                key = key.signer
 
     def key_of(self, statement):
         """The key, where its signed state and that of the operators behind it are there"""
@@ -236,14 +179,21 @@ class Bundle(Judge):
                 pass
 
     def leaf(self, leaf):
-        demand(not leaf.twice, "key-state", leaf.value[2])
-        demand(root_of_path(leaf.hash, *leaf.proof) == leaf.log.said[leaf.log.note.size][2], "proof-root", leaf.value[2])
+        if leaf.fault:
+            raise leaf.fault
+        demand(root_of_path(leaf.hash, *leaf.proof) == leaf.log.said[leaf.log.note.size][2], "proof-root")
 
     def key(self, each):
-        if hasattr(each, "value"):
-            demand(leaf_of(each.log.registry.keys[each.value[0]]) == each.value, "key-state", each.value[2])
+        if hasattr(each, "registry"):
+            for leaf, key in self.used(each):
+                demand(leaf_of(key) == leaf, "key-state", leaf[2])
         else:
-            self.restrict(check_use(self.key_of(each), each, each.index))
+            key = self.key_of(each)
+            try:
+                check_signed(each, key.key)
+            except Invalid:                              # said by the check of the signatures
+                return
+            self.restrict(check_use(key, each, each.index))
 
     def at(self, *place):
         return next((each for each in self.statements if (each.iss, each.sub, each.ch, each.seq) == place), None)
@@ -251,9 +201,12 @@ class Bundle(Judge):
     def chain(self, each):
         """Section 6"""
         iss, sub, ch, seq = each.iss, each.sub, each.ch, each.seq
+        self.restrict("gap" if each.content["kind"] == "gap" else None)
         after = self.at(iss, sub, ch, seq + 1)
         demand(self.at(iss, sub, ch, seq).hash == each.hash and (not after or after.prev == each.hash), "fork", each.place)
-        for name, chain, number, head in each.content.get("heads", ()):
+        key = self.known.get((id(each.log), each.kid))
+        heads = each.content["heads"] if each.content["kind"] == "heads" else []
+        for name, chain, number, head in heads + (key.rotation.content["heads"] if key and key.rotation else []):
             named = self.at(iss, name, chain, number)
             demand(not named or named.hash == head, "fork", each.place)
         if seq:
@@ -265,7 +218,6 @@ class Bundle(Judge):
         if before == "none":
             demand(all(other.index > each.index for other in openings), "fork", each.place)
         elif before[0] == "lost":
-            key = each.log.registry.keys.get(each.kid)
             self.restrict(None if key and key.how == "re-enrol" else "discontinuity")
         else:
             chain, number, head = before
@@ -282,14 +234,14 @@ class Bundle(Judge):
         attested = last in inside and [sub, ch, last, inside[last].hash] in named
         self.restrict(None if len(inside) == last - first + 1 else "hole")
         self.restrict(None if attested else "tail-not-attested")
-        self.restrict("gap" if any(each.content["kind"] == "gap" for each in inside.values()) else None)
 
     def seen(self, each):
-        size, root = each.seen or (None, None)
-        demand(size not in each.log.said or each.log.said[size][0] == root, "log-fork", each.place)
-        if size in each.log.paths:
-            roots = attempt("log-fork", roots_of_consistency, root, size, each.log.note.size, each.log.paths[size])
-            demand(roots == (root, each.log.note.root), "log-fork", each.place)
+        log = each.log
+        for size, root in [each.seen or (0, b""), (each.first.size, log.said[each.first.size][0])]:
+            demand(size not in log.said or log.said[size][0] == root, "log-fork", each.place)
+            if size in log.paths and 0 < size < log.note.size:
+                roots = attempt("log-fork", roots_of_consistency, root, size, log.note.size, log.paths[size])
+                demand(roots == (root, log.note.root), "log-fork", each.place)
 
     def contained(self, content):
         demand(any(258 in each.header and each.payload == sha256(content) for each in self.statements), "content-mismatch")
@@ -302,28 +254,31 @@ class Alone(Judge):
         self.step("format", [], self.format, [data])
         if self.passed("format"):
             self.step("witnesses", [], self.witnessed)
-            self.step("receipts", [], self.promised)
+            self.step("receipts", [], lambda function, *data: function(*data),
+                      [(self.promise, each) for each in self.statement.receipts] + [(self.promised,)])
             self.step("registry", ["receipts"], self.registry, [(copy,)])
             self.step("operators", ["registry"], lambda: self.pinned(self.statement.iss, self.key if self.statement.item else self.key.signer))
             self.step("keys", ["registry"], lambda: self.restrict(check_use(self.key, self.statement, self.receipt.index)))
             self.step("signatures", ["registry"], lambda: check_signed(self.statement, self.key.key))
 
     def format(self, data):
-        self.statement = parse_statement(data, True)
+        self.statement, self.good = parse_statement(data, True), []
+
+    def promise(self, data):
+        receipt = parse_receipt(data)
+        receipt.root = receipt_root(receipt, [self.statement.hash], self.trusted(receipt.origin))
+        for other in self.good:
+            same_tree = (other.origin, other.size) == (receipt.origin, receipt.size)
+            same = (other.root, other.reg, other.keys) == (receipt.root, receipt.reg, receipt.keys)
+            demand(receipt.size is None or not same_tree or same, "log-equivocation", receipt.origin)
+        self.restrict("index-not-attested" if receipt.size is None else None)
+        self.good += [receipt] if receipt.size else []
 
     def promised(self):
-        receipts = [parse_receipt(each) for each in self.statement.receipts]
-        demand(receipts, "receipt-missing", self.statement.place, Missing)
-        ours, said, indexes = [each for each in receipts if each.origin in self.policy.logs], {}, {}
-        demand(ours, "log-unknown", receipts[0].origin, Missing)
-        for each in ours:
-            claims = (receipt_root(each, [self.statement.hash], self.policy.logs[each.origin]), each.reg, each.keys)
-            if each.size is None:
-                self.restrict("index-not-attested")
-            else:
-                demand(said.setdefault((each.origin, each.size), claims) == claims, "log-equivocation", each.origin)
-                demand(indexes.setdefault(each.origin, each.index) == each.index, "receipt-index", each.origin)
-        self.receipt = max((each for each in ours if each.size), key=lambda each: each.size, default=None)
+        demand(self.statement.receipts, "receipt-missing", self.statement.place, Missing)
+        places = {(each.origin, each.index) for each in self.good}
+        demand(len(places) == len({origin for origin, _ in places}), "receipt-index", self.statement.place)
+        self.receipt = max(self.good, key=lambda each: each.size, default=None)
 
     def registry(self, copy):
         demand(copy and self.receipt, "registry-missing", "give the log's public directory, or get the bundle", Missing)
@@ -338,21 +293,6 @@ class Alone(Judge):
 
 # --- Section 7: a whole log
 
-def tile_path(index, width, kind):
-    digits = f"{index:0{-(-len(str(index)) // 3) * 3}}"
-    groups = [digits[at:at + 3] for at in range(0, len(digits), 3)]
-    return f"{kind}/{'/'.join(['x' + each for each in groups[:-1]] + groups[-1:])}" + (f".p/{width}" if width < 256 else "")
-
-def split_entries(data, width):
-    entries, at = [], 0
-    while at < len(data):
-        length = int.from_bytes(data[at:at + 2], "big")
-        demand(at + 2 + length <= len(data), "tile-malformed")
-        entries.append(data[at + 2:at + 2 + length])
-        at += 2 + length
-    demand(len(entries) == width, "tile-malformed")
-    return entries
-
 class Log(Judge):
     def run(self, folder, since):
         self.folder, self.state = Path(folder), None
@@ -361,27 +301,37 @@ class Log(Judge):
         self.step("entries", ["checkpoint"], self.entries)
         self.step("since", ["entries"], self.since, [since] if since else [])
         self.step("tiles", ["entries"], self.tiles)
-        self.step("root", ["entries"], lambda: demand(tree_root(self.leaves) == self.note.root, "proof-root"))
+        self.step("root", ["entries"], lambda: demand(tree_root(self.leaves) == self.note.root, "tile-mismatch", "root"))
         self.step("old-files", ["checkpoint"], self.old_file, sorted(self.folder.glob("**/*.p")))
         self.step("registry", ["entries"], self.registry)
         self.step("key-state", ["registry"], self.key_state)
         devices = [key for key in self.state.keys.values() if key.role == "device"] if self.state else []
-        self.step("operators", ["key-state"], lambda key: self.pinned(key.iss, key.signer), devices)
+        self.step("operators", ["key-state"], self.enrolled, devices)
+
+    def enrolled(self, key):
+        try:
+            self.pinned(key.iss, key.signer)
+        except Missing as refusal:
+            self.restrict(refusal.args[0])
 
     def file(self, path, code="tile-missing", kind=Invalid):
         demand((self.folder / path).is_file(), code, path, kind)
         return (self.folder / path).read_bytes()
 
-    def row(self, kind, count):
+    def row(self, kind, count, code="tile-missing"):
         """The files of a row, with their widths; a full file may have replaced a partial one."""
         for at in range(0, count, 256):
             width = min(256, count - at)
             partial = width < 256 and (self.folder / tile_path(at // 256, width, kind)).is_file()
-            yield width, self.file(tile_path(at // 256, width if partial else 256, kind)), width if partial else 256
+            there = width if partial else 256
+            yield width, self.file(tile_path(at // 256, there, kind), code), there
 
     def checkpoint(self):
         data = self.file("checkpoint", "unreachable", Missing)
-        self.vkey = self.trusted(data.split(b"\n")[0].decode("utf-8", "replace"))
+        note = parse_checkpoint(data)
+        self.vkey = self.trusted(note.origin)
+        ids = [blob[:4] for name, blob in note.signatures if name == note.origin]
+        demand(not ids or self.vkey.id in ids, "log-key", note.origin)
         self.note = open_checkpoint(data, self.vkey)
 
     def entries(self):
@@ -413,13 +363,11 @@ class Log(Judge):
             demand(larger.read_bytes().startswith(smaller.read_bytes()), "tile-mismatch", smaller)
 
     def registry(self):
-        items, last = [], None
-        for index in range(1 << 20):
-            widths = [int(each.name) for each in (self.folder / (tile_path(index, 256, "registry") + ".p")).glob("*")]
-            widths += [256] if (self.folder / tile_path(index, 256, "registry")).is_file() else []
-            if len(items) < 256 * index or not widths:
-                break
-            items += split_entries(self.file(tile_path(index, max(widths), "registry")), max(widths))
+        paths = [str(each.relative_to(self.folder)) for each in self.folder.glob("registry/**/*")]
+        found = [re.fullmatch(r"registry/((?:x\d{3}/)*\d{3})(?:\.p/(\d{1,3}))?", path) for path in paths]
+        counts = [256 * int(re.sub("[x/]", "", each[1])) + int(each[2] or 256) for each in found if each]
+        files = self.row("registry", max(counts, default=0), "registry-missing")
+        items, last = [each for width, data, there in files for each in split_entries(data, there)[:width]], None
         demand(items, "registry-missing")
         self.items = [parse_statement(each) for each in items]
         for number, item in enumerate(self.items):
@@ -458,12 +406,19 @@ def unread(name, code):
     return {"file": name, "verdict": "invalid", "code": code, "restrictions": [], "checks": [{"name": "file", "result": "failed", "code": code}]}
 
 def case(line):
-    """One line of a batch: {file, policy, data | log, since?, registry?: [[index, item]...]}; bytes are in base64"""
+    """One line of a batch: {file, policy, data | log, since?, registry?: [[index, item]...]} or {file, ed25519: [key, message, signature]}
+    or {file, policy}, bytes in base64; `log` is a folder"""
     said, raw = json.loads(line), base64.b64decode
+    if "ed25519" in said:
+        judge = Judge(said["file"], None)
+        judge.step("signatures", [], check_ed25519, [tuple(map(raw, said["ed25519"]))])
+        return judge.verdict()
     try:
         policy = Policy(said["policy"])
     except Invalid as refusal:
         return unread(said["file"], refusal.args[0])
+    if "data" not in said and "log" not in said:
+        return Judge(said["file"], policy).verdict()
     if "log" in said:
         return audit(said["file"], said["log"], policy, raw(said.get("since", "")))
     copy = (lambda: [(index, parse_statement(raw(item))) for index, item in said["registry"]]) if said.get("registry") else None

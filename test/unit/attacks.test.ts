@@ -15,31 +15,16 @@ import {
   type Verdict,
 } from "@tallystick/evidence";
 import { createNodeProvider } from "@tallystick/evidence/node";
-import { ALONE } from "../support/attacks/alone.ts";
-import { BUNDLER_PROOFS } from "../support/attacks/bundler-proofs.ts";
-import { BUNDLER } from "../support/attacks/bundler.ts";
-import { DEVICE } from "../support/attacks/device.ts";
-import { FORMS } from "../support/attacks/forms.ts";
-import { LOG } from "../support/attacks/log.ts";
-import { OPERATOR } from "../support/attacks/operator.ts";
-import { OVERLOOKED } from "../support/attacks/overlooked.ts";
+import { TABLE } from "../support/attacks/table.ts";
 import { createTown, evidenceOf, honest, policyOf } from "../support/attacks/town.ts";
 
 const provider = createNodeProvider();
 
-describe.each([
-  ["bundlers", [...BUNDLER, ...BUNDLER_PROOFS]],
-  ["devices", DEVICE],
-  ["logs", LOG],
-  ["operators and witnesses", OPERATOR],
-  ["forms", FORMS],
-  ["statements alone", ALONE],
-  ["what is easily overlooked", OVERLOOKED],
-])("%s", (_, rows) => {
+describe.each(TABLE.map(({ who, rows }) => [who, rows] as const))("%s", (_, rows) => {
   test.for(rows)("$name ($attacker): $demands.verdict $demands.code $demands.restrictions", async (row) => {
     const town = await createTown();
-    const { bytes, policy, ...copy } = await evidenceOf(town, await row.make(town));
-    const found = verify(bytes, { policy: parsePolicy(policy), provider, ...copy });
+    const { bytes, policy, registry } = await evidenceOf(town, await row.make(town));
+    const found = verify(bytes, { policy: parsePolicy(policy), provider, ...(registry && { registry }) });
     const { verdict, code, restrictions, check, notDone } = row.demands;
     expect({ verdict: found.verdict, code: found.code }, JSON.stringify(found.checks, undefined, 1)).toEqual({
       verdict,
@@ -97,16 +82,7 @@ test("what a good bundle's verdict says, check by check", async () => {
 });
 
 test("no row is named twice", () => {
-  const names = [
-    ...BUNDLER,
-    ...BUNDLER_PROOFS,
-    ...DEVICE,
-    ...LOG,
-    ...OPERATOR,
-    ...FORMS,
-    ...ALONE,
-    ...OVERLOOKED,
-  ].map(({ name }) => name);
+  const names = TABLE.flatMap(({ rows }) => rows.map(({ name }) => name));
   expect(new Set(names).size).toBe(names.length);
 });
 

@@ -19,8 +19,8 @@ import {
   type Statement,
 } from "@tallystick/evidence";
 import { invalid, notVerifiable, restricted } from "./demands.ts";
-import { policyOf, type Attack, type Evidence, type Town } from "./town.ts";
-import { operatorOf } from "../world.ts";
+import { itemsOf, policyOf, type Attack, type Evidence, type Town } from "./town.ts";
+import { operatorOf, World } from "../world.ts";
 
 const bundler = "bundler: holds no key, decides what is handed over";
 const thief = "thief of a device's key";
@@ -35,7 +35,7 @@ function alone(
   options: Parameters<typeof policyOf>[1] = { quorum: "none" },
 ): Evidence {
   const at = ({ size }: { readonly size: number }) => town.world.keyState(size);
-  return { bytes, policy: policyOf(town, options), registry: { at } };
+  return { bytes, policy: policyOf(town, options), registry: { at }, items: itemsOf(town) };
 }
 
 const newest = (town: Town, statement = third(town)): Uint8Array =>
@@ -46,6 +46,15 @@ const refusing = (code: "registry-missing" | "registry-mismatch"): RegistryCopy 
     throw new EvidenceError(code, "as the copy says");
   },
 });
+
+/** As many items as the town's, all good, the last of which says something else. */
+async function otherItems({ water }: Town): Promise<NonNullable<Evidence["items"]>> {
+  const world = await World.create();
+  const { iss, actsFor, key } = water;
+  await world.register({ kind: "operator-added", operator: { iss, actsFor, key } });
+  await world.enrol("water/gw-1", { streams: ["*"], by: water });
+  return itemsOf({ world });
+}
 
 export const ALONE: readonly Attack[] = [
   {
@@ -265,13 +274,21 @@ export const ALONE: readonly Attack[] = [
   {
     name: "alone: the verifier's copy of the registry is older than the receipt",
     attacker: "nobody: things that happen",
-    make: async (town) => ({ ...alone(town, newest(town)), registry: refusing("registry-missing") }),
+    make: async (town) => ({
+      ...alone(town, newest(town)),
+      registry: refusing("registry-missing"),
+      items: itemsOf(town).slice(0, -1),
+    }),
     demands: { ...notVerifiable("registry-missing"), check: "registry" },
   },
   {
     name: "alone: the verifier's copy of the registry is not the one that the receipt names",
     attacker: log,
-    make: async (town) => ({ ...alone(town, newest(town)), registry: refusing("registry-mismatch") }),
+    make: async (town) => ({
+      ...alone(town, newest(town)),
+      registry: refusing("registry-mismatch"),
+      items: await otherItems(town),
+    }),
     demands: { ...invalid("registry-mismatch"), check: "registry" },
   },
   {

@@ -22,6 +22,7 @@ import { invalid, notVerifiable, restricted, verified } from "./demands.ts";
 import {
   headsOf,
   honest,
+  itemsOf,
   lastHeads,
   policyOf,
   settled,
@@ -176,7 +177,8 @@ export const OVERLOOKED: readonly Attack[] = [
       return {
         bytes: encodeTransparent(statement(town, 2).bytes, both),
         policy: policyOf(town, { quorum: "none" }),
-        registry: { at: ({ size }) => world.keyState(size) },
+        registry: { at: ({ size }: { readonly size: number }) => world.keyState(size) },
+        items: itemsOf(town),
       };
     },
     demands: restricted("declared-suspect-later", "no-witness"),

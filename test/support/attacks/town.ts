@@ -26,6 +26,8 @@ export type Evidence = {
   readonly policy: string;
   /** A copy of the registry that the verifier has at hand, for statements that come without a bundle. */
   readonly registry?: RegistryCopy;
+  /** The same copy item by item, for a verifier that derives the key state itself. */
+  readonly items?: readonly (readonly [index: number, item: Uint8Array])[];
 };
 
 /** One row: who attacks, what they hold and do, and what the design demands of the verdict. */
@@ -80,6 +82,10 @@ export async function createTown(options: WorldOptions = {}): Promise<Town> {
   await world.commit();
   return { world, water, gateway, meter, witness: signerOf(WITNESS) };
 }
+
+/** The world's registry items, each with its place in the log. */
+export const itemsOf = ({ world }: Pick<Town, "world">): NonNullable<Evidence["items"]> =>
+  world.items.map((item) => [world.indexOf(item), item.bytes]);
 
 /** Statements of the gateway's `sys` chain that are `heads`, oldest first. */
 export const headsOf = ({ gateway }: Town): Statement[] =>

@@ -1,0 +1,156 @@
+"""Whom one believes: the trust policy, and the registry with the key state that follows from it (docs/formats.md sections 9 and 11)."""
+import re
+from types import SimpleNamespace as Record
+import cbor2
+from second.reading import demand, Invalid, Missing, named, OPERATOR, ORG, org_of
+from second.statements import check_ed25519, check_signed, kid_of, parse_statement
+from second.ledger import leaf_hash, parse_vkey, signatures_of, tree_root
+
+# --- Section 11: the trust policy
+
+class Policy:
+    def __init__(self, words):
+        self.logs, self.witnesses, self.groups, self.operators, self.quorum, self.taken = {}, {}, {}, {}, [], set()
+        for number, line in enumerate(words.split("\n"), 1):
+            words = re.split(r"[ \t]+", line.strip(" \t"))
+            try:
+                demand(not re.search(r"[\x00-\x08\x0a-\x1f\x7f\ufeff]", line), "policy-malformed")
+                if words[0] and not words[0].startswith("#"):
+                    self.line(*words)
+            except (ValueError, TypeError):
+                raise Invalid("policy-malformed", f"line {number}") from None
+        demand(self.quorum, "policy-malformed", "no quorum")
+
+    def once(self, *things):
+        demand(not self.taken & set(things) and len(set(things)) == len(things), "policy-malformed")
+        self.taken |= set(things)
+
+    def line(self, keyword, *rest):
+        most = {"log": (1, 2), "witness": (2, 3), "group": (3, 999), "quorum": (1, 1), "operator": (2, 2)}.get(keyword, (1, 0))
+        demand(most[0] <= len(rest) <= most[1], "policy-malformed")
+        name, *more = rest
+        if keyword == "log":
+            vkey = parse_vkey(name, 1)
+            self.once(("log", vkey.raw))
+            self.logs.setdefault(vkey.name, vkey)
+        elif keyword == "witness":
+            self.witnesses[name] = parse_vkey(more[0], 4)
+            self.once(("member", name), ("witness", self.witnesses[name].raw))
+            demand(name != "none", "policy-malformed")
+        elif keyword == "group":
+            needed, *members = more
+            demand(name != "none" and all(each in self.witnesses or each in self.groups for each in members), "policy-malformed")
+            self.once(("member", name), *(("in a group", each) for each in members))
+            count = {"any": 1, "all": len(members)}.get(needed) or int(re.fullmatch("[1-9][0-9]*|", needed)[0])
+            demand(count <= len(members), "policy-malformed")
+            self.groups[name] = (count, members)
+        elif keyword == "quorum":
+            demand(not self.quorum and (name == "none" or name in self.witnesses or name in self.groups), "policy-malformed")
+            self.quorum = name
+        else:
+            vkey = parse_vkey(more[0], 1)
+            ORG(name), OPERATOR(vkey.name), self.once(("operator", name, vkey.raw))
+            self.operators.setdefault(name, []).append((vkey.name, vkey.raw))
+
+    def cosigned(self, note, name):
+        if name in self.groups: return sum([self.cosigned(note, each) for each in self.groups[name][1]]) >= self.groups[name][0]
+        blobs = signatures_of(note, self.witnesses[name])
+        for blob in blobs:
+            time = int.from_bytes(blob[:8], "big")
+            demand(len(blob) == 72 and time < 2**53, "note-signature", name)
+            check_ed25519(self.witnesses[name].raw, f"cosignature/v1\ntime {time}\n{note.body}".encode(), blob[8:], "note-signature")
+        return bool(blobs)
+
+# --- Section 9: the registry, and the key state that follows from it
+
+class Registry:
+    """Replays items in their order. A bundle may leave out those that its keys don't need."""
+    def __init__(self, vkey): self.vkey, self.gap, self.keys, self.last, self.index, self.ended = vkey, False, {}, None, -1, False
+
+    def known(self, kid, role):
+        self.present(kid in self.keys and self.keys[kid].superseded is None, f"the item of key {kid.hex()}")
+        demand(self.keys[kid].role == role, "key-unknown", kid.hex())
+        return self.keys[kid]
+
+    def present(self, good, what):
+        demand(good or not self.gap, "registry-missing", what, Missing)
+        demand(good, "key-unknown", what)
+
+    def bring(self, key, role, iss, streams, silence, index, signer, how):
+        kid = kid_of(key)
+        demand(kid not in self.keys, "key-exists", kid.hex())
+        self.keys[kid] = Record(kid=kid, key=key, role=role, iss=iss, streams=streams, silence=silence, enrolled=index, signer=signer,
+                                how=how, superseded=None, suspect=None, revoked=None, rotation=None)
+
+    def add(self, item, index):
+        """Returns the restriction under which the item counts."""
+        content, kind, place = item.content, item.content["kind"], item.place
+        demand(item.item, "registry-malformed", place)
+        demand(not self.ended, "log-ended", place)
+        follows = item.seq == (self.last.seq + 1 if self.last else 0)
+        demand(item.prev == self.last.hash if follows and self.last else not self.last or item.seq > self.last.seq, "registry-order", place)
+        demand(index > self.index, "registry-order", place)
+        demand((kind == "policy") == (item.seq == 0), "entry-zero", place)
+        self.gap, self.last, self.index = self.gap or not follows, item, index
+        if kind == "policy":
+            demand(content["origin"] == self.vkey.name and content["log"] == self.vkey.key and index == 0, "entry-zero", place)
+            for each in content["operators"]: self.bring(each["key"], "operator", each["iss"], [each["for"]], 0, 0, None, kind)
+            demand(item.kid in self.keys and self.keys[item.kid].iss == item.iss, "entry-zero", place)
+            return check_signed(item, self.keys[item.kid].key)
+        signer = self.known(item.kid, "operator")
+        restriction = check_use(signer, item, index)
+        check_signed(item, signer.key)
+        self.apply(kind, content, index, signer)
+        return restriction
+
+    def apply(self, kind, content, index, signer):
+        def may(org): demand(signer.streams[0] in ("*", org), "operator-org", org)
+        if kind == "operator-added":
+            added = content["operator"]
+            may(added["for"])
+            self.bring(added["key"], "operator", added["iss"], [added["for"]], 0, index, signer, kind)
+        elif kind in ("enrol", "re-enrol"):
+            may(org_of(content["device"]))
+            current = [key for key in self.keys.values() if key.iss == content["device"] and key.superseded is None]
+            demand(not current or kind == "re-enrol", "key-exists", content["device"])
+            self.present(current or kind == "enrol", f"the key of {content['device']}")
+            self.bring(content["key"], "device", content["device"], content["streams"], content["silence"], index, signer, kind)
+            for key in current: key.superseded = index
+        elif kind == "rotate":
+            rotation = parse_statement(content["statement"])
+            demand(rotation.content["kind"] == "key-rotated", "registry-malformed")
+            may(org_of(rotation.iss))
+            old = self.known(rotation.kid, "device")
+            demand(old.iss == rotation.iss, "key-unknown", rotation.place)
+            check_use(old, rotation, index)
+            check_signed(rotation, old.key)
+            self.bring(rotation.content["key"], "device", old.iss, old.streams, old.silence, index, signer, kind)
+            old.superseded, old.rotation = index, rotation
+        elif kind == "revoke":
+            self.present(content["kid"] in self.keys, content["kid"].hex())
+            key, since = self.keys[content["kid"]], content["from"]
+            may(org_of(key.iss) if key.role == "device" else key.streams[0])
+            demand(since <= index, "registry-malformed", since)
+            key.revoked = index if key.revoked is None else key.revoked
+            key.suspect = since if key.suspect is None else min(key.suspect, since)
+        else:
+            may("*")
+            self.ended = True
+
+    def root(self): return tree_root([leaf_hash(cbor2.dumps(leaf_of(self.keys[kid]))) for kid in sorted(self.keys)])
+def leaf_of(key): return [key.kid, key.role, key.iss, key.streams, key.silence, key.enrolled, key.superseded, key.suspect, key.revoked]
+
+def check_use(key, statement, index):
+    """Whether a statement at this index may be signed by the key (the table of section 9); returns the restriction."""
+    sub, place = statement.sub, statement.place
+    demand(key.iss == statement.iss and (key.role == "operator") == statement.item, "key-issuer", place)
+    allowed = ["registry"] if statement.item else ["sys", *key.streams]
+    demand(any(each in ("*", sub) or each.endswith("/*") and sub.startswith(each[:-1]) for each in allowed), "key-stream", place)
+    demand(index > key.enrolled or statement.item and statement.seq == 0, "key-not-enrolled", place)
+    superseded = key.superseded is not None and index > key.superseded
+    if key.rotation:
+        named = [seq for name, ch, seq, _ in key.rotation.content["heads"] if (name, ch) == (sub, statement.ch)]
+        superseded = statement.hash != key.rotation.hash and (statement.seq > max(named) if named else index >= key.superseded)
+    demand(not superseded, "key-superseded", place)
+    demand(key.revoked is None or index < key.revoked, "key-revoked", place)
+    return "declared-suspect-later" if key.suspect is not None and index >= key.suspect else None

@@ -1,0 +1,24 @@
+/**
+ * The whole attack table, by who attacks.
+ *
+ * @module
+ */
+import { ALONE } from "./alone.ts";
+import { BUNDLER_PROOFS } from "./bundler-proofs.ts";
+import { BUNDLER } from "./bundler.ts";
+import { DEVICE } from "./device.ts";
+import { FORMS } from "./forms.ts";
+import { LOG } from "./log.ts";
+import { OPERATOR } from "./operator.ts";
+import { OVERLOOKED } from "./overlooked.ts";
+import type { Attack } from "./town.ts";
+
+export const TABLE: readonly { readonly who: string; readonly rows: readonly Attack[] }[] = [
+  { who: "bundlers", rows: [...BUNDLER, ...BUNDLER_PROOFS] },
+  { who: "devices", rows: DEVICE },
+  { who: "logs", rows: LOG },
+  { who: "operators and witnesses", rows: OPERATOR },
+  { who: "forms", rows: FORMS },
+  { who: "statements alone", rows: ALONE },
+  { who: "what is easily overlooked", rows: OVERLOOKED },
+];
