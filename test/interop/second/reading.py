@@ -61,6 +61,7 @@ class Reader:
         if major == 5: return self.map(value, depth)
         if major == 6:
             demand(value == 4 or value in self.tags, "cbor-tag", value)
+            demand(value != 4 or depth < 16, "cbor-depth")   # its array is a level, too
             return self.decimal() if value == 4 else Tag(value, self.item(depth))
         if 20 <= value <= 22: return (False, True, None)[value - 20]
         demand(value == 27 and self.floats, "cbor-malformed", "float or simple value")
