@@ -14,8 +14,8 @@ export type NamedHead<S extends Link = Link> = { readonly head: Head; readonly b
 
 /** The heads that a set of statements names, of any number of devices. */
 export class HeadIndex<S extends Link = Link> {
-  /** By device, stream, chain and number; a device that contradicts itself has several for one number. */
-  readonly #byPlace = new Map<string, NamedHead<S>[]>();
+  /** By device, stream, chain and number, then by hash; a device that contradicts itself has several for one number. */
+  readonly #byPlace = new Map<string, Map<string, NamedHead<S>>>();
   readonly #newest = new Map<string, NamedHead<S>>();
 
   /** @param statements - any; only `heads` events on `sys` count */
@@ -26,19 +26,17 @@ export class HeadIndex<S extends Link = Link> {
     }
   }
 
-  /** The heads named at this place, one for each hash. */
-  at(iss: string, { sub, ch, seq }: Omit<Head, "hash">): readonly NamedHead<S>[] {
-    return this.#byPlace.get(`${chainKey(iss, sub, ch)}/${seq}`) ?? [];
-  }
-
   /** The statement that names exactly this one: the tail of its chain is attested. */
   attests(iss: string, head: Head): S | undefined {
-    return this.at(iss, head).find((named) => equalBytes(named.head.hash, head.hash))?.by;
+    return this.#hashesAt(iss, head)?.get(toHex(head.hash))?.by;
   }
 
   /** A head at this place with another hash: the device signed two statements of one number, a `fork`. */
   contradicts(iss: string, head: Head): NamedHead<S> | undefined {
-    return this.at(iss, head).find((named) => !equalBytes(named.head.hash, head.hash));
+    for (const named of this.#hashesAt(iss, head)?.values() ?? []) {
+      if (!equalBytes(named.head.hash, head.hash)) return named;
+    }
+    return undefined;
   }
 
   /** The highest number named of a chain: whatever is held below it is not the tail. */
@@ -46,14 +44,21 @@ export class HeadIndex<S extends Link = Link> {
     return this.#newest.get(chainKey(iss, sub, ch));
   }
 
+  #hashesAt(
+    iss: string,
+    { sub, ch, seq }: Omit<Head, "hash">,
+  ): ReadonlyMap<string, NamedHead<S>> | undefined {
+    return this.#byPlace.get(`${chainKey(iss, sub, ch)}/${seq}`);
+  }
+
   #add(named: NamedHead<S>): void {
     const { head, by } = named;
     const chain = chainKey(by.claims.iss, head.sub, head.ch);
     const place = `${chain}/${head.seq}`;
-    const known = this.#byPlace.get(place) ?? [];
-    if (known.every((other) => !equalBytes(other.head.hash, head.hash))) {
-      this.#byPlace.set(place, [...known, named]);
-    }
+    let known = this.#byPlace.get(place);
+    if (known === undefined) this.#byPlace.set(place, (known = new Map<string, NamedHead<S>>()));
+    const hash = toHex(head.hash);
+    if (!known.has(hash)) known.set(hash, named);
     const newest = this.#newest.get(chain);
     if (newest === undefined || newest.head.seq < head.seq) this.#newest.set(chain, named);
   }

@@ -127,8 +127,19 @@ export class KeyState {
    */
   itemsFor(kid: Uint8Array): number[] {
     const items = new Set([0]);
-    const keys = new Map<string, KeyRecord>();
-    this.#collect(kid, items, keys);
+    const seen = new Set<string>();
+    // A list and no recursion: whoever writes the registry decides how long the way back is.
+    const open = [kid];
+    for (let next = open.pop(); next !== undefined; next = open.pop()) {
+      const name = toHex(next);
+      const record = this.get(next);
+      if (record === undefined || seen.has(name)) continue;
+      seen.add(name);
+      for (const n of [record.item, ...record.changes]) items.add(n);
+      const before = this.#before.get(name);
+      for (const signer of this.#changers.get(name)?.values() ?? []) open.push(signer);
+      for (const behind of [record.by, before]) if (behind !== undefined) open.push(behind);
+    }
     return [...items].toSorted((a, b) => a - b);
   }
 
@@ -145,19 +156,8 @@ export class KeyState {
     return chain;
   }
 
-  #collect(kid: Uint8Array, items: Set<number>, seen: Map<string, KeyRecord>): void {
-    const record = this.get(kid);
-    if (record === undefined || seen.has(toHex(kid))) return;
-    seen.set(toHex(kid), record);
-    for (const n of [record.item, ...record.changes]) items.add(n);
-    if (record.by !== undefined) this.#collect(record.by, items, seen);
-    for (const signer of this.#changers.get(toHex(kid)) ?? []) this.#collect(signer, items, seen);
-    const before = this.#before.get(toHex(kid));
-    if (before !== undefined) this.#collect(before, items, seen);
-  }
-
   /** Kid to the operators that changed or revoked it; and a rotated or re-enrolled key to the one before. */
-  readonly #changers = new Map<string, Uint8Array[]>();
+  readonly #changers = new Map<string, Map<string, Uint8Array>>();
   readonly #before = new Map<string, Uint8Array>();
 
   #checkOrder({ claims }: Statement, index: number): void {
@@ -353,7 +353,8 @@ export class KeyState {
   }
 
   #noteChange(kid: Uint8Array, signer: Uint8Array): void {
-    this.#changers.set(toHex(kid), [...(this.#changers.get(toHex(kid)) ?? []), signer]);
+    const signers = this.#changers.get(toHex(kid)) ?? new Map<string, Uint8Array>();
+    this.#changers.set(toHex(kid), signers.set(toHex(signer), signer));
   }
 
   #keyTree(): KeyTree {

@@ -276,8 +276,10 @@ describe("heads", () => {
       saying("h2", [head(4, "x4")]),
       saying("h3", [head(4, "a4")]),
     ]);
-    expect(index.at("city/gw-1", head(4, "a4"))).toHaveLength(2);
+    expect(index.attests("city/gw-1", head(4, "a4"))?.hash).toEqual(hashOf("h1"));
+    expect(index.attests("city/gw-1", head(4, "x4"))?.hash).toEqual(hashOf("h2"));
     expect(index.contradicts("city/gw-1", head(4, "a4"))?.by.hash).toEqual(hashOf("h2"));
+    expect(index.contradicts("city/gw-1", head(4, "x4"))?.by.hash).toEqual(hashOf("h1"));
     expect(index.contradicts("city/gw-1", head(5, "a5"))).toBeUndefined();
   });
 
