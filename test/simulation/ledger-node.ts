@@ -93,6 +93,12 @@ export class LedgerNode {
     return Number(this.store.db.prepare("SELECT max(size) AS size FROM batches").get()?.["size"]);
   }
 
+  /** Size of the tree whose checkpoint is out; 0 where there is none. */
+  get publishedSize(): number {
+    const note = this.files.read(`${PUBLIC}/checkpoint`);
+    return note === undefined ? 0 : Number(new TextDecoder().decode(note).split("\n")[1]);
+  }
+
   /** Puts the enrolment of a device into the operator's inbox, after those that are in the log or wait already. */
   async enrol(iss: string): Promise<void> {
     const last = [...this.#inbox.values()].at(-1)?.statement ?? this.#lastItem();

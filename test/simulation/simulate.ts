@@ -122,9 +122,9 @@ async function begin(town: Town): Promise<void> {
   look();
 }
 
-/** In the middle of it all: what is published by now re-derives, unless its folder was lost a moment ago. */
+/** In the middle of it all: what is published by now re-derives, unless some of it is still on its way, or its folder was lost a moment ago. */
 function judgeLogIfWhole({ world, node }: Town): void {
-  if (!node.mustStop && node.files.read("/public/checkpoint") !== undefined) judgeLog(world, node);
+  if (!node.mustStop && node.publishedSize === world.witness.entries.length) judgeLog(world, node);
 }
 
 /** Everybody runs, and has read each meter a few times: what was missing before is told with the next reading. */

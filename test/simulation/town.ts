@@ -23,7 +23,7 @@ export type Town = {
 };
 
 /** Telegrams of one meter while faults go on. */
-const TELEGRAMS = { least: 4, most: 16 };
+const TELEGRAMS = { least: 3, most: 12 };
 /** Now and then so many times more. */
 const MANY = 5;
 const DURATION_MS = { least: 5000, most: 400_000 };
@@ -36,7 +36,7 @@ export async function foundTown(world: World): Promise<Town> {
   const node = new LedgerNode(world, random.chance(0.5) ? young : old, anchorConfig(random));
   const names = random.chance(0.1) ? ["a", "b", "c"] : ["a", "b"];
   const devices = names.map((name) => new Device(world, deviceOptions(name, random), { next: 1 }));
-  const long = random.chance(0.04) ? LONG : 1;
+  const long = random.chance(0.03) ? LONG : 1;
   const endMs = long * random.scale(DURATION_MS.least, DURATION_MS.most);
   const tickMs = endMs / ((random.chance(0.1) ? MANY : 1) * random.between(TELEGRAMS.least, TELEGRAMS.most));
   return { world, node, devices, copies: [], endMs, tickMs };
