@@ -33,8 +33,9 @@ class Judge:
             except (Invalid, Missing) as refusal: found[type(refusal)] = found[type(refusal)] or refusal
         worst = found[Invalid] or found[Missing]
         result = "failed" if found[Invalid] else "passed" if ready and not worst else "not-done"
-        code = {"code": worst.args[0], "reason": worst.args[1]} if worst else {}
-        self.checks[name] = {"name": name, "result": result, **code, **({} if ready else {"reason": "a check that it builds on did not pass"})}
+        why = {"code": worst.args[0], "reason": worst.args[1]} if worst else {}
+        why = why if ready else {"reason": "a check that it builds on did not pass"}
+        self.checks[name] = {"name": name, "result": result, **why}
 
     def verdict(self):
         wrong, missing = ([each["code"] for each in self.checks.values() if each["result"] == result and "code" in each]
@@ -54,6 +55,9 @@ class Judge:
         for name in self.policy.witnesses: self.policy.cosigned(note, name)
         demand(self.policy.cosigned(note, self.policy.quorum), "quorum-unmet", self.policy.quorum, Missing)
 
+    def enrolled(self, statement, key):
+        self.pinned(statement.iss, key if statement.item else key.signer)
+
     def pinned(self, iss, signer):
         """Whether one comes from the operator that signed an enrolment (or an item) up to the pinned key"""
         if not self.policy.operators: return self.restrict("operators-not-pinned")
@@ -66,7 +70,8 @@ class Judge:
 
 LEAF = (HASH, TEXT, TEXT, within(list, lambda _: True, "key-state"), UINT, UINT, or_null(UINT), or_null(UINT), or_null(UINT))
 BLOBS = Maybe([BYTES, 1])
-BUNDLE = {"v": uint(1, 1), "scope": [(TEXT, TEXT, CHAIN, UINT, UINT), 1], "logs": [{"vkey": TEXT, "checkpoint": text(0, 262144)}, 1],
+BUNDLE = {"v": uint(1, 1), "scope": [(TEXT, TEXT, CHAIN, UINT, UINT), 1],
+          "logs": [{"vkey": text(0, 512), "checkpoint": text(0, 262144)}, 1],
           "statements": [BYTES, 1], "registry": [BYTES, 1], "keys": [(UINT, BYTES, UINT, UINT, [HASH, 0]), 1],
           "consistency": [(UINT, UINT, [HASH, 0]), 0], "timestamps": BLOBS, "content": BLOBS, "disclosures": BLOBS}
 
@@ -78,7 +83,7 @@ class Bundle(Judge):
             self.step("witnesses", ["log"], lambda log: self.witnessed(log.note), self.logs)
             self.step("receipts", ["log"], self.receipt, self.statements + self.items)
             self.step("registry", ["receipts"], self.registry, self.logs)
-            self.step("operators", ["registry"], lambda each, key: self.pinned(each.iss, key if each.item else key.signer), self.keyed())
+            self.step("operators", ["registry"], self.enrolled, self.keyed())
             self.known = {(id(each.log), each.kid): key for each, key in self.keyed()}
             self.step("keys", ["receipts"], self.leaf, [leaf for leaf in self.leaves if leaf.log.replayed])
             if self.passed("keys"):
@@ -98,7 +103,8 @@ class Bundle(Judge):
         demand(len(self.scope) <= 4096, "member-range")
         demand(all(first <= last for _, _, _, first, last in self.scope), "bundle-scope")
         self.statements, self.items = ([parse_statement(each, True) for each in parts[name]] for name in ("statements", "registry"))
-        self.logs = [Record(vkey=parse_vkey(each["vkey"], 1), text=each["checkpoint"], leaves={}, paths={}, said={}, replayed=False) for each in parts["logs"]]
+        self.logs = [Record(vkey=parse_vkey(each["vkey"], 1), text=each["checkpoint"], leaves={}, paths={}, said={}, replayed=False)
+                     for each in parts["logs"]]
         demand(all(log < len(self.logs) for log, *_ in parts["keys"] + parts["consistency"]), "member-range")
         for log, old, path in parts["consistency"]:
             self.logs[log].paths[old] = path
@@ -228,9 +234,11 @@ class Bundle(Judge):
 
     def complete(self, scope):
         iss, sub, ch, first, last = scope
-        inside = {each.seq: each for each in self.statements if [each.iss, each.sub, each.ch] == scope[:3] and first <= each.seq <= last}
+        held = {each.seq: each for each in self.statements if [each.iss, each.sub, each.ch] == scope[:3]}
+        inside = {seq: each for seq, each in held.items() if first <= seq <= last}
         demand(inside, "bundle-scope", f"{iss}/{sub}", Missing)
-        named = [head for each in self.statements if each.iss == iss and each.content["kind"] == "heads" for head in each.content["heads"]]
+        named = [head for each in self.statements if each.iss == iss and each.content["kind"] == "heads"
+                 for head in each.content["heads"]]
         attested = last in inside and [sub, ch, last, inside[last].hash] in named
         self.restrict(None if len(inside) == last - first + 1 else "hole")
         self.restrict(None if attested else "tail-not-attested")
@@ -257,7 +265,7 @@ class Alone(Judge):
             self.step("receipts", [], lambda function, *data: function(*data),
                       [(self.promise, each) for each in self.statement.receipts] + [(self.promised,)])
             self.step("registry", ["receipts"], self.registry, [(copy,)])
-            self.step("operators", ["registry"], lambda: self.pinned(self.statement.iss, self.key if self.statement.item else self.key.signer))
+            self.step("operators", ["registry"], lambda: self.enrolled(self.statement, self.key))
             self.step("keys", ["registry"], lambda: self.restrict(check_use(self.key, self.statement, self.receipt.index)))
             self.step("signatures", ["registry"], lambda: check_signed(self.statement, self.key.key))
 
@@ -306,9 +314,9 @@ class Log(Judge):
         self.step("registry", ["entries"], self.registry)
         self.step("key-state", ["registry"], self.key_state)
         devices = [key for key in self.state.keys.values() if key.role == "device"] if self.state else []
-        self.step("operators", ["key-state"], self.enrolled, devices)
+        self.step("operators", ["key-state"], self.device, devices)
 
-    def enrolled(self, key):
+    def device(self, key):
         try:
             self.pinned(key.iss, key.signer)
         except Missing as refusal:
@@ -403,11 +411,12 @@ def registry_of(folder, policy):
     return [(log.places[item.hash], item) for item in log.items]
 
 def unread(name, code):
-    return {"file": name, "verdict": "invalid", "code": code, "restrictions": [], "checks": [{"name": "file", "result": "failed", "code": code}]}
+    checks = [{"name": "file", "result": "failed", "code": code}]
+    return {"file": name, "verdict": "invalid", "code": code, "restrictions": [], "checks": checks}
 
 def case(line):
-    """One line of a batch: {file, policy, data | log, since?, registry?: [[index, item]...]} or {file, ed25519: [key, message, signature]}
-    or {file, policy}, bytes in base64; `log` is a folder"""
+    """One line of a batch: {file, policy, data | log, since?, registry?: [[index, item]...]}, {file, policy}, or
+    {file, ed25519: [key, message, signature]}; bytes are in base64, `log` is a folder"""
     said, raw = json.loads(line), base64.b64decode
     if "ed25519" in said:
         judge = Judge(said["file"], None)
@@ -435,13 +444,14 @@ def verdicts(options):
             for name in options.files)
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], epilog="Exit: 0 verified (restrictions included), 1 invalid, "
-                                     "2 usage, 3 not verifiable; of several files the worst: 1, then 3, then 0.")
+    epilog = "Exit: 0 verified (restrictions included), 1 invalid, 2 usage, 3 not verifiable; of several the worst: 1, then 3."
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], epilog=epilog)
     commands = parser.add_subparsers(dest="command", required=True)
-    files, log = commands.add_parser("verify", help="statements and bundles"), commands.add_parser("log", help="a log's public directory")
+    files = commands.add_parser("verify", help="statements and bundles")
+    log = commands.add_parser("log", help="a log's public directory")
     commands.add_parser("batch", help="cases as JSON, one a line, from stdin").set_defaults(strict=False)
     files.add_argument("files", nargs="+", metavar="FILE")
-    files.add_argument("--log", metavar="DIR", help="the log's public directory: brings the registry for statements outside a bundle")
+    files.add_argument("--log", metavar="DIR", help="its public directory, for statements outside a bundle")
     log.add_argument("place", metavar="DIR")
     log.add_argument("--since", metavar="NOTE", help="an older checkpoint of this log: proves that it only grew since")
     for each in (files, log):

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -31,6 +32,7 @@ import {
   type Evidence,
   type Town,
 } from "../support/attacks/town.ts";
+import { auditCommand } from "../support/audit-command.ts";
 import { seededBit } from "../support/bit-flips.ts";
 import { logDirectories } from "../support/log-directories.ts";
 import { memoryPlace } from "../support/memory-place.ts";
@@ -41,6 +43,7 @@ import { sharedJson } from "../support/shared.ts";
 import { vectors } from "../support/vectors.ts";
 
 const python = findPython();
+const VERIFY = join(import.meta.dirname, "..", "interop", "verify.py");
 const provider = createNodeProvider();
 const ROWS = TABLE.flatMap(({ rows }) => rows);
 
@@ -156,6 +159,43 @@ describe.skipIf(python === undefined)("two verifiers agree", () => {
     );
   });
 
+  test("as commands: what they print and how they end", async () => {
+    const { town, evidence } = table[0] as Made;
+    const folder = mkdtempSync(join(tmpdir(), "tally-second-"));
+    const file = (name: string, content: string | Uint8Array): string => {
+      writeFileSync(join(folder, name), content);
+      return join(folder, name);
+    };
+    try {
+      const good = file("good.tally", evidence.bytes);
+      const cut = file("cut.tally", evidence.bytes.subarray(0, 1000));
+      const policy = file("policy.txt", evidence.policy);
+      const unwitnessed = file("unwitnessed.txt", evidence.policy.replace(/^quorum .*/m, "quorum none"));
+      const stranger = file(
+        "stranger.txt",
+        `log ${formatVkey("other.example/2026", town.water.key)}\nquorum none\n`,
+      );
+      const bad = file("bad.txt", "believe everybody\n");
+      const exits = [];
+      for (const args of [
+        [good, "--policy", policy],
+        [good, cut, join(folder, "nothing-here"), "--policy", policy],
+        [good, "--policy", unwitnessed, "--strict"],
+        [good, "--policy", stranger],
+        [good, "--policy", bad],
+      ]) {
+        const ours = await auditCommand("verify", ...args, "--json");
+        const theirs = spawnSync(python ?? "", [VERIFY, "verify", ...args], { encoding: "utf8" });
+        exits.push(theirs.status);
+        expect(theirs.status).toBe(ours.exit);
+        expect(judgedLines(theirs.stdout)).toEqual(judgedLines(ours.stdout));
+      }
+      expect(exits).toEqual([0, 1, 3, 3, 2]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   test.skipIf(!need("shared"))("over the 914 signatures of C2SP/CCTV, of which 43 are good", async () => {
     const signatures = sharedJson("vectors/ed25519-edge-cases/ed25519vectors.json") as EdgeCase[];
     const { accepted } = sharedJson("vectors/ed25519-edge-cases/verdicts.json") as {
@@ -171,6 +211,16 @@ describe.skipIf(python === undefined)("two verifiers agree", () => {
     expect(good).toHaveLength(43);
   });
 });
+
+/** The verdicts that a command printed, one a line, without the checks' names. */
+const judgedLines = (stdout: string): unknown[] =>
+  stdout
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => {
+      const { file, verdict, code, restrictions } = JSON.parse(line) as Judged & { readonly file: string };
+      return { file, verdict, code, restrictions };
+    });
 
 type Vector = { readonly name: string; readonly hex?: string };
 type EdgeCase = { readonly number: number; readonly key: string; readonly msg: string; readonly sig: string };

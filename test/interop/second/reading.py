@@ -131,11 +131,13 @@ def named(pattern, most=99, code="name-malformed"):
 def or_null(shape): return lambda value: None if value is None else check(shape, value)
 
 def cose_key(value):                                     # section 5
-    size = {key: (type(each), len(each) if isinstance(each, bytes) else each) for key, each in value.items()} if type(value) is dict else 0
+    demand(isinstance(value, dict), "key-malformed")
+    size = {key: (type(each), len(each) if isinstance(each, bytes) else each) for key, each in value.items()}
     octet_32, curve = (bytes, 32), lambda type_, name: {1: (int, type_), -1: (int, name), -2: (bytes, 32)}
     demand(size in (curve(1, 6), {**curve(2, 1), -3: octet_32}), "key-malformed")
 
-INT, BOOL, BYTES, NUMBER, VALUE = (within(kind, lambda _: True) for kind in (int, bool, bytes, (int, Decimal), (int, Decimal, float)))
+INT, BOOL, BYTES, NUMBER, VALUE = (
+    within(kind, lambda _: True) for kind in (int, bool, bytes, (int, Decimal), (int, Decimal, float)))
 HASH, CHAIN, UINT, SIZE, TEXT, REASON = octets(32), octets(8), uint(), uint(1), text(), text(1, 200)
 PATH = r"[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*"   # section 2
 ISS, STREAM, ORG = named(r"[a-z0-9-]{1,32}/[a-z0-9-]{1,64}"), named(PATH, 128), named(r"\*|[a-z0-9-]{1,32}")

@@ -19,7 +19,9 @@ HALF_N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551 // 2
 @functools.lru_cache(1024)                               # the receipts of one batch share a signature
 def check_ed25519(key, message, signature, code="signature-invalid"):
     """Strict: Debian's OpenSSL alone lets pass points of small order and encodings that are not canonical."""
-    for y in (int.from_bytes(point, "little") % 2**255 for point in (key, signature[:32])): demand(y < P and y not in SMALL_ORDER, code)
+    for point in (key, signature[:32]):
+        y = int.from_bytes(point, "little") % 2**255
+        demand(y < P and y not in SMALL_ORDER, code)
     demand(len(signature) == 64 and int.from_bytes(signature[32:], "little") < L, code)
     attempt(code, lambda: ed25519.Ed25519PublicKey.from_public_bytes(key).verify(signature, message))
 
@@ -47,7 +49,8 @@ def cose(data, limit, ordered=True):
 
 # --- Sections 3 to 5 and 9: what statements, events and registry items look like
 
-EVENT, ITEM, BOOT = (f"application/{each}" for each in ("vnd.tallystick.event+cbor", "vnd.tallystick.registry+cbor", "eat-ucs+cbor"))
+EVENT, ITEM = "application/vnd.tallystick.event+cbor", "application/vnd.tallystick.registry+cbor"
+BOOT = "application/eat-ucs+cbor"
 HEADER = {1: INT, 3: Maybe(within((int, str), lambda _: True)), 4: HASH, 15: within(dict, lambda _: True), 16: INT, 258: Maybe(INT),
           259: Maybe(lambda value: check(TEXT if isinstance(value, str) else UINT, value)), 260: Maybe(TEXT)}
 
@@ -65,14 +68,15 @@ EVENTS = {
                       "names": [(TEXT, or_null(TEXT), listed("counter", "gauge", "text"), WIDTH), 0]},
     "heads": {"all": BOOL, "heads": HEADS, "part": Maybe((UINT, UINT))},
     "boot": {"version": TEXT, "boot": octets(16), "alive": Maybe(UINT), "uptime": Maybe(NUMBER)},
-    "gap": {"reason": REASON, "count": UINT, "chain": Maybe((STREAM, CHAIN)), "seq": Maybe((UINT, UINT)), "time": Maybe((NUMBER, NUMBER))},
+    "gap": {"reason": REASON, "count": UINT, "chain": Maybe((STREAM, CHAIN)), "seq": Maybe((UINT, UINT)),
+            "time": Maybe((NUMBER, NUMBER))},
     "clock-step": {"before": NUMBER, "after": NUMBER, "uptime": NUMBER, "tq": uint(0, 3)},
     "stream-closed": {"reason": REASON}, "config-changed": {"hash": HASH}, "erased": {"hash": HASH, "order": TEXT},
     "meter-changed": {"old": TEXT, "new": TEXT, "last": REGISTERS, "first": REGISTERS},
     "key-rotated": {"key": cose_key, "heads": HEADS}, "access": {"who": TEXT, "what": TEXT, "purpose": TEXT},
     "refused": {"seq": UINT, "hash": HASH, "code": TEXT, "sub": Maybe(TEXT)},
-    "toll-transaction": {"tx": TEXT, "plaza": TEXT, "lane": TEXT, "t": NUMBER, "direction": TEXT, "class": (or_null(UINT), or_null(UINT)),
-                         "tag": AGAIN, "plate": AGAIN, "validity": TEXT, "amount": Maybe(AMOUNT), "refs": [HASH, 0], "supersedes": AGAIN},
+    "toll-transaction": {"tx": TEXT, "plaza": TEXT, "lane": TEXT, "t": NUMBER, "direction": TEXT, "validity": TEXT,
+                         "class": (or_null(UINT), or_null(UINT)), "tag": AGAIN, "plate": AGAIN, "amount": Maybe(AMOUNT), "refs": [HASH, 0], "supersedes": AGAIN},
     "toll-adjustment": {"ref": HASH, "reason": REASON, "amount": AMOUNT, "supersedes": AGAIN}}
 
 ACTS_FOR = {"iss": OPERATOR, "for": ORG, "key": cose_key}
@@ -142,7 +146,8 @@ def parse_statement(data, transparent=False):
     message = cose(data, 1 << 22 if transparent else 32768)
     receipts = message.unprotected.get(394, []) if transparent else []
     demand(message.unprotected == ({394: receipts} if receipts else {}), "cose-unprotected")
-    demand(isinstance(receipts, list) and len(receipts) <= 16 and all(isinstance(each, bytes) for each in receipts), "cose-unprotected")
+    demand(isinstance(receipts, list) and len(receipts) <= 16, "cose-unprotected")
+    demand(all(isinstance(each, bytes) for each in receipts), "cose-unprotected")
     demand(all(len(each) <= 65536 for each in receipts), "too-large")
     header, payload = message.header, message.payload
     demand(isinstance(payload, bytes), "cose-malformed")
@@ -159,7 +164,8 @@ def parse_statement(data, transparent=False):
     demand(good, "statement-malformed")
     check(CLAIMS, claims)
     iss, sub, seq, item = claims[1], claims[2], claims["seq"], kind == ITEM
-    demand((6 in claims) == (claims["tq"] != 0) and ("prev" in claims) == (seq != 0) and ("ch" in claims) != item, "statement-claims")
+    demand((6 in claims) == (claims["tq"] != 0) and ("prev" in claims) == (seq != 0), "statement-claims")
+    demand(("ch" in claims) != item, "statement-claims")
     demand(item == (sub == "registry") and (kind != BOOT or sub == "sys"), "statement-claims")
     demand(not item or (iss.endswith("/operator") and "seen" not in claims), "statement-claims")
     names = check_pack(claims, payload) if kind == 112 else []

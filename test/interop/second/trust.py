@@ -1,4 +1,4 @@
-"""Whom one believes: the trust policy, and the registry with the key state that follows from it (docs/formats.md sections 9 and 11)."""
+"""Whom one believes: the trust policy, the registry and its key state (docs/formats.md sections 9 and 11)."""
 import re
 from types import SimpleNamespace as Record
 import cbor2
@@ -54,11 +54,13 @@ class Policy:
 
     def cosigned(self, note, name):
         if name in self.groups: return sum([self.cosigned(note, each) for each in self.groups[name][1]]) >= self.groups[name][0]
-        blobs = signatures_of(note, self.witnesses[name])
+        vkey = self.witnesses[name]
+        blobs = signatures_of(note, vkey)
         for blob in blobs:
             time = int.from_bytes(blob[:8], "big")
             demand(len(blob) == 72 and time < 2**53, "note-signature", name)
-            check_ed25519(self.witnesses[name].raw, f"cosignature/v1\ntime {time}\n{note.body}".encode(), blob[8:], "note-signature")
+            signed = f"cosignature/v1\ntime {time}\n{note.body}".encode()
+            check_ed25519(vkey.raw, signed, blob[8:], "note-signature")
         return bool(blobs)
 
 # --- Section 9: the registry, and the key state that follows from it
@@ -88,7 +90,8 @@ class Registry:
         demand(item.item, "registry-malformed", place)
         demand(not self.ended, "log-ended", place)
         follows = item.seq == (self.last.seq + 1 if self.last else 0)
-        demand(item.prev == self.last.hash if follows and self.last else not self.last or item.seq > self.last.seq, "registry-order", place)
+        demand(not self.last or item.seq > self.last.seq, "registry-order", place)
+        demand(not (follows and self.last) or item.prev == self.last.hash, "registry-order", place)
         demand(index > self.index, "registry-order", place)
         demand((kind == "policy") == (item.seq == 0), "entry-zero", place)
         self.gap, self.last, self.index = self.gap or not follows, item, index
@@ -138,7 +141,8 @@ class Registry:
             self.ended = True
 
     def root(self): return tree_root([leaf_hash(cbor2.dumps(leaf_of(self.keys[kid]))) for kid in sorted(self.keys)])
-def leaf_of(key): return [key.kid, key.role, key.iss, key.streams, key.silence, key.enrolled, key.superseded, key.suspect, key.revoked]
+def leaf_of(key):
+    return [key.kid, key.role, key.iss, key.streams, key.silence, key.enrolled, key.superseded, key.suspect, key.revoked]
 
 def check_use(key, statement, index):
     """Whether a statement at this index may be signed by the key (the table of section 9); returns the restriction."""
