@@ -98,7 +98,8 @@ export class AgentGround implements Ground {
   /** As with the anchor: closing the database only tidies up. And at its start the agent waits for room on a full disk, and then goes on. */
   harmless(call: Call, told: Told): boolean {
     if (isJournalName(call, told)) return true;
-    const closing = told.words.includes('"msg":"stopped"') && /agent\.(db|lock)(-wal|-shm|-journal)?$/.test(call.path);
+    const closing =
+      told.words.includes('"msg":"stopped"') && /agent\.(db|lock)(-wal|-shm|-journal)?$/.test(call.path);
     return closing || told.words.includes('"code":"storage-full"');
   }
 

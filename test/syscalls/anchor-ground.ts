@@ -100,7 +100,9 @@ export class AnchorGround implements Ground {
    */
   harmless(call: Call, told: Told): boolean {
     if (isJournalName(call, told)) return true;
-    return told.words.includes('"msg":"stopped"') && /anchor\.(db|lock)(-wal|-shm|-journal)?$/.test(call.path);
+    return (
+      told.words.includes('"msg":"stopped"') && /anchor\.(db|lock)(-wal|-shm|-journal)?$/.test(call.path)
+    );
   }
 
   async #begin(): Promise<void> {

@@ -128,9 +128,14 @@ export function judge(one: Case, told: Told, harmless: (call: Call, told: Told) 
     const findings = exit.signal === "SIGKILL" ? [] : [finding("F7", `killed, and ended with ${exit.code}`)];
     return { how: "ended", call, findings };
   }
-  const after = trace.calls.slice(trace.calls.indexOf(call) + 1);
+  const at = trace.calls.indexOf(call);
+  // A database that is being made has no write-ahead log yet: SQLite takes back what it had written, into a file that holds nothing of ours.
+  const isBeingMade = !trace.calls.slice(0, at).some(({ path }) => path === `${call.path}-wal`);
   const retried =
-    one.group !== "folder" && call.syscall.endsWith("sync") && after.some(({ path }) => path === call.path);
+    call.syscall.endsWith("sync") &&
+    one.group !== "folder" &&
+    !(call.path.endsWith(".db") && isBeingMade) &&
+    trace.calls.slice(at + 1).some(({ path }) => path === call.path);
   if (exit.code === 0) {
     const findings = harmless(call, told)
       ? []
