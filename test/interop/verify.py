@@ -103,6 +103,13 @@ class Bundle(Judge):
         demand(len(self.scope) <= 4096, "member-range")
         demand(all(first <= last for _, _, _, first, last in self.scope), "bundle-scope")
         self.statements, self.items = ([parse_statement(each, True) for each in parts[name]] for name in ("statements", "registry"))
+        self.held, self.streams, self.heads = {}, {}, {}
+        for each in self.statements:
+            self.held.setdefault((each.iss, each.sub, each.ch, each.seq), each)
+            self.streams.setdefault((each.iss, each.sub), []).append(each)
+            if each.content["kind"] == "heads":
+                self.heads.setdefault(each.iss, set()).update(map(tuple, each.content["heads"]))
+        self.enveloped = {each.payload for each in self.statements if 258 in each.header}
         self.logs = [Record(vkey=parse_vkey(each["vkey"], 1), text=each["checkpoint"], leaves={}, paths={}, said={}, replayed=False)
                      for each in parts["logs"]]
         demand(all(log < len(self.logs) for log, *_ in parts["keys"] + parts["consistency"]), "member-range")
@@ -202,7 +209,7 @@ class Bundle(Judge):
             self.restrict(check_use(key, each, each.index))
 
     def at(self, *place):
-        return next((each for each in self.statements if (each.iss, each.sub, each.ch, each.seq) == place), None)
+        return self.held.get(place)
 
     def chain(self, each):
         """Section 6"""
@@ -218,7 +225,7 @@ class Bundle(Judge):
         if seq:
             return
         demand(each.content["kind"] == "stream-opened", "fork", each.place)
-        others = [other for other in self.statements if (other.iss, other.sub) == (iss, sub) and other.ch != ch]
+        others = [other for other in self.streams[iss, sub] if other.ch != ch]
         openings = [other for other in others if other.content["kind"] == "stream-opened" and other.seq == 0]
         before = each.content["before"]
         if before == "none":
@@ -234,12 +241,10 @@ class Bundle(Judge):
 
     def complete(self, scope):
         iss, sub, ch, first, last = scope
-        held = {each.seq: each for each in self.statements if [each.iss, each.sub, each.ch] == scope[:3]}
-        inside = {seq: each for seq, each in held.items() if first <= seq <= last}
+        chain = [each for each in self.streams.get((iss, sub), ()) if each.ch == ch]
+        inside = {each.seq: each for each in reversed(chain) if first <= each.seq <= last}
         demand(inside, "bundle-scope", f"{iss}/{sub}", Missing)
-        named = [head for each in self.statements if each.iss == iss and each.content["kind"] == "heads"
-                 for head in each.content["heads"]]
-        attested = last in inside and [sub, ch, last, inside[last].hash] in named
+        attested = last in inside and (sub, ch, last, inside[last].hash) in self.heads.get(iss, ())
         self.restrict(None if len(inside) == last - first + 1 else "hole")
         self.restrict(None if attested else "tail-not-attested")
 
@@ -252,7 +257,7 @@ class Bundle(Judge):
                 demand(roots == (root, log.note.root), "log-fork", each.place)
 
     def contained(self, content):
-        demand(any(258 in each.header and each.payload == sha256(content) for each in self.statements), "content-mismatch")
+        demand(sha256(content) in self.enveloped, "content-mismatch")
 
 # --- A statement outside a bundle
 
