@@ -26,6 +26,7 @@ type OutboxQueries = {
   readonly old: Query<{ id: number; size: number }>;
   readonly droppable: Query<Droppable>;
   readonly openings: Query<Droppable>;
+  readonly heads: Query<Droppable>;
   readonly tells: Query<LetGo>;
   readonly insert: StatementSync;
   readonly insertBytes: StatementSync;
@@ -42,6 +43,12 @@ type OutboxQueries = {
 
 const FIELDS = "o.id, c.sub, o.seq, o.hash, o.size, o.state FROM outbox o JOIN chain c ON c.id = o.chain";
 const DROPPABLE = "SELECT id, chain, seq, size, sealed, tq FROM outbox WHERE state <> 1";
+/** True of a chain, given by its row, after which another of its stream was opened. */
+const ENDED = "chain NOT IN (SELECT max(id) FROM chain GROUP BY sub)";
+/** True of the last statement of such a chain: the opening of the next one names it, and the log refuses an opening whose head it never had. */
+const NAMED_HEAD = `(${ENDED} AND seq = (SELECT seq FROM chain WHERE id = outbox.chain))`;
+/** True of what may go before anything else. The first statement of a chain tells what the others are: it stays. */
+const ORDINARY = `seq > 0 AND NOT ${NAMED_HEAD}`;
 
 export const prepareOutbox = (storage: Storage): OutboxQueries => ({
   next: storage.query(
@@ -58,14 +65,12 @@ export const prepareOutbox = (storage: Storage): OutboxQueries => ({
   old: storage.query(
     "SELECT o.id, o.size FROM outbox o JOIN receipt r ON r.id = o.receipt WHERE o.state = 1 AND r.time < ? ORDER BY o.id LIMIT ?",
   ),
-  // The first statement of a chain tells what the others are: it stays. By state, so that each half comes in order from its index: receipted
-  // rows, which may be many more, aren't looked at.
+  // By state, so that each half comes in order from its index: receipted rows, which may be many more, aren't looked at.
   droppable: storage.query(
-    `${DROPPABLE} AND state = 0 AND seq > 0 UNION ALL ${DROPPABLE} AND state = 2 AND seq > 0 ORDER BY id`,
+    `${DROPPABLE} AND state = 0 AND ${ORDINARY} UNION ALL ${DROPPABLE} AND state = 2 AND ${ORDINARY} ORDER BY id`,
   ),
-  openings: storage.query(
-    `${DROPPABLE} AND seq = 0 AND chain NOT IN (SELECT max(id) FROM chain GROUP BY sub) ORDER BY id`,
-  ),
+  openings: storage.query(`${DROPPABLE} AND seq = 0 AND ${ENDED} AND NOT ${NAMED_HEAD} ORDER BY id`),
+  heads: storage.query(`${DROPPABLE} AND ${NAMED_HEAD} ORDER BY id`),
   tells: storage.query<LetGo>("SELECT chain, first, last, count, since, tq FROM told WHERE id = ?"),
   insert: storage.prepare(
     "INSERT INTO outbox (id, chain, seq, hash, size, sealed, tq) VALUES (?, ?, ?, ?, ?, ?, ?)",

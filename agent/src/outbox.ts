@@ -247,10 +247,10 @@ export class Outbox {
     const target = Math.max(overBytes, this.#settings.maxBytes * DROP_SHARE);
     let freed = 0;
     const rows: Droppable[] = [];
-    const { droppable, openings } = this.#statements;
-    for (const query of [droppable, openings]) {
-      // Openings go only where all else of their chains is gone and there still is no room.
-      if (query === openings && freed >= overBytes) break;
+    const { droppable, openings, heads } = this.#statements;
+    for (const query of [droppable, openings, heads]) {
+      // Openings go only where all else of their chains is gone and there still is no room; heads that a later opening names, last of all.
+      if (query !== droppable && freed >= overBytes) break;
       for (const row of query.iterate()) {
         if (freed >= target) break;
         rows.push(row);

@@ -67,6 +67,13 @@ describe("drop-oldest", () => {
     expect(told?.chain?.sub).toBe(STREAM);
     expect(told?.chain && toHex(told.chain.ch)).toBe(toHex(opened?.claims.ch ?? new Uint8Array()));
     const entered = rig.anchor.arrived.filter(({ hash }) => rig.anchor.isEntered(hash));
+    // The last statement of the first chain stayed: the second chain's opening names it, and would be refused for ever without it.
+    const opening = entered.findLast(
+      ({ event }) => event?.kind === "stream-opened" && event.source === "fake",
+    );
+    const before = opening?.event?.kind === "stream-opened" ? opening.event.before : undefined;
+    const head = typeof before === "object" && "hash" in before ? toHex(before.hash) : "none named";
+    expect(entered.map(({ hash }) => toHex(hash))).toContain(head);
     const found = coverage([...new Map(entered.map((one) => [toHex(one.hash), one])).values()]);
     const stream = found.find(({ sub }) => sub === STREAM);
     expect(stream?.chains).toHaveLength(2);
