@@ -53,6 +53,8 @@ export type IntakeSurroundings = { readonly connect: ConnectBroker; readonly tim
 const UP_TOPICS = "tally/v1/+/+/up";
 const STATE_TOPICS = "tally/v1/+/+/state";
 const RECONNECT_MS = 1000;
+/** As often the settling begins anew while messages come and no checkpoint has. */
+const MAX_SETTLINGS = 10;
 /** Longest wait at the end for the PUBACK of what was sent. */
 const FAREWELL_MS = 3000;
 
@@ -63,6 +65,9 @@ export class Intake implements Downlink {
   readonly #time: Pick<Time, "after">;
   readonly #settled = Promise.withResolvers<void>();
   #isSettled = false;
+  /** On this connection: messages of devices so far, and whether a checkpoint came. */
+  #arrived = 0;
+  #hasCheckpoint = false;
   /** The last message found no room, and has none yet. */
   #crowded = false;
   #unacknowledged = 0;
@@ -162,18 +167,30 @@ export class Intake implements Downlink {
 
   #subscribe(): void {
     this.#up = true;
+    this.#hasCheckpoint = false;
     this.#lastFault = "";
     this.#events.connection("connected");
     // The checkpoint first: what the broker retains is on its way by the time the second subscription is confirmed.
     this.#subscribeTo(CHECKPOINT_TOPIC, () => {
       this.#subscribeTo(UP_TOPICS, () => {
         if (this.#connection.watchStates === true) this.#client.subscribe(STATE_TOPICS, { qos: 1 }, () => {});
-        this.#time.after(this.#connection.settleMs, () => {
-          this.#isSettled = true;
-          this.#settled.resolve();
-          this.#events.settled();
-        });
+        this.#settle(MAX_SETTLINGS);
       });
+    });
+  }
+
+  /** What waited at the broker for this session may stand in front of the checkpoint that it retains: as long as that is coming, so may the checkpoint. */
+  #settle(times: number): void {
+    const before = this.#arrived;
+    this.#time.after(this.#connection.settleMs, () => {
+      const stillComing = this.#arrived > before && !this.#hasCheckpoint;
+      if (stillComing && times > 1) {
+        this.#settle(times - 1);
+        return;
+      }
+      this.#isSettled = true;
+      this.#settled.resolve();
+      this.#events.settled();
     });
   }
 
@@ -200,11 +217,14 @@ export class Intake implements Downlink {
     const topic = parseTopic(packet.topic);
     const payload = typeof packet.payload === "string" ? Buffer.from(packet.payload) : packet.payload;
     if (topic?.kind === "up") {
+      this.#arrived++;
       this.#take(topic.iss, payload, () => done());
       return;
     }
-    if (topic?.kind === "checkpoint") this.#events.checkpoint(new Uint8Array(payload));
-    else if (topic?.kind === "state") this.#state(topic.iss, payload.toString("latin1"));
+    if (topic?.kind === "checkpoint") {
+      this.#hasCheckpoint = true;
+      this.#events.checkpoint(new Uint8Array(payload));
+    } else if (topic?.kind === "state") this.#state(topic.iss, payload.toString("latin1"));
     else this.#events.stray();
     done();
   }

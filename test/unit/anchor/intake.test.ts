@@ -1,7 +1,13 @@
 import type { MqttClient } from "mqtt";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { CHECKPOINT_TOPIC, decodeUtf8, downTopic, upTopic } from "@tallystick/evidence";
-import { Intake, type Connection, type IntakeEvents } from "../../../anchor/src/intake.ts";
+import {
+  connectMqtt,
+  Intake,
+  type Connection,
+  type IntakeEvents,
+  type IntakeSurroundings,
+} from "../../../anchor/src/intake.ts";
 import { PlainBroker } from "../../support/plain-broker.ts";
 
 const ISS = "city/gw-1";
@@ -22,6 +28,7 @@ type Seen = { readonly what: string; readonly value: string };
 function start(
   events: Partial<IntakeEvents> = {},
   more: Partial<Connection> = {},
+  surroundings?: IntakeSurroundings,
 ): { intake: Intake; seen: Seen[]; until: (what: string, times?: number) => Promise<void> } {
   const seen: Seen[] = [];
   let wake = Promise.withResolvers<void>();
@@ -38,7 +45,7 @@ function start(
     settleMs: 20,
     ...more,
   };
-  const intake = new Intake(connection, {
+  const known: IntakeEvents = {
     message: (iss, payload) => note("message", `${iss} ${decodeUtf8(payload)}`),
     whenRoom: (resume) => resume(),
     checkpoint: (bytes) => note("checkpoint", decodeUtf8(bytes)),
@@ -47,7 +54,8 @@ function start(
     stray: () => note("stray"),
     connection: (state, reason) => note(state, reason),
     ...events,
-  });
+  };
+  const intake = new Intake(connection, known, surroundings);
   intakes.push(intake);
   const until = async (what: string, times = 1): Promise<void> => {
     while (seen.filter((one) => one.what === what).length < times) await wake.promise;
@@ -81,6 +89,35 @@ describe("the intake", () => {
     const { until, seen } = start({}, { settleMs: 2000 });
     await until("settled");
     expect(seen.map(({ what }) => what)).toEqual(["connected", "checkpoint", "settled"]);
+  });
+
+  test("is not settled while messages come and the checkpoint may stand behind them", async () => {
+    const gateway = await broker.client(ISS);
+    const timers: (() => void)[] = [];
+    let began = Promise.withResolvers<void>();
+    const time: IntakeSurroundings["time"] = {
+      after: (_ms, work) => {
+        timers.push(work);
+        began.resolve();
+        return () => {};
+      },
+    };
+    const { until, seen } = start({}, {}, { connect: connectMqtt, time });
+    for (let n = 1; n <= 3; n++) {
+      await began.promise;
+      began = Promise.withResolvers();
+      await gateway.publishAsync(upTopic(ISS), `message ${n}`, { qos: 1 });
+      await until("message", n);
+      timers.shift()?.();
+    }
+    await began.promise;
+    await gateway.publishAsync(upTopic(ISS), "the last before it", { qos: 1 });
+    await gateway.publishAsync(CHECKPOINT_TOPIC, "a note", { qos: 1, retain: true });
+    await until("checkpoint");
+    expect(seen.some(({ what }) => what === "settled")).toBe(false);
+    timers.shift()?.();
+    expect(seen.at(-1)?.what).toBe("settled");
+    expect(timers).toEqual([]);
   });
 
   test("holds PUBACK back while there is no room, and no other message comes", async () => {
