@@ -49,6 +49,7 @@ const EXPECTED = [
 
 export async function runBroker({ seed, cases, signal, say }: BrokerOptions): Promise<TargetTally> {
   say("the broker first");
+  const kept: number[] = [];
   const tally: TargetTally = {
     name: MQTT_TARGET,
     expected: cases < EXPECTED_FROM ? [] : EXPECTED,
@@ -56,7 +57,7 @@ export async function runBroker({ seed, cases, signal, say }: BrokerOptions): Pr
     failures: [],
     cases: 0,
     slowest: { number: 0, ms: 0 },
-    keptBytes: [],
+    keptBytes: new Map([[0, kept]]),
     mostGrowthBytes: MOST_GROWTH_BYTES,
   };
   const folder = mkdtempSync(join(tmpdir(), "tallystick-hostile-"));
@@ -76,7 +77,7 @@ export async function runBroker({ seed, cases, signal, say }: BrokerOptions): Pr
       while (next < cases && signal?.aborted !== true && broker.running) {
         const number = next++;
         await hostileClient(port, seed, number, tally);
-        if (number % LOOK_EVERY === 0) tally.keptBytes.push(residentBytes(broker.pid));
+        if (number % LOOK_EVERY === 0) kept.push(residentBytes(broker.pid));
       }
     };
     await Promise.all(Array.from({ length: LANES }, lane));

@@ -87,7 +87,7 @@ async function work(
     while (rest !== undefined) {
       const result = await current.run(rest);
       if (result.kind === "done") {
-        tally.add(current.name(rest.target), result);
+        tally.add(current.name(rest.target), current.number, result);
         rest = undefined;
         continue;
       }
@@ -136,6 +136,10 @@ class Thread {
     });
     const [ready] = (await once(worker, "message")) as [Extract<FromWorker, { kind: "ready" }>];
     return new Thread(worker, clock, ready.targets, hangMs);
+  }
+
+  get number(): number {
+    return this.#worker.threadId;
   }
 
   name(target: number): string {

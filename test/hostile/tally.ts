@@ -13,8 +13,8 @@ export type TargetTally = {
   readonly failures: Failure[];
   cases: number;
   slowest: { readonly number: number; readonly ms: number };
-  /** What the thread kept after each stretch, in order. */
-  readonly keptBytes: number[];
+  /** By thread, what it kept after each stretch, in order. */
+  readonly keptBytes: Map<number, number[]>;
   /** By how much that may grow, if not by the usual. */
   readonly mostGrowthBytes?: number;
 };
@@ -29,14 +29,17 @@ export class Tally {
       if (only === undefined || name === only) this.#of(name, expected);
   }
 
-  add(name: string, { outcomes, failures, slowest, stretch, keptBytes }: Done): void {
+  /** @param thread - a number of its own: what one thread keeps says nothing of another's */
+  add(name: string, thread: number, { outcomes, failures, slowest, stretch, keptBytes }: Done): void {
     const target = this.#of(name);
     for (const [outcome, count] of outcomes)
       target.outcomes.set(outcome, (target.outcomes.get(outcome) ?? 0) + count);
     target.failures.push(...failures);
     target.cases += stretch.to - stretch.from;
     if (slowest.ms > target.slowest.ms) target.slowest = slowest;
-    target.keptBytes.push(keptBytes);
+    const kept = target.keptBytes.get(thread);
+    if (kept === undefined) target.keptBytes.set(thread, [keptBytes]);
+    else kept.push(keptBytes);
   }
 
   fail(failure: Failure): void {
@@ -57,7 +60,7 @@ export class Tally {
       failures: [],
       cases: 0,
       slowest: { number: 0, ms: 0 },
-      keptBytes: [],
+      keptBytes: new Map(),
     };
     this.#targets.set(name, made);
     return made;
@@ -88,12 +91,12 @@ export function faultsOf(target: TargetTally): readonly string[] {
   if (missing.length > 0) faults.push(`${name}: never came to: ${missing.join(", ")}`);
   const [[most, count] = ["", 0]] = byCount(outcomes);
   if (count / cases > MOST_OF_ONE) faults.push(`${name}: ${most} takes ${count} of ${cases} cases`);
-  const grown = growth(keptBytes);
+  const grown = [...keptBytes.values()].reduce((sum, kept) => sum + growth(kept), 0);
   if (grown > mostGrowthBytes) faults.push(`${name}: what is kept grew by ${(grown / 1e6).toFixed(1)} MB`);
   return faults;
 }
 
-/** How much more is kept after the last stretches than after the first ones; caches have filled by then. */
+/** How much more one thread keeps after the last stretches than after the first ones; caches have filled by then. */
 function growth(keptBytes: readonly number[]): number {
   const third = Math.floor(keptBytes.length / 3);
   if (third === 0) return 0;
