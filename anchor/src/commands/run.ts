@@ -7,11 +7,12 @@ import process from "node:process";
 import { pino } from "pino";
 import { runStages, type Command } from "@tallystick/evidence/node";
 import { openAnchor } from "../anchor.ts";
-import { limitYoungGeneration } from "../young-generation.ts";
+import { limitOldGeneration, limitYoungGeneration } from "../heap-growth.ts";
 import { CONFIG_DETAILS, CONFIG_OPTIONS, CONFIG_USAGE, configOf } from "./config-option.ts";
 
 /** Both halves of the young generation: at full load a batch's garbage fills it many times over in any case. */
 const YOUNG_BYTES = 16 * 2 ** 20;
+const OLD_GROWTH_PERCENT = 100;
 
 export const run: Command = {
   summary: "Run the ledger: take statements in, publish the log, send receipts, serve it over HTTP",
@@ -22,6 +23,7 @@ Prints one line when it serves; logs go to stderr. Stops clean on SIGINT and SIG
   options: { ...CONFIG_OPTIONS, json: { type: "boolean" } },
   async run(given) {
     limitYoungGeneration(YOUNG_BYTES);
+    limitOldGeneration(OLD_GROWTH_PERCENT);
     const config = configOf(given);
     const logger = pino({ name: "tally-anchor", level: config.log.level }, pino.destination(2));
     const anchor = await openAnchor(config, logger);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { expect, test } from "vitest";
 
-const MODULE = join(import.meta.dirname, "..", "..", "..", "anchor", "src", "young-generation.ts");
+const MODULE = join(import.meta.dirname, "..", "..", "..", "anchor", "src", "heap-growth.ts");
 const MIB = 2 ** 20;
 
 /** MiB of the young generation of a process after a lot of it was filled; its limit is set to `maxMiB` first. */
