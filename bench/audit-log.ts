@@ -28,11 +28,9 @@ import {
   tilePath,
   tileWidth,
 } from "@tallystick/evidence";
-import { createNodeProvider, nodeSha256 } from "@tallystick/evidence/node";
+import { createNodeProvider, nodeSha256, openPlace, noProgress } from "@tallystick/evidence/node";
 import { auditLog } from "../audit/src/log/audit.ts";
 import { Levels } from "../audit/src/log/levels.ts";
-import { openPlace } from "../audit/src/place/place.ts";
-import { noProgress } from "../audit/src/progress.ts";
 
 const ORIGIN = "bench.example/2026";
 const log = nobleSigner(nodeSha256(encodeUtf8("bench log")));

@@ -9,8 +9,8 @@
  * @module
  */
 import process from "node:process";
-import { parseArgs } from "node:util";
 import { toHex } from "@tallystick/evidence";
+import { OptionFault, readOptions, wholeOf, withUsage } from "../support/options.ts";
 import { makeCase, runCase } from "./case.ts";
 import { attackTable } from "./corpus.ts";
 import { MQTT_TARGET, runBroker, showPackets } from "./mqtt.ts";
@@ -18,33 +18,33 @@ import { byCount, codesSeen, faultsOf, type TargetTally } from "./tally.ts";
 import { runCases } from "./supervise.ts";
 import { makeTargets } from "./targets/all.ts";
 
-const { values } = parseArgs({
-  options: {
-    cases: { type: "string", default: "200000" },
-    seed: { type: "string", default: "1" },
-    target: { type: "string" },
-    case: { type: "string" },
-    minutes: { type: "string" },
-    json: { type: "boolean", default: false },
-  },
-});
+const USAGE = `usage: npm run hostile -- [--cases N] [--seed S] [--target T] [--case N] [--minutes M] [--json]
 
-/** @throws Error for what is no number from 0 */
-function count(name: "cases" | "seed" | "case" | "minutes", text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) throw new Error(`--${name}: give a whole number`);
-  return value;
-}
+Changed and invented inputs over every reader, and over the broker's sockets.
+  --cases N    so many (200000), or as many as fit into --minutes M
+  --seed S     repeat a run that was made with this number (1)
+  --target T   only this reader; with --case N that one case again, its bytes printed
+  --json       the report as JSON
+`;
 
-const seed = count("seed", values.seed);
+const OPTIONS = {
+  cases: { type: "string", default: "200000" },
+  seed: { type: "string", default: "1" },
+  target: { type: "string" },
+  case: { type: "string" },
+  minutes: { type: "string" },
+  json: { type: "boolean", default: false },
+} as const;
+
+type Values = ReturnType<typeof readOptions<typeof OPTIONS>>;
+
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
 /** One case, and all that there is to know of it. */
-async function again(name: string, number: number): Promise<void> {
+async function again(name: string, seed: number, number: number): Promise<void> {
   if (name === MQTT_TARGET) return showPackets(seed, number);
-  const targets = await makeTargets(await attackTable());
-  const target = targets.find((one) => one.name === name);
-  if (target === undefined) throw new Error(`--target: one of ${targets.map((one) => one.name).join(", ")}`);
+  const target = (await makeTargets(await attackTable())).find((one) => one.name === name);
+  if (target === undefined) throw await noTarget();
   const { seed: from, how, bytes } = makeCase(target, seed, number);
   console.log(`${name}, seed ${seed}, case ${number}: from ${from.name}, ${how}`);
   console.log(`from ${toHex(from.bytes)}`);
@@ -52,13 +52,18 @@ async function again(name: string, number: number): Promise<void> {
   console.log(await runCase(target, seed, number));
 }
 
+async function noTarget(): Promise<OptionFault> {
+  const names = (await makeTargets([])).map(({ name }) => name);
+  return new OptionFault(`--target: give one of ${[...names, MQTT_TARGET].join(", ")}`);
+}
+
 /** A share of the cases goes to the broker, which answers over sockets. */
 const BROKER_SHARE = 0.03;
 
-async function all(): Promise<readonly TargetTally[]> {
-  const cases = count("cases", values.cases);
+async function all(seed: number, values: Values): Promise<readonly TargetTally[]> {
+  const cases = wholeOf("cases", values.cases, 1);
   const only = values.target;
-  const minutes = values.minutes === undefined ? undefined : count("minutes", values.minutes);
+  const minutes = values.minutes === undefined ? undefined : wholeOf("minutes", values.minutes, 1);
   /** Ends what begins now after a share of the minutes. */
   const within = (share: number): { signal?: AbortSignal } =>
     minutes === undefined ? {} : { signal: AbortSignal.timeout(60_000 * minutes * share) };
@@ -71,16 +76,15 @@ async function all(): Promise<readonly TargetTally[]> {
   say("making the inputs to begin from");
   const attacked = await attackTable();
   const chosen = only === undefined ? {} : { only };
-  return [
-    ...(await runCases({ seed, cases: cases - packets, attacked, say, ...chosen, ...within(0.9) })),
-    ...broker,
-  ];
+  const ran = await runCases({ seed, cases: cases - packets, attacked, say, ...chosen, ...within(0.9) });
+  if (ran.length === 0) throw await noTarget();
+  return [...ran, ...broker];
 }
 
-function report(targets: readonly TargetTally[], seconds: number): void {
+function report(targets: readonly TargetTally[], seed: number, seconds: number, json: boolean): void {
   const faults = targets.flatMap(faultsOf);
   const cases = targets.reduce((sum, target) => sum + target.cases, 0);
-  if (values.json) {
+  if (json) {
     const shown = targets.map((target) => ({
       ...target,
       outcomes: Object.fromEntries(byCount(target.outcomes)),
@@ -102,7 +106,11 @@ function report(targets: readonly TargetTally[], seconds: number): void {
   if (faults.length > 0) process.exitCode = 1;
 }
 
-const startedMs = performance.now();
-if (values.case !== undefined && values.target !== undefined)
-  await again(values.target, count("case", values.case));
-else report(await all(), (performance.now() - startedMs) / 1000);
+await withUsage(USAGE, async () => {
+  const values = readOptions(OPTIONS);
+  const seed = wholeOf("seed", values.seed);
+  const startedMs = performance.now();
+  if (values.case !== undefined && values.target !== undefined)
+    await again(values.target, seed, wholeOf("case", values.case));
+  else report(await all(seed, values), seed, (performance.now() - startedMs) / 1000, values.json);
+});

@@ -8,6 +8,11 @@ import argparse, base64, json, re, sys
 sys.dont_write_bytecode = True                           # an auditor's folder stays as it is
 from pathlib import Path
 from types import SimpleNamespace as Record
+try:
+    import cbor2, cryptography
+except ModuleNotFoundError as missing:
+    print(f"verify.py: {missing.name} is not installed: apt-get install python3-cbor2 python3-cryptography", file=sys.stderr)
+    sys.exit(3)
 from second.reading import (
     attempt, BYTES, CHAIN, check, demand, HASH, Invalid, Maybe, Missing, named, or_null, org_of, read, sha256, Tag,
     TEXT, text, UINT, uint, within)

@@ -10,22 +10,30 @@
  */
 import { availableParallelism } from "node:os";
 import process from "node:process";
-import { parseArgs } from "node:util";
+import { readOptions, wholeOf, withUsage } from "../support/options.ts";
 import { runSeeds } from "./runner.ts";
 import { simulate } from "./simulate.ts";
 import type { Told } from "./worker.ts";
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: "string" },
-    seeds: { type: "string", default: "1000" },
-    from: { type: "string", default: "1" },
-    threads: { type: "string", default: String(availableParallelism()) },
-    json: { type: "boolean", default: false },
-  },
-});
+const USAGE = `usage: npm run simulate -- [--seed N | --seeds N] [--from N] [--threads N] [--json]
 
-async function one(seed: number): Promise<number> {
+Agents, broker and anchor in one process, with time, network and disk in the run's hands.
+  --seed N     one world, with its trace
+  --seeds N    so many (1000), --from N (1), on --threads N (one a core)
+  --json       the report as JSON
+`;
+
+const OPTIONS = {
+  seed: { type: "string" },
+  seeds: { type: "string", default: "1000" },
+  from: { type: "string", default: "1" },
+  threads: { type: "string", default: String(availableParallelism()) },
+  json: { type: "boolean", default: false },
+} as const;
+
+type Values = ReturnType<typeof readOptions<typeof OPTIONS>>;
+
+async function one(seed: number, values: Values): Promise<number> {
   const trace: string[] = [];
   const { violation, faults, ...outcome } = await simulate(seed, { trace });
   const { cause, ...found } = violation ?? {};
@@ -39,11 +47,11 @@ async function one(seed: number): Promise<number> {
   return violation === undefined ? 0 : 1;
 }
 
-async function many(): Promise<number> {
+async function many(values: Values): Promise<number> {
   const seeds = {
-    from: whole(values.from, "--from"),
-    count: whole(values.seeds, "--seeds"),
-    threads: whole(values.threads, "--threads"),
+    from: wholeOf("from", values.from),
+    count: wholeOf("seeds", values.seeds, 1),
+    threads: wholeOf("threads", values.threads, 1),
   };
   const total = {
     seeds: 0,
@@ -81,10 +89,8 @@ function lineOf({ seed, violation }: Told): string {
   return `seed ${seed}: ${violation?.invariant}: ${violation?.text}; npm run simulate -- --seed ${seed}\n`;
 }
 
-function whole(text: string, option: string): number {
-  if (/^\d{1,15}$/.test(text)) return Number(text);
-  process.stderr.write(`simulate: ${option}: give a whole number\n`);
-  process.exit(2);
-}
-
-process.exitCode = values.seed === undefined ? await many() : await one(whole(values.seed, "--seed"));
+await withUsage(USAGE, async () => {
+  const values = readOptions(OPTIONS);
+  const { seed } = values;
+  process.exitCode = seed === undefined ? await many(values) : await one(wholeOf("seed", seed), values);
+});

@@ -6,9 +6,10 @@
  * @module
  */
 import process from "node:process";
-import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
+import type { ParseArgsOptionsConfig } from "node:util";
 import { anySeed } from "./dice.ts";
 import { WorldFault, type Finding } from "./finding.ts";
+import { OptionFault, readOptions, wholeOf, withUsage } from "./options.ts";
 
 /** What a run saw: figures by name. */
 export type Seen = Readonly<Record<string, number | string>>;
@@ -39,19 +40,17 @@ const COMMON = {
 /** Runs it with the process's arguments, and sets the exit code. */
 export async function faultRun(run: FaultRun): Promise<void> {
   const usage = `usage: npm run ${run.name} -- ${run.about}\n  --seed N  repeat a run that was made with this number\n  --json    the report as JSON\n`;
-  let values: RunContext["values"];
-  try {
-    values = argumentsOf(run.options);
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${usage}`);
-    process.exitCode = 2;
-    return;
-  }
+  await withUsage(usage, () => runWithOptions(run, usage));
+}
+
+async function runWithOptions(run: FaultRun, usage: string): Promise<void> {
+  const values = argumentsOf(run.options);
   if (values["help"] === true) {
     process.stdout.write(usage);
     return;
   }
-  const seed = values["seed"] === undefined ? anySeed() : Number(values["seed"]) >>> 0;
+  const given = values["seed"];
+  const seed = given === undefined ? anySeed() : wholeOf("seed", String(given)) >>> 0;
   const startedMs = performance.now();
   const progress = new Progress(run.name, startedMs);
   let seen: Seen = {};
@@ -59,6 +58,7 @@ export async function faultRun(run: FaultRun): Promise<void> {
   try {
     seen = await run.run({ seed, values, say: (what) => progress.say(what) });
   } catch (error) {
+    if (error instanceof OptionFault) throw error;
     fault = error instanceof Error ? error : new Error(String(error));
   }
   progress.end();
@@ -72,7 +72,7 @@ export async function faultRun(run: FaultRun): Promise<void> {
 }
 
 function argumentsOf(own: ParseArgsOptionsConfig): RunContext["values"] {
-  const { values } = parseArgs({ options: { ...own, ...COMMON } });
+  const values = readOptions({ ...own, ...COMMON });
   return Object.fromEntries(Object.entries(values).filter(([, value]) => !Array.isArray(value)));
 }
 
@@ -116,11 +116,11 @@ class Progress {
   }
 }
 
-/** A number of an option. @throws Error that names it */
+/** A number of an option. @throws OptionFault that names it */
 export function numberOf(values: RunContext["values"], name: string, byDefault: number): number {
   const given = values[name];
   if (given === undefined) return byDefault;
   const number = Number(given);
-  if (!(number > 0)) throw new Error(`--${name}: give a number above 0`);
+  if (!(number > 0)) throw new OptionFault(`--${name}: give a number above 0`);
   return number;
 }

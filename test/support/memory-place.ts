@@ -4,7 +4,7 @@
  * @module
  */
 import { EvidenceError } from "@tallystick/evidence";
-import type { Place } from "../../audit/src/place/place.ts";
+import type { Place } from "@tallystick/evidence/node";
 
 /** Reads from `files` by path; what is put into the map later is seen. */
 export const memoryPlace = (files: ReadonlyMap<string, Uint8Array>, name = "memory"): Place => ({

@@ -18,10 +18,9 @@ import {
   type Bundle,
   type Verdict,
 } from "@tallystick/evidence";
-import { createNodeProvider, nodeSha256 } from "@tallystick/evidence/node";
+import { createNodeProvider, nodeSha256, noProgress } from "@tallystick/evidence/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { auditLog } from "../../audit/src/log/audit.ts";
-import { noProgress } from "../../audit/src/progress.ts";
 import { TABLE } from "../support/attacks/table.ts";
 import {
   cosigned,

@@ -7,10 +7,9 @@ import { chmodSync, copyFileSync, constants, existsSync, mkdirSync } from "node:
 import { basename, join } from "node:path";
 import process from "node:process";
 import { EvidenceError } from "@tallystick/evidence";
-import { EXIT, UsageError, type Command } from "@tallystick/evidence/node";
+import { EXIT, UsageError, type Command, terminalProgress } from "@tallystick/evidence/node";
 import { backupLog } from "../backup.ts";
 import { placesOf, type Places } from "../config.ts";
-import { terminalProgress } from "../progress.ts";
 import { CONFIG_DETAILS, CONFIG_OPTIONS, CONFIG_USAGE, configOf, nowUnixS, text } from "./config-option.ts";
 
 export const backup: Command = {

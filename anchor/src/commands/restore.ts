@@ -4,8 +4,7 @@
  * @module
  */
 import process from "node:process";
-import { EXIT, UsageError, type Command } from "@tallystick/evidence/node";
-import { terminalProgress } from "../progress.ts";
+import { EXIT, UsageError, type Command, terminalProgress } from "@tallystick/evidence/node";
 import { restoreLog, type Restored } from "../restore/restore.ts";
 import { createSodiumProvider } from "../sodium.ts";
 import { CONFIG_DETAILS, CONFIG_OPTIONS, CONFIG_USAGE, configOf, nowUnixS } from "./config-option.ts";

@@ -18,10 +18,9 @@ import {
   TILE_WIDTH,
   tilePath,
 } from "@tallystick/evidence";
-import { nodeSha256 } from "@tallystick/evidence/node";
+import { nodeSha256, type Place } from "@tallystick/evidence/node";
 import type { OwnLog } from "../own-history.ts";
 import { CHECKPOINT_FILE } from "../publish.ts";
-import type { Files } from "./files.ts";
 
 /** Entries and hashes of one tile: 34 and 32 bytes each. */
 const MAX_PART_BYTES = 65_536;
@@ -33,9 +32,9 @@ export class PublicCopy {
   readonly name: string;
   readonly size: number;
   readonly root: Uint8Array;
-  readonly #files: Files;
+  readonly #files: Place;
 
-  private constructor(files: Files, { size, root }: { readonly size: number; readonly root: Uint8Array }) {
+  private constructor(files: Place, { size, root }: { readonly size: number; readonly root: Uint8Array }) {
     this.name = files.name;
     this.size = size;
     this.root = root;
@@ -47,7 +46,7 @@ export class PublicCopy {
    *
    * @throws EvidenceError `storage-missing` where there is none, `checkpoint-origin`, `note-signature`, and whatever a note or a read is refused with
    */
-  static async open(files: Files, { vkey, provider }: OwnLog): Promise<PublicCopy> {
+  static async open(files: Place, { vkey, provider }: OwnLog): Promise<PublicCopy> {
     const note = await files.read(CHECKPOINT_FILE, MAX_NOTE_BYTES);
     if (note === undefined) {
       throw new EvidenceError("storage-missing", `${files.name}: neither a backup nor a public directory`);

@@ -15,10 +15,9 @@ import {
   parseStatement,
   verifyStatement,
 } from "@tallystick/evidence";
-import { nodeSha256 } from "@tallystick/evidence/node";
+import { nodeSha256, type Progress } from "@tallystick/evidence/node";
 import type { OwnLog } from "../own-history.ts";
 import { Places } from "../place.ts";
-import type { Progress } from "../progress.ts";
 import type { Store } from "../sequence.ts";
 import { type Growth, RightEdge, type TileRow } from "../tree.ts";
 import { BatchRows, judgeRow } from "./batch-rows.ts";

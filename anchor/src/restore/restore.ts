@@ -17,16 +17,22 @@ import {
   toHex,
   type SignatureProvider,
 } from "@tallystick/evidence";
-import { loadSigner, syncDirectory } from "@tallystick/evidence/node";
+import {
+  loadSigner,
+  syncDirectory,
+  type Progress,
+  directoryPlace,
+  isUrl,
+  openPlace,
+  type Place,
+} from "@tallystick/evidence/node";
 import { placesOf, type Config } from "../config.ts";
 import type { OwnLog } from "../own-history.ts";
-import type { Progress } from "../progress.ts";
 import { CHECKPOINT_FILE } from "../publish.ts";
 import { openStore } from "../sequence.ts";
 import { createDatabase, readDatabase, storageFailed } from "../storage/database.ts";
 import { takeLock } from "../storage/lock.ts";
 import { DatabaseCopy } from "./database-copy.ts";
-import { folderFiles, httpFiles, isUrl, type Files } from "./files.ts";
 import { PublicCopy } from "./public-copy.ts";
 import { rebuild, type Rebuilt, type Sources } from "./rebuild.ts";
 
@@ -61,6 +67,12 @@ export async function restoreLog({
   progress,
 }: RestoreOptions): Promise<Restored> {
   const places = placesOf(config);
+  if (!existsSync(places.logKey)) {
+    throw new EvidenceError(
+      "key-file-unreadable",
+      `${places.logKey}: the log's key is not there: put it back from where you keep it, then restore (a log whose key is lost can't go on)`,
+    );
+  }
   const { key } = loadSigner(places.logKey);
   mkdirSync(config.data, { recursive: true, mode: 0o750 });
   const lock = takeLock(places.lock);
@@ -109,17 +121,17 @@ export async function restoreLog({
 }
 
 /** A database by its file, or files by a place. */
-type Found = { readonly database: string } | { readonly files: Files };
+type Found = { readonly database: string } | { readonly files: Place };
 
 /** A data folder is two sources: its database and its public directory. */
 function sourcesIn(from: string): readonly Found[] {
-  if (isUrl(from)) return [{ files: httpFiles(from) }];
+  if (isUrl(from)) return [{ files: openPlace(from) }];
   if (!existsSync(from)) throw new EvidenceError("storage-missing", `--from: ${from} is not there`);
   if (!statSync(from).isDirectory()) return [{ database: from }];
   const inside = readdirSync(from);
-  if (!inside.includes("anchor.db")) return [{ files: folderFiles(from) }];
+  if (!inside.includes("anchor.db")) return [{ files: directoryPlace(from) }];
   const database = { database: join(from, "anchor.db") };
-  return inside.includes("public") ? [database, { files: folderFiles(join(from, "public")) }] : [database];
+  return inside.includes("public") ? [database, { files: directoryPlace(join(from, "public")) }] : [database];
 }
 
 /** The name of the log, from the first source that tells it; the signatures decide whether it is right. */

@@ -14,10 +14,9 @@ import {
   type Hash,
   type SignatureProvider,
 } from "@tallystick/evidence";
+import type { Place, Progress } from "@tallystick/evidence/node";
 import { AuthenticTiles } from "../log/authentic.ts";
 import type { OpenLog } from "../log/note.ts";
-import type { Place } from "../place/place.ts";
-import type { Progress } from "../progress.ts";
 import { consistencyProof } from "./consistency.ts";
 import { collectKeys, distinct } from "./keys.ts";
 import type { Period, StreamName } from "./period.ts";

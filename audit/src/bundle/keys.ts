@@ -14,9 +14,9 @@ import {
   type Hash,
   type SignatureProvider,
 } from "@tallystick/evidence";
+import type { Place } from "@tallystick/evidence/node";
 import { parseItem } from "../log/registry-chain.ts";
 import { registryItem } from "../log/registry-files.ts";
-import type { Place } from "../place/place.ts";
 import type { KeyAnswer, ReadApi } from "./read-api.ts";
 
 /** Keys of one bundle: far more than devices in one, a bound for a server without end. */

@@ -16,7 +16,7 @@ import {
   toHex,
   tuple,
 } from "@tallystick/evidence";
-import type { Place } from "../place/place.ts";
+import type { Place } from "@tallystick/evidence/node";
 
 /** A chain that the anchor has statements of. */
 export type ChainInfo = {

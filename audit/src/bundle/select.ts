@@ -5,7 +5,7 @@
  * @module
  */
 import { equalBytes, EvidenceError, parseTransparent, SYSTEM_STREAM, type Scope } from "@tallystick/evidence";
-import type { Progress } from "../progress.ts";
+import type { Progress } from "@tallystick/evidence/node";
 import type { Period, StreamName } from "./period.ts";
 import type { ChainInfo, ChainRow, ReadApi } from "./read-api.ts";
 

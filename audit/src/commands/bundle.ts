@@ -13,13 +13,14 @@ import {
   writeDurable,
   type Arguments,
   type Command,
+  isUrl,
+  openPlace,
+  terminalProgress,
 } from "@tallystick/evidence/node";
 import { buildBundle } from "../bundle/build.ts";
 import { parseInstant, parseSeqs, parseStream, type Period, type StreamName } from "../bundle/period.ts";
 import { exitCode, type Judgement } from "../judgement.ts";
 import { openLog } from "../log/note.ts";
-import { isUrl, openPlace } from "../place/place.ts";
-import { terminalProgress } from "../progress.ts";
 import { jsonLine, textReport } from "../report.ts";
 import { summarize } from "../verify/summary.ts";
 import { readPolicy } from "./policy.ts";

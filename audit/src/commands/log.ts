@@ -5,13 +5,18 @@
  */
 import process from "node:process";
 import { isEvidenceError, toHex } from "@tallystick/evidence";
-import { createNodeProvider, nodeSha256, UsageError, type Command } from "@tallystick/evidence/node";
+import {
+  createNodeProvider,
+  nodeSha256,
+  UsageError,
+  type Command,
+  openPlace,
+  terminalProgress,
+} from "@tallystick/evidence/node";
 import { counted, exitCode } from "../judgement.ts";
 import { auditLog, type LogSummary } from "../log/audit.ts";
 import { readEvidence } from "../log/given.ts";
 import type { OlderNote } from "../log/note.ts";
-import { openPlace } from "../place/place.ts";
-import { terminalProgress } from "../progress.ts";
 import { jsonLine, textReport } from "../report.ts";
 import { readPolicy } from "./policy.ts";
 

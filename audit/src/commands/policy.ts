@@ -4,8 +4,7 @@
  * @module
  */
 import { decodeUtf8, isEvidenceError, parsePolicy, type TrustPolicy } from "@tallystick/evidence";
-import { required, UsageError, type Arguments } from "@tallystick/evidence/node";
-import { readBounded } from "../place/directory.ts";
+import { required, UsageError, type Arguments, readBounded } from "@tallystick/evidence/node";
 
 const MAX_POLICY_BYTES = 1 << 20;
 

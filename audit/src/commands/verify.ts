@@ -12,11 +12,16 @@ import {
   type RegistryCopy,
   type TrustPolicy,
 } from "@tallystick/evidence";
-import { createNodeProvider, nodeSha256, UsageError, type Command } from "@tallystick/evidence/node";
+import {
+  createNodeProvider,
+  nodeSha256,
+  UsageError,
+  type Command,
+  openPlace,
+  terminalProgress,
+} from "@tallystick/evidence/node";
 import { exitCode, worst, type Judgement } from "../judgement.ts";
 import { readEvidence } from "../log/given.ts";
-import { openPlace } from "../place/place.ts";
-import { terminalProgress } from "../progress.ts";
 import { jsonLine, textReport } from "../report.ts";
 import { hint } from "../verify/hint.ts";
 import { loadRegistry } from "../verify/registry-copy.ts";

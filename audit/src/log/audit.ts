@@ -15,6 +15,7 @@ import {
   type SignatureProvider,
   type TrustPolicy,
 } from "@tallystick/evidence";
+import type { Place, Progress } from "@tallystick/evidence/node";
 import { gather, noteDown } from "./given-gather.ts";
 import { GivenCheck } from "./given-check.ts";
 import { filesOf, readEvidence, readGiven, type Given } from "./given.ts";
@@ -24,8 +25,6 @@ import { nothingWanted, Timeline, type LogFacts, type LogIdentity, type Wanted }
 import { checkWitnesses, openLog, openOlder, type OlderNote, type OpenLog } from "./note.ts";
 import { checkOperators } from "./operators.ts";
 import { checkOldFiles } from "./old-files.ts";
-import type { Place } from "../place/place.ts";
-import type { Progress } from "../progress.ts";
 import { readChain } from "./registry-chain.ts";
 import { replayRegistry } from "./registry-replay.ts";
 import { compareOlder, reportRegistry, reportWalk } from "./report.ts";

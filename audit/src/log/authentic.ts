@@ -13,8 +13,8 @@ import {
   tileWidth,
   type Hash,
 } from "@tallystick/evidence";
+import type { Place } from "@tallystick/evidence/node";
 import { nodeHasher, rootOfEdge, subtree } from "./levels.ts";
-import type { Place } from "../place/place.ts";
 import { levelCount, readTile } from "./tile-files.ts";
 
 /** Full tiles kept: 2 MiB, and enough for the way up from any leaf. */

@@ -17,7 +17,7 @@ import {
   type Receipt,
   type Statement,
 } from "@tallystick/evidence";
-import { readBounded } from "../place/directory.ts";
+import { readBounded } from "@tallystick/evidence/node";
 
 /** One thing that speaks about a log. */
 export type Given =

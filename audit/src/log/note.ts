@@ -18,9 +18,9 @@ import {
   type SignatureProvider,
   type TrustPolicy,
 } from "@tallystick/evidence";
+import type { Place } from "@tallystick/evidence/node";
 import type { LogFindings } from "../judgement.ts";
 import type { LogIdentity } from "./facts.ts";
-import type { Place } from "../place/place.ts";
 
 /** Far more than any note has; the evidence package states its own limit. */
 const MAX_READ_BYTES = 1 << 20;

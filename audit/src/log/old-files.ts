@@ -12,8 +12,8 @@ import {
   tileWidth,
   type TilePath,
 } from "@tallystick/evidence";
+import type { Place } from "@tallystick/evidence/node";
 import { counted, type LogFindings } from "../judgement.ts";
-import type { Place } from "../place/place.ts";
 
 /** Files that are named; the rest are counted. */
 const MAX_NAMED = 5;

@@ -12,7 +12,7 @@ import {
   parseStatement,
   type Statement,
 } from "@tallystick/evidence";
-import type { Place } from "../place/place.ts";
+import type { Place } from "@tallystick/evidence/node";
 import { registryCount, registryItems } from "./registry-files.ts";
 import type { Finding } from "./walk.ts";
 

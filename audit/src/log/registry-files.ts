@@ -12,7 +12,7 @@ import {
   TILE_WIDTH as WIDTH,
   type TilePath,
 } from "@tallystick/evidence";
-import type { Place } from "../place/place.ts";
+import type { Place } from "@tallystick/evidence/node";
 
 /** Longest item: a statement. */
 const MAX_ITEM_BYTES = 32_768;

@@ -11,9 +11,8 @@ import {
   type Hash,
   type SignatureProvider,
 } from "@tallystick/evidence";
+import type { Place, Progress } from "@tallystick/evidence/node";
 import type { LogIdentity } from "./facts.ts";
-import type { Place } from "../place/place.ts";
-import type { Progress } from "../progress.ts";
 import { parseItem } from "./registry-chain.ts";
 import { registryItems } from "./registry-files.ts";
 

@@ -12,7 +12,7 @@ import {
   tilePath,
   type Hash,
 } from "@tallystick/evidence";
-import type { Place } from "../place/place.ts";
+import type { Place } from "@tallystick/evidence/node";
 
 /** A ledger entry in its bundle: big-endian uint16 length, always 32, and the hash of a statement (formats.md section 7). */
 export const ENTRY_BYTES = 2 + HASH_BYTES;

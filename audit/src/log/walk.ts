@@ -18,10 +18,9 @@ import {
   type EvidenceCode,
   type Hash,
 } from "@tallystick/evidence";
+import type { Place, Progress } from "@tallystick/evidence/node";
 import { AuthenticTiles } from "./authentic.ts";
 import { Levels, type Tile } from "./levels.ts";
-import type { Place } from "../place/place.ts";
-import type { Progress } from "../progress.ts";
 import { leafHashes, readEntries, readTile } from "./tile-files.ts";
 
 /** A file that is not what it should be. */

@@ -19,12 +19,11 @@ import {
   type SignatureProvider,
   type Statement,
 } from "@tallystick/evidence";
+import type { Place, Progress } from "@tallystick/evidence/node";
 import { ItemFinder } from "../log/item-finder.ts";
 import { parseItem, readChain } from "../log/registry-chain.ts";
 import { registryItems } from "../log/registry-files.ts";
 import { readEntries } from "../log/tile-files.ts";
-import type { Place } from "../place/place.ts";
-import type { Progress } from "../progress.ts";
 
 const MAX_NOTE_BYTES = 1 << 20;
 /** Bundles of entries asked for at once. */

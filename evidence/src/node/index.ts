@@ -1,5 +1,6 @@
 /**
- * What the programs share on Node: the node:crypto provider, key files, durable files, configuration, the frame of a command.
+ * What the programs share on Node: the node:crypto provider, key files, durable files, configuration, the frame of a command and its progress,
+ * and the places from which a log's public files are read.
  *
  * @module
  */
@@ -10,3 +11,7 @@ export { machineDisk, type Disk, type OpenFile } from "./disk.ts";
 export { runStages, runTogether, type Stage } from "./stages.ts";
 export { ConfigError, loadConfig, parseConfig, type ConfigSource } from "./config.ts";
 export { EXIT, report, required, runCommand, UsageError, type Arguments, type Command } from "./command.ts";
+export { noProgress, terminalProgress, type Progress } from "./progress.ts";
+export { isUrl, openPlace, readRequired, type Place } from "./place/place.ts";
+export { directoryPlace, readBounded } from "./place/directory.ts";
+export { httpPlace, type HttpLimits } from "./place/http.ts";

@@ -17,9 +17,8 @@ import {
   verifyInclusion,
   type Statement,
 } from "@tallystick/evidence";
-import { nodeSha256 } from "@tallystick/evidence/node";
+import { nodeSha256, noProgress } from "@tallystick/evidence/node";
 import { auditLog } from "../../../audit/src/log/audit.ts";
-import { noProgress } from "../../../audit/src/progress.ts";
 import { policyOf } from "../../support/attacks/town.ts";
 import { memoryPlace } from "../../support/memory-place.ts";
 import type { Corpus } from "../corpus.ts";

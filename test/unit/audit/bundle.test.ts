@@ -2,13 +2,11 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { decodeBundle, encodeBundle, parsePolicy, parseTransparent, verify } from "@tallystick/evidence";
-import { createNodeProvider, nodeSha256 } from "@tallystick/evidence/node";
+import { createNodeProvider, nodeSha256, httpPlace, noProgress } from "@tallystick/evidence/node";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { buildBundle } from "../../../audit/src/bundle/build.ts";
 import { parseInstant, parseSeqs, parseStream, type Period } from "../../../audit/src/bundle/period.ts";
 import { openLog } from "../../../audit/src/log/note.ts";
-import { httpPlace } from "../../../audit/src/place/http.ts";
-import { noProgress } from "../../../audit/src/progress.ts";
 import { auditCommand } from "../../support/audit-command.ts";
 import { operatorOf, signerOf, World } from "../../support/world.ts";
 import type { Chain, Device } from "../../support/world-device.ts";

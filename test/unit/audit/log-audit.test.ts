@@ -14,12 +14,10 @@ import {
   registryPath,
   signNote,
 } from "@tallystick/evidence";
-import { createNodeProvider, nodeSha256 } from "@tallystick/evidence/node";
+import { createNodeProvider, nodeSha256, httpPlace, noProgress } from "@tallystick/evidence/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { auditLog, type LogAudit } from "../../../audit/src/log/audit.ts";
 import type { Judgement } from "../../../audit/src/judgement.ts";
-import { httpPlace } from "../../../audit/src/place/http.ts";
-import { noProgress } from "../../../audit/src/progress.ts";
 import { memoryPlace } from "../../support/memory-place.ts";
 import { operatorOf, signerOf, World, type Batch } from "../../support/world.ts";
 import { serveWorld, type Instead } from "../../support/world-server.ts";

@@ -5,9 +5,13 @@ import { join } from "node:path";
 import type { AddressInfo } from "node:net";
 import { once } from "node:events";
 import { afterEach, describe, expect, test } from "vitest";
-import { directoryPlace } from "../../../audit/src/place/directory.ts";
-import { httpPlace, type HttpLimits } from "../../../audit/src/place/http.ts";
-import { openPlace, readRequired } from "../../../audit/src/place/place.ts";
+import {
+  directoryPlace,
+  httpPlace,
+  type HttpLimits,
+  openPlace,
+  readRequired,
+} from "@tallystick/evidence/node";
 
 const cleanups: (() => Promise<void> | void)[] = [];
 afterEach(async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { terminalProgress } from "../../../audit/src/progress.ts";
+import { terminalProgress } from "@tallystick/evidence/node";
 
 /** A terminal that keeps what is written to it. */
 function terminal(isTTY: boolean): { stream: NodeJS.WriteStream; written: string[] } {

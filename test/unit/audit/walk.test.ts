@@ -12,9 +12,8 @@ import {
   toHex,
   type HashReader,
 } from "@tallystick/evidence";
-import { nodeSha256 } from "@tallystick/evidence/node";
+import { nodeSha256, noProgress } from "@tallystick/evidence/node";
 import { describe, expect, test } from "vitest";
-import { noProgress } from "../../../audit/src/progress.ts";
 import { walkLog, type Walked } from "../../../audit/src/log/walk.ts";
 import { memoryPlace } from "../../support/memory-place.ts";
 

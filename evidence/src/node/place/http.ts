@@ -5,7 +5,7 @@
  * @module
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { EvidenceError, isEvidenceError } from "@tallystick/evidence";
+import { EvidenceError, isEvidenceError } from "../../errors.ts";
 import type { Place } from "./place.ts";
 
 export interface HttpLimits {

@@ -6,7 +6,7 @@
 import { constants } from "node:fs";
 import { open, opendir } from "node:fs/promises";
 import { join, sep } from "node:path";
-import { EvidenceError } from "@tallystick/evidence";
+import { EvidenceError } from "../../errors.ts";
 import type { Place } from "./place.ts";
 
 const absent = new Set(["ENOENT", "ENOTDIR"]);

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { EvidenceError } from "@tallystick/evidence";
+import { EvidenceError } from "../../errors.ts";
 import { directoryPlace } from "./directory.ts";
 import { HTTP_LIMITS, httpPlace } from "./http.ts";
 
