@@ -68,3 +68,26 @@ export function percentile(sorted: Float64Array, p: number): number {
 
 export const median = (samples: readonly number[]): number =>
   percentile(Float64Array.from(samples).toSorted(), 0.5);
+
+/** How a size of something that grows is called: in the table, for machines, and where it is the largest. */
+type SizeNames = { readonly name: string; readonly key: string; readonly last: string };
+
+/** Makes figures of what was measured at several sizes: each is that at the largest, with what it was at the others. */
+export const figuresOver =
+  <At>(all: readonly At[], namesOf: (at: At) => SizeNames) =>
+  (
+    what: string,
+    unit: string,
+    of: (at: At) => number,
+    places: number,
+    ...notes: readonly string[]
+  ): Figure => {
+    const last = all.at(-1);
+    return {
+      what: last === undefined ? what : `${what}, ${namesOf(last).last}`,
+      value: last === undefined ? null : of(last),
+      unit,
+      notes: [all.map((at) => `${namesOf(at).name}: ${of(at).toFixed(places)}`).join(", "), ...notes],
+      also: Object.fromEntries(all.map((at) => [namesOf(at).key, of(at)])),
+    };
+  };

@@ -4,9 +4,9 @@
  * @module
  */
 import type { Hash, SignatureProvider, Signer } from "@tallystick/evidence";
+import type { Timer } from "@tallystick/evidence/node";
 import { Answers } from "./answers.ts";
 import { Chains } from "./chains.ts";
-import type { Timer } from "./clock.ts";
 import type { Settings } from "./config.ts";
 import { Counters } from "./counters.ts";
 import { Delivery } from "./delivery.ts";

@@ -4,8 +4,9 @@
  * @module
  */
 import { isEvidenceError } from "@tallystick/evidence";
+import { sleep, type Timer } from "@tallystick/evidence/node";
 import type { Answers } from "./answers.ts";
-import { sleep, type Clock, type Timer } from "./clock.ts";
+import { type Clock } from "./clock.ts";
 import type { Counters } from "./counters.ts";
 import type { Log } from "./log.ts";
 import { STATE, type Outbox } from "./outbox.ts";

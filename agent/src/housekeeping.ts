@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { sleep, type Timer } from "./clock.ts";
+import { sleep, type Timer } from "@tallystick/evidence/node";
 import type { Counters } from "./counters.ts";
 import type { Outbox } from "./outbox.ts";
 import type { SourceCounters } from "./source.ts";

@@ -18,7 +18,8 @@ import {
   type Reading,
   type TimeQuality,
 } from "@tallystick/evidence";
-import type { Clock, Timer } from "./clock.ts";
+import type { Timer } from "@tallystick/evidence/node";
+import type { Clock } from "./clock.ts";
 import type { Standing } from "./standing.ts";
 import type { Storage } from "./storage.ts";
 

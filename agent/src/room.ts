@@ -7,7 +7,7 @@
 import { existsSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isEvidenceError } from "@tallystick/evidence";
-import { sleep, type Timer } from "./clock.ts";
+import { sleep, type Timer } from "@tallystick/evidence/node";
 import type { Log } from "./log.ts";
 import type { Storage } from "./storage.ts";
 

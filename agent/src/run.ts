@@ -13,9 +13,10 @@ import {
   nodeSha256,
   runStages,
   type Arguments,
+  systemTimer,
 } from "@tallystick/evidence/node";
 import { startAgent } from "./agent.ts";
-import { monotonicMs, systemTimer } from "./clock.ts";
+import { monotonicMs } from "./clock.ts";
 import { configPath, readSettings } from "./config.ts";
 import type { Log } from "./log.ts";
 import { markIn } from "./identity.ts";

@@ -4,7 +4,8 @@
  * @module
  */
 import { concatBytes, upTopic } from "@tallystick/evidence";
-import type { Clock, Timer } from "./clock.ts";
+import type { Timer } from "@tallystick/evidence/node";
+import type { Clock } from "./clock.ts";
 import { UPLINK_SCOPE, type Counters } from "./counters.ts";
 import type { Testimony } from "./testimony.ts";
 import type { Connection } from "./uplink.ts";

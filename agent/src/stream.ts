@@ -9,8 +9,8 @@
  * @module
  */
 import { decimal, isEvidenceError, type Event, type EvidenceError } from "@tallystick/evidence";
+import type { Timer } from "@tallystick/evidence/node";
 import type { Chains, Declared } from "./chains.ts";
-import type { Timer } from "./clock.ts";
 import type { StreamSettings } from "./config.ts";
 import { declaredAfter } from "./declared.ts";
 import { gapTime, samplesMissing } from "./gaps.ts";

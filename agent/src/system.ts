@@ -5,8 +5,9 @@
  * @module
  */
 import { decimal, equalBytes, SYSTEM_STREAM, type Event, type Head } from "@tallystick/evidence";
+import { sleep, type Timer } from "@tallystick/evidence/node";
 import type { Chain, Chains, ChainView } from "./chains.ts";
-import { sleep, type ClockStep, type Timer } from "./clock.ts";
+import { type ClockStep } from "./clock.ts";
 import { gapTime, secondsOf } from "./gaps.ts";
 import type { Log } from "./log.ts";
 import type { Meta } from "./meta.ts";

@@ -6,6 +6,7 @@
  */
 import type { Logger } from "pino";
 import type { EvidenceCode } from "@tallystick/evidence";
+import { sleep } from "@tallystick/evidence/node";
 import { Admission } from "./admit.ts";
 import { connectionOf } from "./broker-connection.ts";
 import { placesOf, type Config } from "./config.ts";
@@ -22,7 +23,7 @@ import { Restoring } from "./restoring.ts";
 import { SignatureThreads } from "./signature-threads.ts";
 import { storageFailed } from "./storage/database.ts";
 import type { Tally } from "./tally.ts";
-import { machineTime, sleep, type Time } from "./time.ts";
+import { machineTime, type Time } from "./time.ts";
 
 /** What the stages have from outside this process's memory. */
 export type Surroundings = {

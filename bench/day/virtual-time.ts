@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Timer } from "../../agent/src/clock.ts";
+import type { Timer } from "@tallystick/evidence/node";
 
 type Due = { readonly atMs: number; readonly run: () => void; cancelled: boolean };
 

@@ -11,7 +11,7 @@ import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { promisify } from "node:util";
-import { median, type Context, type Figure, type Row } from "../figures.ts";
+import { figuresOver, median, type Context, type Figure, type Row } from "../figures.ts";
 import type { Grown, GrowOptions } from "../growth/grow.ts";
 import { startOnce } from "../growth/start.ts";
 import { Town } from "../town.ts";
@@ -109,22 +109,11 @@ export const growth: Row = {
     const data = join(context.folder, "growth", "data");
     const all: At[] = [];
     for (const size of context.quick ? SIZES.quick : SIZES.full) all.push(await atSize(context, data, size));
-    const last = all.at(-1);
-    if (last === undefined) return [];
-    /** One figure at the largest size, with what it was at the others. */
-    const figure = (
-      what: string,
-      unit: string,
-      of: (at: At) => number,
-      places: number,
-      ...notes: readonly string[]
-    ): Figure => ({
-      what: `${what}, at ${sizeName(last.size)}`,
-      value: of(last),
-      unit,
-      notes: [all.map((at) => `${sizeName(at.size)}: ${of(at).toFixed(places)}`).join(", "), ...notes],
-      also: Object.fromEntries(all.map((at) => [`at${at.size}`, of(at)])),
-    });
+    const figure = figuresOver(all, ({ size }) => ({
+      key: `at${size}`,
+      name: sizeName(size),
+      last: `at ${sizeName(size)}`,
+    }));
     return [
       figure(
         "receipted statements under load",

@@ -7,7 +7,7 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import process from "node:process";
 import { promisify } from "node:util";
-import type { Figure, Row } from "../figures.ts";
+import { figuresOver, type Figure, type Row } from "../figures.ts";
 import type { KeysMeasured, KeysOptions } from "../growth/keys.ts";
 import { startOnce, type Start } from "../growth/start.ts";
 import { ORIGIN } from "./load.ts";
@@ -31,21 +31,11 @@ export const registeredKeys: Row = {
       const { stdout } = await promisify(execFile)(process.execPath, [SCRIPT, JSON.stringify(options)]);
       all.push({ keys, ...(JSON.parse(stdout) as KeysMeasured), ...(await startOnce(folder, data)) });
     }
-    const last = all.at(-1);
-    if (last === undefined) return [];
-    const figure = (
-      what: string,
-      unit: string,
-      of: (at: At) => number,
-      places: number,
-      ...notes: readonly string[]
-    ): Figure => ({
-      what: `${what}, ${last.keys.toLocaleString("en-US")} keys`,
-      value: of(last),
-      unit,
-      notes: [all.map((at) => `${at.keys}: ${of(at).toFixed(places)}`).join(", "), ...notes],
-      also: Object.fromEntries(all.map((at) => [`at${at.keys}`, of(at)])),
-    });
+    const figure = figuresOver(all, ({ keys }) => ({
+      key: `at${keys}`,
+      name: String(keys),
+      last: `${keys.toLocaleString("en-US")} keys`,
+    }));
     return [
       figure(
         "one more enrolment: the new key-state root",

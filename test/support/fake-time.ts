@@ -3,8 +3,8 @@
  *
  * @module
  */
+import type { Timer } from "@tallystick/evidence/node";
 import { setImmediate as turn } from "node:timers/promises";
-import type { Timer } from "../../agent/src/clock.ts";
 
 /** Turns of the event loop after which whatever needs no outside event has happened. */
 const TURNS = 25;

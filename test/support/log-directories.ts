@@ -12,8 +12,8 @@ import {
   signNote,
   type Signer,
 } from "@tallystick/evidence";
-import { operatorOf, signerOf, World } from "./world.ts";
-import type { Batch } from "./world.ts";
+import { grownLog } from "./grown-log.ts";
+import { operatorOf, signerOf, World, type Batch } from "./world.ts";
 
 export type LogDirectory = {
   readonly name: string;
@@ -40,27 +40,9 @@ const without = (files: Map<string, Uint8Array>, path: string): Map<string, Uint
 const noteOf = (world: World, size: number, root: Uint8Array, signer: Signer = world.log): Promise<string> =>
   signNote(formatCheckpoint({ origin: world.origin, size, root }), world.origin, signer);
 
-/** Some 700 entries in four batches, with enrolments and a revocation between them. */
-async function grownWorld(): Promise<{ world: World; batches: readonly Batch[] }> {
-  const world = await World.create();
-  const device = await world.enrol("water/gw-1");
-  const chain = device.chain("meter/m-1");
-  await chain.open();
-  const batches = [await world.commit()];
-  await chain.readings();
-  await world.enrol("water/gw-2");
-  batches.push(await world.commit());
-  for (let i = 0; i < 300; i++) await chain.readings(1);
-  batches.push(await world.commit());
-  await world.register({ kind: "revoke", kid: signerOf("water/gw-2 key 1").key.kid, from: 5 });
-  for (let i = 0; i < 400; i++) await chain.readings(1);
-  batches.push(await world.commit());
-  return { world, batches };
-}
-
 /** Every file of a good log changed or gone, older states kept and forged, and what policies make of it. */
 async function alteredLogs(): Promise<LogDirectory[]> {
-  const { world, batches } = await grownWorld();
+  const { world, batches } = await grownLog();
   const files = world.files();
   const policy = world.policy();
   const [first, second, third] = batches as readonly [Batch, Batch, Batch];

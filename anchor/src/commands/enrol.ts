@@ -4,21 +4,19 @@
  *
  * @module
  */
-import process from "node:process";
-import { EvidenceError, parseIss, toHex, type Statement } from "@tallystick/evidence";
+import { EvidenceError, parseIss, type Statement } from "@tallystick/evidence";
 import {
   EXIT,
   loadSigner,
   readPublicKeyFile,
   required,
   UsageError,
-  writeDurable,
   type Command,
 } from "@tallystick/evidence/node";
 import { placesOf } from "../config.ts";
 import type { PublishedRegistry } from "../published-registry.ts";
 import { CONFIG_DETAILS, CONFIG_OPTIONS, CONFIG_USAGE, configOf, text } from "./config-option.ts";
-import { registryWith, sealItem, submit, taken } from "./submit.ts";
+import { bring, sealItem, SUBMIT_DETAILS, SUBMIT_OPTIONS } from "./submit.ts";
 
 const DEFAULT_SILENCE = "15m";
 const UNIT_S: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
@@ -37,9 +35,7 @@ export const enrol: Command = {
   details: `  --streams LIST  streams it may write: names, prefixes that end in /*, or * (default *)
   --silence TIME  longest silence allowed: a number and s, m, h or d (default ${DEFAULT_SILENCE})
   --operator FILE the operator's key (default: the configuration's)
-  --registry X    the public folder, or the last registry item as a file (default: the data folder's public)
-  -o FILE         write the statement there; without it, it goes to the inbox of the data folder
-  --wait          wait until the anchor has taken it (exit 1 if it refused)
+${SUBMIT_DETAILS}
 ${CONFIG_DETAILS}`,
   options: {
     ...CONFIG_OPTIONS,
@@ -47,10 +43,7 @@ ${CONFIG_DETAILS}`,
     key: { type: "string" },
     streams: { type: "string" },
     silence: { type: "string" },
-    operator: { type: "string" },
-    registry: { type: "string" },
-    out: { type: "string", short: "o" },
-    wait: { type: "boolean" },
+    ...SUBMIT_OPTIONS,
   },
   async run(given) {
     const { values } = given;
@@ -62,23 +55,10 @@ ${CONFIG_DETAILS}`,
       streams: (text(values, "streams") ?? "*").split(",").map((stream) => stream.trim()),
       silenceS: seconds(text(values, "silence") ?? DEFAULT_SILENCE),
     };
-    const from = text(values, "registry") ?? places.public;
-    const out = text(values, "out");
-    if (out !== undefined) {
-      const statement = await enrolment(what, await registryWith(from, places.inbox));
-      await writeDurable(out, statement.bytes);
-      process.stdout.write(`${describe(what, statement)}: ${out}\n`);
-      return EXIT.good;
-    }
-    const { file, statement } = await submit((registry) => enrolment(what, registry), from, places.inbox);
-    process.stdout.write(`${describe(what, statement)}: ${file}\n`);
-    if (values["wait"] === true) await taken(file, statement);
+    await bring(values, places, (registry) => enrolment(what, registry), `enrols ${what.device}`);
     return EXIT.good;
   },
 };
-
-const describe = ({ device }: Enrolled, { claims, hash }: Statement): string =>
-  `registry item ${claims.seq} ${toHex(hash)} enrols ${device}`;
 
 /**
  * Makes the statement that continues `registry`.

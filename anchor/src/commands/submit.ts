@@ -11,14 +11,16 @@ import {
   encodeItem,
   EvidenceError,
   sealStatement,
+  toHex,
   type RegistryItem,
   type Signer,
   type Statement,
 } from "@tallystick/evidence";
-import { nodeSha256, writeDurable } from "@tallystick/evidence/node";
+import { nodeSha256, writeDurable, type Arguments } from "@tallystick/evidence/node";
+import type { Places } from "../config.ts";
 import { ITEM_ENDING, refusedName } from "../inbox.ts";
 import { PublishedRegistry } from "../published-registry.ts";
-import { nowUnixS } from "./config-option.ts";
+import { nowUnixS, text } from "./config-option.ts";
 
 /** How often it is looked for what became of an item. */
 const LOOK_MS = 100;
@@ -45,14 +47,49 @@ export function sealItem(
 }
 
 /** The registry as published, and what waits in the inbox. */
-export async function registryWith(from: string, inbox: string): Promise<PublishedRegistry> {
+async function registryWith(from: string, inbox: string): Promise<PublishedRegistry> {
   const registry = await PublishedRegistry.read(from);
   await registry.addWaiting(inbox);
   return registry;
 }
 
+/** Options of every command that brings an item. */
+export const SUBMIT_OPTIONS = {
+  operator: { type: "string" },
+  registry: { type: "string" },
+  out: { type: "string", short: "o" },
+  wait: { type: "boolean" },
+} as const;
+
+/** What they mean; `--operator` is told by the command. */
+export const SUBMIT_DETAILS = `  --registry X    the public folder, or the last registry item as a file (default: the data folder's public)
+  -o FILE         write the statement there; without it, it goes to the inbox of the data folder
+  --wait          wait until the anchor has taken it (exit 1 if it refused)`;
+
+/** Makes the item, brings it where the options say, and tells what it does: "enrols city/gw-1". */
+export async function bring(
+  values: Arguments["values"],
+  places: Pick<Places, "public" | "inbox">,
+  make: (registry: PublishedRegistry) => Promise<Statement>,
+  does: string,
+): Promise<void> {
+  const from = text(values, "registry") ?? places.public;
+  const out = text(values, "out");
+  const tell = ({ claims, hash }: Statement, file: string): void =>
+    void process.stdout.write(`registry item ${claims.seq} ${toHex(hash)} ${does}: ${file}\n`);
+  if (out !== undefined) {
+    const statement = await make(await registryWith(from, places.inbox));
+    await writeDurable(out, statement.bytes);
+    tell(statement, out);
+    return;
+  }
+  const { file, statement } = await submit(make, from, places.inbox);
+  tell(statement, file);
+  if (values["wait"] === true) await taken(file, statement);
+}
+
 /** Puts the statement into the inbox under its number, which no other can have taken by then. */
-export async function submit(
+async function submit(
   make: (registry: PublishedRegistry) => Promise<Statement>,
   from: string,
   inbox: string,
@@ -87,7 +124,7 @@ export async function submit(
 class Taken extends Error {}
 
 /** Waits until the anchor has taken an item. @throws Error with the code with which the anchor refused the item */
-export async function taken(file: string, { hash }: Statement): Promise<void> {
+async function taken(file: string, { hash }: Statement): Promise<void> {
   const [inbox, name] = [dirname(file), basename(file)];
   for (;;) {
     if (existsSync(join(inbox, "done", name))) return;

@@ -15,3 +15,4 @@ export { noProgress, terminalProgress, type Progress } from "./progress.ts";
 export { isUrl, openPlace, readRequired, type Place } from "./place/place.ts";
 export { directoryPlace, readBounded } from "./place/directory.ts";
 export { httpPlace, type HttpLimits } from "./place/http.ts";
+export { sleep, systemTimer, type Timer } from "./timer.ts";

@@ -1,8 +1,9 @@
 /** Over a real broker: statements go up, receipts come down, and no loss on the way costs more than a re-send. */
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { downTopic, encodeDown, stateTopic, toHex, type Statement } from "@tallystick/evidence";
+import { systemTimer } from "@tallystick/evidence/node";
 import type { MqttClient } from "mqtt";
-import { monotonicMs, systemTimer } from "../../../agent/src/clock.ts";
+import { monotonicMs } from "../../../agent/src/clock.ts";
 import { connectBroker } from "../../../agent/src/uplink.ts";
 import { ISS, observation, Rig, STREAM } from "../../support/agent-rig.ts";
 import { connected, startBroker, type Running } from "../broker/start.ts";

@@ -18,36 +18,16 @@ import { createNodeProvider, nodeSha256, httpPlace, noProgress } from "@tallysti
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { auditLog, type LogAudit } from "../../../audit/src/log/audit.ts";
 import type { Judgement } from "../../../audit/src/judgement.ts";
+import { grownLog, type GrownLog } from "../../support/grown-log.ts";
 import { memoryPlace } from "../../support/memory-place.ts";
-import { operatorOf, signerOf, World, type Batch } from "../../support/world.ts";
+import { operatorOf, signerOf, World } from "../../support/world.ts";
 import { serveWorld, type Instead } from "../../support/world-server.ts";
-import type { Chain, Device } from "../../support/world-device.ts";
+import type { Chain } from "../../support/world-device.ts";
 
-type Town = { world: World; device: Device; chain: Chain; batches: Batch[] };
-
-/** A log of some 700 entries in several batches, with enrolments between them. */
-async function town(): Promise<Town> {
-  const world = await World.create();
-  const device = await world.enrol("water/gw-1");
-  const chain = device.chain("meter/m-1");
-  await chain.open();
-  const batches = [await world.commit()];
-  await chain.readings();
-  await world.enrol("water/gw-2");
-  batches.push(await world.commit());
-  for (let i = 0; i < 300; i++) await chain.readings(1);
-  batches.push(await world.commit());
-  await world.register({ kind: "revoke", kid: signerOf("water/gw-2 key 1").key.kid, from: 5 });
-  for (let i = 0; i < 400; i++) await chain.readings(1);
-  await device.heads();
-  batches.push(await world.commit());
-  return { world, device, chain, batches };
-}
-
-let t: Town;
+let t: GrownLog;
 const folder = mkdtempSync(join(tmpdir(), "tally-log-"));
 beforeAll(async () => {
-  t = await town();
+  t = await grownLog();
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
