@@ -7,6 +7,7 @@
 import {
   encodeCbor,
   encodeReceipt,
+  encodeSequence,
   encodeTransparent,
   inclusionPath,
   parseStatement,
@@ -42,6 +43,8 @@ export type StreamLine = {
 
 /** Chains in one answer. */
 const MAX_STREAMS = 10_000;
+/** Registry items in one answer, each at most 32 KiB. */
+const MAX_ITEMS = 256;
 
 export class Lookups {
   readonly #store: Store;
@@ -77,6 +80,13 @@ export class Lookups {
     const proof = keys.proof(kid);
     const answer: CborValue = [proof.leaf, proof.size, proof.index, proof.path, keys.itemsFor(kid)];
     return encodeCbor(answer);
+  }
+
+  /** Published registry items from number `from` on, as a CBOR sequence of byte strings: none where there are no more. */
+  items(from: number): Uint8Array {
+    const count = this.#store.batches.at(this.#publishedSize())?.registry.count ?? 0;
+    const items = from < count ? [...this.#store.archive.items(from, Math.min(count, from + MAX_ITEMS))] : [];
+    return encodeSequence(items.map(({ bytes }) => bytes));
   }
 
   streams(iss: string | undefined): StreamLine[] {

@@ -49,6 +49,7 @@ export function createApp({ publicFolder, lookups, health, metrics }: Served): H
     const found = lookups.key(hashParam(c, "kid", 32), optionalUint(c, "size"));
     return found === undefined ? missing(c) : binary(c, found, CBOR);
   });
+  app.get("/items", (c) => binary(c, lookups.items(optionalUint(c, "from") ?? 0), "application/cbor-seq"));
   app.get("/streams", (c) => c.json(lookups.streams(c.req.query("iss"))));
   app.get("/chains/:ch", (c) => {
     const named = { iss: textQuery(c, "iss"), sub: textQuery(c, "sub"), ch: hashParam(c, "ch", 8) };

@@ -100,6 +100,25 @@ const DISPOSITION = {
   "bundle-malformed": "refuse",
   "bundle-scope": "refuse",
   "content-mismatch": "refuse",
+  "operator-quorum": "refuse",
+  // enrolment
+  "invite-malformed": "refuse",
+  "invite-unknown": "refuse",
+  "invite-expired": "refuse",
+  "invite-used": "refuse",
+  "enrol-waiting": "retry",
+  "enrol-refused": "refuse",
+  "machine-mismatch": "stop",
+  // tokens and connections
+  "token-malformed": "refuse",
+  "token-binding": "refuse",
+  "token-unknown": "refuse",
+  "credentials-missing": "refuse",
+  "tls-malformed": "stop",
+  "tls-pin": "refuse",
+  "tls-required": "stop",
+  // keys in hardware
+  "hardware-key": "stop",
   // restrictions: the verdict stands, but only so far
   "declared-suspect-later": "refuse",
   "tail-not-attested": "refuse",
@@ -142,6 +161,9 @@ const DISPOSITION = {
   "queue-full": "retry",
   "session-full": "retry",
   "reader-stalled": "retry",
+  "address-limit": "retry",
+  "client-replaced": "retry",
+  "websocket-malformed": "refuse",
 } as const satisfies Record<string, Disposition>;
 
 /** Stable across releases: rejections, reports, metrics labels and exit codes quote it. */

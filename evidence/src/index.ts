@@ -58,6 +58,7 @@ export {
 } from "./coverage-walk.ts";
 export { encodeSign1, parseSign1, toBeSigned, type Sign1 } from "./cose.ts";
 export { cosign, verifyCosignature, verifyCosignatures, type Cosignature } from "./cosignature.ts";
+export { CLAIM, MAX_CWT_BYTES, openCwt, sealCwt, verifyCwt, type Cwt } from "./cwt.ts";
 export {
   addDecimal,
   compareDecimal,

@@ -6,8 +6,10 @@ import {
   decodeCbor,
   decodeLeaf,
   parseReceipt,
+  parseStatement,
   parseTransparent,
   rootFromInclusion,
+  splitSequence,
   hashLeaf,
   toHex,
   verifyReceipt,
@@ -268,4 +270,21 @@ test("nothing but this machine's loopback is listened on, and a port that is tak
   await expect(listen(createApp({} as never), { host: "127.0.0.1", port })).rejects.toThrow(
     failing("address-in-use"),
   );
+});
+
+test("/items gives the registry from a number on, and nothing behind its end", async () => {
+  const items = async (from: number): Promise<Uint8Array[]> => {
+    const answer = await fetch(`${url}/items?from=${from}`);
+    expect(answer.headers.get("content-type")).toBe("application/cbor-seq");
+    const { items: found } = splitSequence(new Uint8Array(await answer.arrayBuffer()), {
+      maxBytes: 1 << 24,
+      maxItems: 256,
+      maxItemBytes: 1 << 16,
+    });
+    return found.map((one) => decodeCbor(one, { maxBytes: 1 << 16 }) as Uint8Array);
+  };
+  const all = await items(0);
+  expect(all.map((bytes) => parseStatement(bytes, nodeSha256).claims.seq)).toEqual([0, 1]);
+  expect(await items(1)).toEqual(all.slice(1));
+  expect(await items(2)).toEqual([]);
 });
