@@ -1,6 +1,6 @@
 /**
- * The registry as files: what an operator's command can know of it without the database. Taken from the public folder, and from the inbox
- * what waits there.
+ * The registry as whoever adds to it needs it: its end, its operators, the keys that are taken. Taken from the public folder, or from what the running anchor knows; and
+ * from the inbox what waits there.
  *
  * @module
  */
@@ -15,6 +15,7 @@ import {
   parseStatement,
   registryPath,
   TILE_WIDTH,
+  type Enrolment,
   type Operator,
   type PublicKey,
   type RegistryItem,
@@ -22,6 +23,19 @@ import {
 } from "@tallystick/evidence";
 import { nodeSha256 } from "@tallystick/evidence/node";
 import { ITEM_ENDING, readItem } from "./inbox.ts";
+
+/** What is known of a registry whose items are not at hand. */
+export type RegistryEnd = {
+  /** Number of the next item, and hash of the last. */
+  readonly count: number;
+  readonly last: Uint8Array;
+  /** The operator whose key this is, as long as it counts. */
+  readonly operatorOf: (key: PublicKey) => Operator | undefined;
+  /** Whether a device has a key. */
+  readonly hasDevice: (device: string) => boolean;
+  /** Whether a key is anybody's. */
+  readonly hasKey: (kid: Uint8Array) => boolean;
+};
 
 /** One item as read. */
 type Read = { readonly statement: Statement; readonly item: RegistryItem };
@@ -31,9 +45,16 @@ export class PublishedRegistry {
   readonly #items: Read[] = [];
   /** False where only the last item is known. */
   readonly #whole: boolean;
+  readonly #before: RegistryEnd | undefined;
 
-  private constructor(whole: boolean) {
+  private constructor(whole: boolean, before?: RegistryEnd) {
     this.#whole = whole;
+    this.#before = before;
+  }
+
+  /** A registry of which this is known. */
+  static after(end: RegistryEnd): PublishedRegistry {
+    return new PublishedRegistry(true, end);
   }
 
   /**
@@ -95,12 +116,12 @@ export class PublishedRegistry {
   /** Number of the next item. */
   get count(): number {
     const last = this.#items.at(-1);
-    return last === undefined ? 0 : last.statement.claims.seq + 1;
+    return last === undefined ? (this.#before?.count ?? 0) : last.statement.claims.seq + 1;
   }
 
   /** Hash of the last item. */
   get last(): Uint8Array {
-    return this.#items.at(-1)?.statement.hash ?? EMPTY;
+    return this.#items.at(-1)?.statement.hash ?? this.#before?.last ?? EMPTY;
   }
 
   /** The operator whose key this is, as far as it is known. */
@@ -109,7 +130,8 @@ export class PublishedRegistry {
       if (item.kind === "policy") return [...item.operators];
       return item.kind === "operator-added" ? [item.operator] : [];
     });
-    return operators.find((operator) => equalBytes(operator.key.kid, key.kid));
+    const known = this.#before?.operatorOf(key);
+    return known ?? operators.find((operator) => equalBytes(operator.key.kid, key.kid));
   }
 
   /** The operator whose key this is. @throws EvidenceError `key-unknown`, which names `file` */
@@ -119,12 +141,28 @@ export class PublishedRegistry {
     throw new EvidenceError("key-unknown", `${file}: no operator of this registry has this key`);
   }
 
+  /** Origin and key of the log, from item 0. @throws EvidenceError `registry-missing` where that is not at hand */
+  get log(): { readonly origin: string; readonly key: PublicKey } {
+    const policy = this.#items[0]?.item;
+    if (policy?.kind === "policy") return { origin: policy.origin, key: policy.log };
+    throw new EvidenceError("registry-missing", "item 0 is not here: give the public folder");
+  }
+
   /** True where the device has a key, or the key a device. */
-  knows(device: string, key: PublicKey): boolean {
-    return this.#items.some(({ item }) => {
-      if (item.kind !== "enrol" && item.kind !== "re-enrol") return false;
-      return item.device === device || equalBytes(item.key.kid, key.kid);
-    });
+  knows(device: string, { kid }: PublicKey): boolean {
+    const known = this.#before?.hasKey(kid) === true;
+    return known || this.hasDevice(device) || this.#enrolments().some(({ key }) => equalBytes(key.kid, kid));
+  }
+
+  hasDevice(name: string): boolean {
+    const known = this.#before?.hasDevice(name) === true;
+    return known || this.#enrolments().some(({ device }) => device === name);
+  }
+
+  #enrolments(): readonly Enrolment[] {
+    return this.#items.flatMap(({ item }) =>
+      item.kind === "enrol" || item.kind === "re-enrol" ? [item] : [],
+    );
   }
 }
 

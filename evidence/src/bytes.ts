@@ -100,6 +100,22 @@ export function fromBase64(text: string): Uint8Array {
   return bytes;
 }
 
+/** The alphabet for addresses and lines to be copied, without padding (RFC 4648 section 5). */
+export const toBase64Url = (bytes: Uint8Array): string =>
+  toBase64(bytes).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+
+/**
+ * One text per byte string: no padding, and unused bits are zero.
+ *
+ * @throws EvidenceError `text-malformed`
+ */
+export function fromBase64Url(text: string): Uint8Array {
+  if (!/^[A-Za-z0-9_-]*$/.test(text) || text.length % 4 === 1)
+    throw new EvidenceError("text-malformed", "not base64url (RFC 4648 section 5, without padding)");
+  const padded = text.padEnd(Math.ceil(text.length / 4) * 4, "=");
+  return fromBase64(padded.replaceAll("-", "+").replaceAll("_", "/"));
+}
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 

@@ -20,8 +20,10 @@ export {
   encodeUtf8,
   equalBytes,
   fromBase64,
+  fromBase64Url,
   fromHex,
   toBase64,
+  toBase64Url,
   toHex,
 } from "./bytes.ts";
 export {
@@ -70,6 +72,7 @@ export {
   parseDecimal,
   subtractDecimal,
 } from "./decimal.ts";
+export { openEnrolRequest, sealEnrolRequest, type EnrolClaims, type EnrolRequest } from "./enrol-token.ts";
 export {
   EVIDENCE_CODES,
   EvidenceError,
@@ -112,6 +115,7 @@ export {
   type ForeignReceipt,
 } from "./foreign-receipt.ts";
 export { HeadIndex, type NamedHead } from "./heads.ts";
+export { formatInvite, INVITE_ID_BYTES, INVITE_SECRET_BYTES, parseInvite, type Invite } from "./invite.ts";
 export {
   decodeLeaf,
   encodeLeaf,

@@ -5,21 +5,15 @@
  * @module
  */
 import { EvidenceError, parseIss, type Statement } from "@tallystick/evidence";
-import {
-  EXIT,
-  loadSigner,
-  readPublicKeyFile,
-  required,
-  UsageError,
-  type Command,
-} from "@tallystick/evidence/node";
+import { EXIT, loadSigner, readPublicKeyFile, required, type Command } from "@tallystick/evidence/node";
 import { placesOf } from "../config.ts";
 import type { PublishedRegistry } from "../published-registry.ts";
-import { CONFIG_DETAILS, CONFIG_OPTIONS, CONFIG_USAGE, configOf, text } from "./config-option.ts";
-import { bring, sealItem, SUBMIT_DETAILS, SUBMIT_OPTIONS } from "./submit.ts";
+import { sealItem } from "../submit.ts";
+import { CONFIG_DETAILS, CONFIG_OPTIONS, CONFIG_USAGE, configOf, nowUnixS, text } from "./config-option.ts";
+import { durationS } from "./duration.ts";
+import { bring, SUBMIT_DETAILS, SUBMIT_OPTIONS } from "./submit.ts";
 
 const DEFAULT_SILENCE = "15m";
-const UNIT_S: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
 type Enrolled = {
   readonly device: string;
@@ -53,7 +47,7 @@ ${CONFIG_DETAILS}`,
       keyFile: required(values, "key"),
       operatorFile: text(values, "operator") ?? places.operatorKey,
       streams: (text(values, "streams") ?? "*").split(",").map((stream) => stream.trim()),
-      silenceS: seconds(text(values, "silence") ?? DEFAULT_SILENCE),
+      silenceS: durationS(text(values, "silence") ?? DEFAULT_SILENCE, "--silence"),
     };
     await bring(values, places, (registry) => enrolment(what, registry), `enrols ${what.device}`);
     return EXIT.good;
@@ -80,12 +74,5 @@ async function enrolment(what: Enrolled, registry: PublishedRegistry): Promise<S
     throw new EvidenceError("key-exists", `${what.device}: this device or this key is enrolled already`);
   }
   const { device, streams, silenceS } = what;
-  return sealItem({ kind: "enrol", device, key, streams, silenceS }, registry, signer);
-}
-
-function seconds(given: string): number {
-  const [, number, unit = ""] = /^(\d{1,9})([smhd])$/.exec(given) ?? [];
-  if (number === undefined)
-    throw new UsageError(`--silence: ${given}: give a number and s, m, h or d, e.g. 15m`);
-  return Number(number) * (UNIT_S[unit] ?? 1);
+  return sealItem({ kind: "enrol", device, key, streams, silenceS }, registry, signer, nowUnixS());
 }

@@ -6,8 +6,9 @@
 import { ed25519Key, EvidenceError, NOTE_ED25519, parseVkey } from "@tallystick/evidence";
 import { EXIT, loadSigner, required, type Command } from "@tallystick/evidence/node";
 import { placesOf } from "../config.ts";
-import { CONFIG_DETAILS, CONFIG_OPTIONS, CONFIG_USAGE, configOf, text } from "./config-option.ts";
-import { bring, sealItem, SUBMIT_DETAILS, SUBMIT_OPTIONS } from "./submit.ts";
+import { sealItem } from "../submit.ts";
+import { CONFIG_DETAILS, CONFIG_OPTIONS, CONFIG_USAGE, configOf, nowUnixS, text } from "./config-option.ts";
+import { bring, SUBMIT_DETAILS, SUBMIT_OPTIONS } from "./submit.ts";
 
 export const successor: Command = {
   summary: "End the log: its last entry names the log that succeeds it",
@@ -31,7 +32,7 @@ There is no way back: the log takes nothing in after this entry. Devices keep wh
     }
     const item = { kind: "successor", origin, log: ed25519Key(publicKey) } as const;
     const signer = loadSigner(text(values, "operator") ?? places.operatorKey);
-    await bring(values, places, (registry) => sealItem(item, registry, signer), "ends the log");
+    await bring(values, places, (registry) => sealItem(item, registry, signer, nowUnixS()), "ends the log");
     return EXIT.good;
   },
 };
