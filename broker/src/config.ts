@@ -6,6 +6,7 @@
 import { LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import { loadConfig, parseConfig, type ConfigSource } from "@tallystick/evidence/node";
+import { RegistrySettings } from "./registry/settings.ts";
 
 const TOPIC_KINDS = ["up", "down", "state", "checkpoint"] as const;
 const TopicKind = z.enum(TOPIC_KINDS, { error: `one of ${TOPIC_KINDS.join(", ")}` });
@@ -41,6 +42,10 @@ const Queue = (messages: number, bytes: number) =>
 
 const Config = z.strictObject({
   version: z.literal(1, "version: 1 is the only one"),
+  /** Folder of what the broker keeps: the registry, in its folder `registry`. */
+  data: z.string().min(1, "a folder").default("/var/lib/tallystick/broker"),
+  /** Whose keys count; absent: nobody asks. */
+  registry: RegistrySettings.optional(),
   listen: Address(1883).prefault({}),
   /** Metrics and health; absent: none. */
   http: Address(8081).optional(),

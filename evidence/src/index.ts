@@ -249,6 +249,7 @@ export {
   type SecondaryUnit,
 } from "./units.ts";
 export { verify, type RegistryCopy, type VerifyOptions } from "./verify.ts";
+export { logOf, operatorFault } from "./verify/trust.ts";
 export { CHECKS, type Check, type CheckName, type Verdict } from "./verify/findings.ts";
 export {
   COSIGNATURE_ED25519,

@@ -112,22 +112,36 @@ export function checkOperators(
   }
   for (const { record, state } of used) {
     const { org } = parseIss(record.iss);
-    const ofOrg = policy.operators.filter((one) => one.org === org);
-    const pins = ofOrg.length > 0 ? ofOrg : policy.operators.filter((one) => one.org === "*");
-    if (pins.length === 0) {
-      findings.missing("operators", "operator-unpinned", `the trust policy pins no operator of ${org}`);
-      continue;
+    switch (operatorFault(record, state, policy)) {
+      case undefined:
+        findings.passed("operators", `${org}: enrolled by an operator under the pinned one`);
+        break;
+      case "operator-unpinned":
+        findings.missing("operators", "operator-unpinned", `the trust policy pins no operator of ${org}`);
+        break;
+      case "operator-foreign":
+        findings.failed(
+          "operators",
+          "operator-foreign",
+          `${record.iss} was enrolled by operators that don't begin at the pinned one`,
+        );
     }
-    const own = record.role === "operator" ? [record] : []; // a pinned operator needs nobody above it
-    const met = [...own, ...state.operatorsOf(record.kid)].some(({ iss, key }) =>
-      pins.some(({ vkey }) => vkey.name === iss && equalBytes(vkey.publicKey, key.x)),
-    );
-    if (met) findings.passed("operators", `${org}: enrolled by an operator under the pinned one`);
-    else
-      findings.failed(
-        "operators",
-        "operator-foreign",
-        `${record.iss} was enrolled by operators that don't begin at the pinned one`,
-      );
   }
+}
+
+/** Why the policy's operators don't stand behind a key; undefined where one of them does, in `state` or as the key itself. */
+export function operatorFault(
+  record: KeyRecord,
+  state: KeyState,
+  policy: TrustPolicy,
+): "operator-unpinned" | "operator-foreign" | undefined {
+  const { org } = parseIss(record.iss);
+  const ofOrg = policy.operators.filter((one) => one.org === org);
+  const pins = ofOrg.length > 0 ? ofOrg : policy.operators.filter((one) => one.org === "*");
+  if (pins.length === 0) return "operator-unpinned";
+  const own = record.role === "operator" ? [record] : []; // a pinned operator needs nobody above it
+  const met = [...own, ...state.operatorsOf(record.kid)].some(({ iss, key }) =>
+    pins.some(({ vkey }) => vkey.name === iss && equalBytes(vkey.publicKey, key.x)),
+  );
+  return met ? undefined : "operator-foreign";
 }
