@@ -162,6 +162,15 @@ export {
   type Note,
   type NoteSignature,
 } from "./note.ts";
+export {
+  decodeChange,
+  encodeChange,
+  openConsent,
+  sealConsent,
+  type Consent,
+  type Operator,
+  type OperatorChange,
+} from "./operators.ts";
 export { checkPack, decodePack, type PackSummary } from "./pack-read.ts";
 export { encodePack } from "./pack-write.ts";
 export {
@@ -202,7 +211,7 @@ export {
   type Receipt,
   type SignedBatch,
 } from "./receipt.ts";
-export { decodeItem, encodeItem, type Enrolment, type Operator, type RegistryItem } from "./registry.ts";
+export { decodeItem, encodeItem, type Enrolment, type RegistryItem } from "./registry.ts";
 export { HASH_BYTES, sha256, type Hash } from "./sha256.ts";
 export { asBytes, asDecimal, asText, asUint, Fields, tuple } from "./shape.ts";
 export { type SignatureProvider, type Signer } from "./signature.ts";

@@ -12,8 +12,8 @@ export type KeyRecord = KeyLeaf & {
   readonly key: PublicKey;
   /** Number of the item that brought the key. */
   readonly item: number;
-  /** Kid of the operator that signed that item; absent for founding operators. */
-  readonly by?: Uint8Array;
+  /** Kids of the operator that signed that item, and of those whose consents it carries; none for founding operators. */
+  readonly by: readonly Uint8Array[];
   readonly machine?: Uint8Array;
   /** True where the key came by `re-enrol`: it covers a `lost` opening. */
   readonly reEnrolled: boolean;
@@ -30,7 +30,14 @@ export function freshRecord(
   item: number,
   enrolled: number,
 ): KeyRecord {
-  const unchanged = { superseded: null, suspect: null, revoked: null, reEnrolled: false, changes: [] };
+  const unchanged = {
+    superseded: null,
+    suspect: null,
+    revoked: null,
+    reEnrolled: false,
+    changes: [],
+    by: [],
+  };
   return { kid: key.kid, role, iss, streams: [], silenceS: 0, enrolled, key, item, ...unchanged };
 }
 

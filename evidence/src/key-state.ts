@@ -8,15 +8,19 @@
  * @module
  */
 import { equalBytes, toHex } from "./bytes.ts";
+import { verifyCwt } from "./cwt.ts";
 import { EvidenceError } from "./errors.ts";
 import { decodeEvent } from "./event.ts";
 import { encodeLeaf, judgeRevocation, type Succession } from "./key-leaf.ts";
 import { freshRecord, mayActFor, type KeyRecord } from "./key-record.ts";
+import { KeyProvenance } from "./key-provenance.ts";
 import { KeyTree, type KeyProof } from "./key-tree.ts";
 import { parseIss, SYSTEM_STREAM } from "./names.ts";
 import { nobleProvider } from "./provider.ts";
 import type { SignatureProvider } from "./signature.ts";
-import { decodeItem, type Enrolment, type Operator, type RegistryItem } from "./registry.ts";
+import { judgeChange, OperatorRules } from "./operator-rules.ts";
+import { decodeChange, type Operator } from "./operators.ts";
+import { decodeItem, type Enrolment, type RegistryItem } from "./registry.ts";
 import { sha256, type Hash } from "./sha256.ts";
 import { parseStatement, verifyStatement, type Statement } from "./statement.ts";
 
@@ -30,6 +34,8 @@ export type KeyStateOptions = {
 export class KeyState {
   readonly #records = new Map<string, KeyRecord>();
   readonly #currentOfDevice = new Map<string, string>();
+  readonly #rules = new OperatorRules();
+  readonly #provenance = new KeyProvenance((kid) => this.get(kid), this.#rules);
   readonly #provider: SignatureProvider;
   readonly #complete: boolean;
   #count = 0;
@@ -123,42 +129,27 @@ export class KeyState {
 
   /**
    * Numbers of the items that someone needs to judge a key: item 0, those that brought, changed or revoked it, and the same of the operators behind
-   * them. Ascending.
+   * them; where an org has changed its operators by consent, of all the operators that it had. Ascending.
    */
   itemsFor(kid: Uint8Array): number[] {
-    const items = new Set([0]);
-    const seen = new Set<string>();
-    // A list and no recursion: whoever writes the registry decides how long the way back is.
-    const open = [kid];
-    for (let next = open.pop(); next !== undefined; next = open.pop()) {
-      const name = toHex(next);
-      const record = this.get(next);
-      if (record === undefined || seen.has(name)) continue;
-      seen.add(name);
-      for (const n of [record.item, ...record.changes]) items.add(n);
-      const before = this.#before.get(name);
-      for (const signer of this.#changers.get(name)?.values() ?? []) open.push(signer);
-      for (const behind of [record.by, before]) if (behind !== undefined) open.push(behind);
-    }
-    return [...items].toSorted((a, b) => a - b);
+    return this.#provenance.itemsFor(kid);
   }
 
-  /** The operators from the one that brought `kid` up to a founding one. */
+  /** The operators behind `kid`: those that brought it or consented, and those behind them, up to the founding ones. Nearest first. */
   operatorsOf(kid: Uint8Array): KeyRecord[] {
-    const chain: KeyRecord[] = [];
-    let by = this.get(kid)?.by;
-    while (by !== undefined && chain.length < this.#records.size) {
-      const operator = this.get(by);
-      if (operator === undefined) break;
-      chain.push(operator);
-      by = operator.by;
-    }
-    return chain;
+    return this.#provenance.operatorsOf(kid);
   }
 
-  /** Kid to the operators that changed or revoked it; and a rotated or re-enrolled key to the one before. */
-  readonly #changers = new Map<string, Map<string, Uint8Array>>();
-  readonly #before = new Map<string, Uint8Array>();
+  /** Operators that act for exactly this org and whose keys count, and how many of them a change takes. */
+  operatorRule(org: string): {
+    readonly threshold: number;
+    readonly round: number;
+    readonly operators: readonly KeyRecord[];
+  } {
+    const { threshold, round, kids } = this.#rules.of(org);
+    const operators = kids.flatMap((kid) => this.get(kid) ?? []).filter(({ revoked }) => revoked === null);
+    return { threshold, round, operators };
+  }
 
   #checkOrder({ claims }: Statement, index: number): void {
     const next = this.#count;
@@ -191,14 +182,12 @@ export class KeyState {
     if (new Set(kids).size !== kids.length)
       throw new EvidenceError("key-exists", "an operator's key is listed twice");
     this.#policy = item;
-    for (const operator of item.operators) this.#addOperator(operator, 0, 0, undefined);
+    for (const operator of item.operators) this.#addOperator(operator, 0, 0, []);
   }
 
   /** The operator that signed an item: its key is known, counts at this index, and made this signature. */
   #signer(statement: Statement, index: number): KeyRecord {
-    const signer = this.get(statement.kid);
-    if (signer === undefined) throw this.#unknown("the item is not signed by an operator", statement.kid);
-    if (signer.role !== "operator") throw new EvidenceError("key-unknown", "a device signs no items");
+    const signer = this.#operator(statement.kid, "the item is not signed by an operator");
     if (signer.iss !== statement.claims.iss)
       throw new EvidenceError("key-issuer", "the key belongs to another operator");
     const { invalid } = judgeRevocation(signer, index);
@@ -215,8 +204,12 @@ export class KeyState {
   ): void {
     switch (item.kind) {
       case "operator-added":
-        this.#mayAdd(signer, item.operator);
-        this.#addOperator(item.operator, n, index, signer.kid);
+        mayActFor(signer, item.operator.actsFor);
+        this.#rules.mustAllowOne(item.operator.actsFor);
+        this.#addOperator(item.operator, n, index, [signer.kid]);
+        return;
+      case "operators":
+        this.#changeOperators(item, n, index, signer);
         return;
       case "enrol":
         mayActFor(signer, parseIss(item.device).org);
@@ -244,19 +237,41 @@ export class KeyState {
     }
   }
 
-  /** Operators of an org add others for it; only a `*` operator adds the first of an org, or another `*`. */
-  #mayAdd(signer: KeyRecord, { actsFor }: Operator): void {
-    const known = this.#records.values().some((one) => one.role === "operator" && one.streams[0] === actsFor);
-    mayActFor(signer, actsFor === "*" || !known ? "*" : actsFor);
+  #changeOperators(
+    { change: bytes, consents }: RegistryItem & { kind: "operators" },
+    n: number,
+    index: number,
+    signer: KeyRecord,
+  ): void {
+    const change = decodeChange(bytes);
+    mayActFor(signer, change.actsFor);
+    const origin = this.#policy?.origin ?? "";
+    const { by, removed } = judgeChange(
+      { origin, change, bytes, consents, index, signer },
+      {
+        rule: this.#rules.of(change.actsFor),
+        gap: this.#gap,
+        has: (kid) => this.get(kid) !== undefined,
+        operator: (kid) => this.#operator(kid, "a change of operators names none"),
+        verify: ({ token }, { key }) => verifyCwt(token, key, this.#provider),
+      },
+    );
+    for (const record of removed) this.#putRevoked(record, index, n, index, by);
+    for (const operator of change.add) this.#addOperator(operator, n, index, by);
+    this.#rules.changed(change, n, by);
   }
 
-  #addOperator({ iss, actsFor, key }: Operator, n: number, index: number, by: Uint8Array | undefined): void {
-    this.#add({
-      ...freshRecord(key, "operator", iss, n, index),
-      streams: [actsFor],
-      silenceS: 0,
-      ...(by === undefined ? {} : { by }),
-    });
+  /** @throws EvidenceError `key-unknown`, `registry-missing` */
+  #operator(kid: Uint8Array, otherwise: string): KeyRecord {
+    const record = this.get(kid);
+    if (record === undefined) throw this.#unknown(otherwise, kid);
+    if (record.role !== "operator") throw new EvidenceError("key-unknown", otherwise, { kid: toHex(kid) });
+    return record;
+  }
+
+  #addOperator({ iss, actsFor, key }: Operator, n: number, index: number, by: readonly Uint8Array[]): void {
+    this.#add({ ...freshRecord(key, "operator", iss, n, index), streams: [actsFor], silenceS: 0, by });
+    this.#rules.added(actsFor, key.kid);
   }
 
   #addDevice(enrolled: Enrolment, n: number, index: number, by: Uint8Array, reEnrolled: boolean): void {
@@ -265,7 +280,7 @@ export class KeyState {
       ...freshRecord(key, "device", device, n, index),
       streams,
       silenceS,
-      by,
+      by: [by],
       reEnrolled,
       ...(machine === undefined ? {} : { machine }),
     });
@@ -297,8 +312,8 @@ export class KeyState {
       succession,
       changes: [...old.changes, n],
     });
-    this.#noteChange(old.kid, signer.kid);
-    this.#before.set(toHex(enrolled.key.kid), old.kid);
+    this.#provenance.changed(old.kid, signer.kid);
+    this.#provenance.succeeded(enrolled.key.kid, old.kid);
   }
 
   #rotate(bytes: Uint8Array, n: number, index: number, signer: KeyRecord): void {
@@ -332,16 +347,22 @@ export class KeyState {
   #revoke(kid: Uint8Array, from: number, n: number, index: number, signer: KeyRecord): void {
     const record = this.get(kid);
     if (record === undefined) throw this.#unknown("no such key to revoke", kid);
-    mayActFor(signer, record.role === "operator" ? (record.streams[0] ?? "*") : parseIss(record.iss).org);
+    const org = record.role === "operator" ? (record.streams[0] ?? "*") : parseIss(record.iss).org;
+    mayActFor(signer, org);
+    if (record.role === "operator") this.#rules.mustAllowOne(org);
     if (from > index)
       throw new EvidenceError("registry-malformed", "a key is suspect from the past on", { from, index });
+    this.#putRevoked(record, from, n, index, [signer.kid]);
+  }
+
+  #putRevoked(record: KeyRecord, from: number, n: number, index: number, by: readonly Uint8Array[]): void {
     this.#put({
       ...record,
       suspect: Math.min(record.suspect ?? from, from),
       revoked: record.revoked ?? index,
       changes: [...record.changes, n],
     });
-    this.#noteChange(kid, signer.kid);
+    for (const signer of by) this.#provenance.changed(record.kid, signer);
   }
 
   /** In a whole registry nobody brought the key; in a selection the item that did may be left out, and nobody is to blame. */
@@ -350,11 +371,6 @@ export class KeyState {
     return new EvidenceError(code, this.#gap ? `an item is not here: ${message}` : message, {
       kid: toHex(kid),
     });
-  }
-
-  #noteChange(kid: Uint8Array, signer: Uint8Array): void {
-    const signers = this.#changers.get(toHex(kid)) ?? new Map<string, Uint8Array>();
-    this.#changers.set(toHex(kid), signers.set(toHex(signer), signer));
   }
 
   #keyTree(): KeyTree {

@@ -4,12 +4,13 @@
  *
  * @module
  */
-import { decodeCbor, encodeCbor, type CborKey, type CborMap, type CborValue } from "./cbor.ts";
+import { decodeCbor, encodeCbor, type CborKey, type CborValue } from "./cbor.ts";
 import { EvidenceError } from "./errors.ts";
 import { coseKey, parseCoseKey, type PublicKey } from "./keys.ts";
-import { checkOrg, checkStreamPattern, isOperator } from "./names.ts";
+import { checkStreamPattern, isOperator } from "./names.ts";
+import { decodeChange, operatorMap, readOperator, type Operator } from "./operators.ts";
 import { HASH_BYTES } from "./sha256.ts";
-import { asText, Fields } from "./shape.ts";
+import { asBytes, asText, Fields } from "./shape.ts";
 
 /** Longest payload of an item: the statement around it is at most 32 KiB. */
 const MAX_ITEM_BYTES = 32_768;
@@ -18,9 +19,6 @@ const MAX_STREAMS = 256;
 /** Most founding operators. */
 const MAX_OPERATORS = 64;
 const MAX_REASON = 200;
-
-/** A key that may sign registry items. `iss` is `ORG/operator`; `actsFor` an org, or `*` for any. */
-export type Operator = { readonly iss: string; readonly actsFor: string; readonly key: PublicKey };
 
 /** What an enrolment gives a device's key. */
 export type Enrolment = {
@@ -43,6 +41,8 @@ export type RegistryItem =
       readonly operators: readonly Operator[];
     }
   | { readonly kind: "operator-added"; readonly operator: Operator }
+  /** `change`: whom an org adds and removes, as bytes of its own; `consents`: tokens of its operators to just that. */
+  | { readonly kind: "operators"; readonly change: Uint8Array; readonly consents: readonly Uint8Array[] }
   | ({ readonly kind: "enrol" } & Enrolment)
   | ({ readonly kind: "re-enrol"; readonly reason: string } & Enrolment)
   /** `statement`: the device's own `key-rotated` statement, signed by its old key. */
@@ -70,6 +70,11 @@ function members(item: RegistryItem): [CborKey, CborValue][] {
       ];
     case "operator-added":
       return [["operator", operatorMap(item.operator)]];
+    case "operators":
+      return [
+        ["change", item.change],
+        ["consents", item.consents],
+      ];
     case "enrol":
       return enrolment(item);
     case "re-enrol":
@@ -88,13 +93,6 @@ function members(item: RegistryItem): [CborKey, CborValue][] {
       ];
   }
 }
-
-const operatorMap = ({ iss, actsFor, key }: Operator): CborMap =>
-  new Map<CborKey, CborValue>([
-    ["iss", iss],
-    ["for", actsFor],
-    ["key", coseKey(key)],
-  ]);
 
 const enrolment = ({ device, key, streams, silenceS, machine }: Enrolment): [CborKey, CborValue][] => [
   ["device", device],
@@ -126,6 +124,15 @@ function readItem(fields: Fields): RegistryItem {
     }
     case "operator-added":
       return { kind, operator: readOperator(fields.value("operator")) };
+    case "operators": {
+      const change = fields.bytes("change");
+      decodeChange(change);
+      return {
+        kind,
+        change,
+        consents: fields.list("consents").map((one) => asBytes(one, undefined, "consent")),
+      };
+    }
     case "enrol":
       return { kind, ...readEnrolment(fields) };
     case "re-enrol":
@@ -145,17 +152,6 @@ function readItem(fields: Fields): RegistryItem {
         kind: JSON.stringify(kind.slice(0, 40)),
       });
   }
-}
-
-function readOperator(value: CborValue): Operator {
-  const fields = new Fields(value, "operator");
-  const iss = fields.text("iss");
-  const actsFor = fields.text("for");
-  const key = parseCoseKey(fields.value("key"));
-  fields.end();
-  if (!isOperator(iss)) throw new EvidenceError("registry-malformed", "an operator's iss is ORG/operator");
-  if (actsFor !== "*") checkOrg(actsFor);
-  return { iss, actsFor, key };
 }
 
 function readEnrolment(fields: Fields): Enrolment {

@@ -20,7 +20,7 @@ from second.statements import check_ed25519, check_signed, parse_statement
 from second.ledger import (
     leaf_hash, open_checkpoint, parse_checkpoint, parse_receipt, parse_vkey, receipt_root, root_of_path,
     roots_of_consistency, split_entries, tile_path, tree_root)
-from second.trust import check_use, leaf_of, Policy, Registry
+from second.trust import above, check_use, leaf_of, Policy, Registry
 
 # --- Verdicts
 
@@ -61,15 +61,14 @@ class Judge:
         demand(self.policy.cosigned(note, self.policy.quorum), "quorum-unmet", self.policy.quorum, Missing)
 
     def enrolled(self, statement, key):
-        self.pinned(statement.iss, key if statement.item else key.signer)
+        self.pinned(statement.iss, [key] if statement.item else key.behind)
 
-    def pinned(self, iss, signer):
-        """Whether one comes from the operator that signed an enrolment (or an item) up to the pinned key"""
+    def pinned(self, iss, operators):
+        """Whether one comes from the operators that stand behind an enrolment (or signed an item) up to the pinned key"""
         if not self.policy.operators: return self.restrict("operators-not-pinned")
         pins = self.policy.operators.get(org_of(iss)) or self.policy.operators.get("*")
         demand(pins, "operator-unpinned", iss, Missing)
-        while signer and (signer.iss, signer.key[-2]) not in pins: signer = signer.signer
-        demand(signer, "operator-foreign", iss)
+        demand(any((each.iss, each.key[-2]) in pins for each in above(*operators)), "operator-foreign", iss)
 
 # --- Section 10: bundles
 
@@ -173,19 +172,16 @@ class Bundle(Judge):
         for kid in kids & set(log.leaves):
             key = log.registry.keys.get(kid)
             yield log.leaves[kid], key
-            while key:
-                if key.kid in log.leaves:
-                    yield log.leaves[key.kid], key
-                key = key.signer
+            for each in above(key) if key else ():
+                if each.kid in log.leaves:
+                    yield log.leaves[each.kid], each
 
     def key_of(self, statement):
         """The key, where its signed state and that of the operators behind it are there"""
         leaves, key = statement.log.leaves, statement.log.registry.keys.get(statement.kid)
         demand(key or statement.kid in leaves, "key-unknown", statement.place, Missing)
-        behind = key
-        while behind:
-            demand(behind.kid in leaves, "key-state", behind.iss, Missing)
-            behind = behind.signer
+        for each in above(key) if key else ():
+            demand(each.kid in leaves, "key-state", each.iss, Missing)
         return key
 
     def keyed(self):
@@ -328,7 +324,7 @@ class Log(Judge):
 
     def device(self, key):
         try:
-            self.pinned(key.iss, key.signer)
+            self.pinned(key.iss, key.behind)
         except Missing as refusal:
             self.restrict(refusal.args[0])
 

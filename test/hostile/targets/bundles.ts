@@ -11,6 +11,7 @@
  */
 import {
   decodeBundle,
+  decodeChange,
   decodeItem,
   encodeBundle,
   encodeTransparent,
@@ -145,6 +146,8 @@ function keysIn({ content }: Statement): readonly PublicKey[] {
       return item.operators.map(({ key }) => key);
     case "operator-added":
       return [item.operator.key];
+    case "operators":
+      return decodeChange(item.change).add.map(({ key }) => key);
     case "enrol":
     case "re-enrol":
       return [item.key];

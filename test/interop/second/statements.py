@@ -26,6 +26,7 @@ def check_ed25519(key, message, signature, code="signature-invalid"):
     attempt(code, lambda: ed25519.Ed25519PublicKey.from_public_bytes(key).verify(signature, message))
 
 def check_esp256(key, message, signature):
+    demand(int.from_bytes(signature[32:], "big") <= HALF_N, "signature-invalid")
     r, s, x, y = (int.from_bytes(each, "big") for each in (signature[:32], signature[32:], key[-2], key[-3]))
     attempt("signature-invalid", lambda: ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key().verify(
         utils.encode_dss_signature(r, s), message, ec.ECDSA(hashes.SHA256())))
@@ -81,7 +82,9 @@ EVENTS = {
 
 ACTS_FOR = {"iss": OPERATOR, "for": ORG, "key": cose_key}
 ENROL = {"device": ISS, "key": cose_key, "streams": STREAMS, "silence": UINT, "machine": Maybe(HASH)}
+CHANGE = {"for": ORG, "round": UINT, "add": [ACTS_FOR, 0], "remove": [HASH, 0], "threshold": SIZE}
 ITEMS = {"policy": {"origin": text(1), "log": cose_key, "leaf": listed("sha256"), "operators": [ACTS_FOR, 1]},
+         "operators": {"change": lambda value: (BYTES(value), check(CHANGE, read(value))), "consents": [BYTES, 0]},
          "operator-added": {"operator": ACTS_FOR}, "enrol": ENROL, "re-enrol": {**ENROL, "reason": REASON},
          "rotate": {"statement": BYTES}, "revoke": {"kid": HASH, "from": UINT}, "successor": {"origin": text(1), "log": cose_key}}
 
@@ -174,6 +177,18 @@ def parse_statement(data, transparent=False):
     demand(claims["lvl"] != 2 or "raw" in names, "statement-claims")
     return Record(**vars(message), hash=sha256(bare), kid=header[4], alg=header[1], iss=iss, sub=sub, seq=seq, item=item, content=content,
                   receipts=receipts, place=f"{iss}/{sub} {seq}", **{name: claims.get(name) for name in ("ch", "prev", "seen")})
+
+CONSENT = {1: listed(-19, -9), 4: HASH, 16: listed("application/vnd.tallystick.consent+cwt")}
+
+def parse_consent(data):
+    def parts():
+        message = cose(data, 2048)
+        check(CONSENT, message.header)
+        demand(message.unprotected == {} and isinstance(message.payload, bytes), "cose-malformed")
+        claims = read(message.payload)
+        check({1: TEXT, 3: TEXT, "change": HASH}, claims)
+        return Record(**vars(message), kid=message.header[4], alg=message.header[1], claims=claims, place="a consent")
+    return attempt("token-malformed", parts)
 
 def check_signed(statement, key):
     demand(statement.kid == kid_of(key) and statement.alg == (-19 if key[1] == 1 else -9), "key-mismatch", statement.place)

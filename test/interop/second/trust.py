@@ -2,8 +2,8 @@
 import re
 from types import SimpleNamespace as Record
 import cbor2
-from second.reading import demand, Invalid, Missing, named, OPERATOR, ORG, org_of
-from second.statements import check_ed25519, check_signed, kid_of, parse_statement
+from second.reading import demand, Invalid, Missing, named, OPERATOR, ORG, org_of, read, sha256
+from second.statements import check_ed25519, check_signed, kid_of, parse_consent, parse_statement
 from second.ledger import leaf_hash, parse_vkey, signatures_of, tree_root
 
 # --- Section 11: the trust policy
@@ -67,7 +67,9 @@ class Policy:
 
 class Registry:
     """Replays items in their order. A bundle may leave out those that its keys don't need."""
-    def __init__(self, vkey): self.vkey, self.gap, self.keys, self.last, self.index, self.ended = vkey, False, {}, None, -1, False
+    def __init__(self, vkey):
+        self.vkey, self.gap, self.keys, self.last, self.index, self.ended = vkey, False, {}, None, -1, False
+        self.rules = {}                                  # org: (consents that a change of its operators takes, changes so far)
 
     def known(self, kid, role):
         self.present(kid in self.keys and self.keys[kid].superseded is None, f"the item of key {kid.hex()}")
@@ -78,10 +80,10 @@ class Registry:
         demand(good or not self.gap, "registry-missing", what, Missing)
         demand(good, "key-unknown", what)
 
-    def bring(self, key, role, iss, streams, silence, index, signer, how):
+    def bring(self, key, role, iss, streams, silence, index, behind, how):
         kid = kid_of(key)
         demand(kid not in self.keys, "key-exists", kid.hex())
-        self.keys[kid] = Record(kid=kid, key=key, role=role, iss=iss, streams=streams, silence=silence, enrolled=index, signer=signer,
+        self.keys[kid] = Record(kid=kid, key=key, role=role, iss=iss, streams=streams, silence=silence, enrolled=index, behind=behind,
                                 how=how, superseded=None, suspect=None, revoked=None, rotation=None)
 
     def add(self, item, index):
@@ -97,7 +99,7 @@ class Registry:
         self.gap, self.last, self.index = self.gap or not follows, item, index
         if kind == "policy":
             demand(content["origin"] == self.vkey.name and content["log"] == self.vkey.key and index == 0, "entry-zero", place)
-            for each in content["operators"]: self.bring(each["key"], "operator", each["iss"], [each["for"]], 0, 0, None, kind)
+            for each in content["operators"]: self.bring(each["key"], "operator", each["iss"], [each["for"]], 0, 0, [], kind)
             demand(item.kid in self.keys and self.keys[item.kid].iss == item.iss, "entry-zero", place)
             return check_signed(item, self.keys[item.kid].key)
         signer = self.known(item.kid, "operator")
@@ -111,13 +113,18 @@ class Registry:
         if kind == "operator-added":
             added = content["operator"]
             may(added["for"])
-            self.bring(added["key"], "operator", added["iss"], [added["for"]], 0, index, signer, kind)
+            self.one_is_enough(added["for"])
+            self.bring(added["key"], "operator", added["iss"], [added["for"]], 0, index, [signer], kind)
+        elif kind == "operators":
+            change = read(content["change"])
+            may(change["for"])
+            self.change(change, content, index, signer)
         elif kind in ("enrol", "re-enrol"):
             may(org_of(content["device"]))
             current = [key for key in self.keys.values() if key.iss == content["device"] and key.superseded is None]
             demand(not current or kind == "re-enrol", "key-exists", content["device"])
             self.present(current or kind == "enrol", f"the key of {content['device']}")
-            self.bring(content["key"], "device", content["device"], content["streams"], content["silence"], index, signer, kind)
+            self.bring(content["key"], "device", content["device"], content["streams"], content["silence"], index, [signer], kind)
             for key in current: key.superseded = index
         elif kind == "rotate":
             rotation = parse_statement(content["statement"])
@@ -127,12 +134,13 @@ class Registry:
             demand(old.iss == rotation.iss, "key-unknown", rotation.place)
             check_use(old, rotation, index)
             check_signed(rotation, old.key)
-            self.bring(rotation.content["key"], "device", old.iss, old.streams, old.silence, index, signer, kind)
+            self.bring(rotation.content["key"], "device", old.iss, old.streams, old.silence, index, [signer], kind)
             old.superseded, old.rotation = index, rotation
         elif kind == "revoke":
             self.present(content["kid"] in self.keys, content["kid"].hex())
             key, since = self.keys[content["kid"]], content["from"]
             may(org_of(key.iss) if key.role == "device" else key.streams[0])
+            if key.role == "operator": self.one_is_enough(key.streams[0])
             demand(since <= index, "registry-malformed", since)
             key.revoked = index if key.revoked is None else key.revoked
             key.suspect = since if key.suspect is None else min(key.suspect, since)
@@ -140,7 +148,50 @@ class Registry:
             may("*")
             self.ended = True
 
+    def one_is_enough(self, org): demand(self.rules.get(org, (1, 0))[0] == 1, "operator-quorum", org)
+
+    def change(self, change, content, index, signer):
+        """An org's operators consent to a change of who they are"""
+        org, (needed, rounds) = change["for"], self.rules.get(change["for"], (1, 0))
+        demand(change["round"] <= rounds or not self.gap, "registry-missing", org, Missing)
+        demand(change["round"] == rounds, "registry-order", org)
+        agreed = {signer.kid: signer}
+        for consent in map(parse_consent, content["consents"]):
+            demand(consent.claims[3] == self.vkey.name, "operator-quorum", "another log")
+            demand(consent.claims["change"] == sha256(content["change"]), "operator-quorum", "another change")
+            key = self.counting(consent.kid, org, index)
+            demand(key.iss == consent.claims[1], "key-issuer", org)
+            check_signed(consent, key.key)
+            agreed[key.kid] = key
+        demand(needed == 1 or sum(key.streams[0] == org for key in agreed.values()) >= needed, "operator-quorum", org)
+        removed = [self.counting(kid, org, index) for kid in change["remove"]]
+        demand(len({key.kid for key in removed}) == len(removed), "key-revoked", org)
+        demand(all(each["for"] == org for each in change["add"]), "operator-org", org)
+        for each in change["add"]: self.bring(each["key"], "operator", each["iss"], [org], 0, index, list(agreed.values()), "operators")
+        for key in removed: key.suspect, key.revoked = index, index
+        left = sum(key.role == "operator" and key.streams[0] == org and key.revoked is None for key in self.keys.values())
+        demand(left >= change["threshold"] or not self.gap, "registry-missing", org, Missing)
+        demand(left >= change["threshold"], "operator-quorum", org)
+        self.rules[org] = (change["threshold"], rounds + 1)
+
+    def counting(self, kid, org, index):
+        """An operator of exactly this org whose key counts"""
+        key = self.known(kid, "operator")
+        demand(key.streams[0] == org, "operator-org", org)
+        demand(key.revoked is None or index < key.revoked, "key-revoked", org)
+        return key
+
     def root(self): return tree_root([leaf_hash(cbor2.dumps(leaf_of(self.keys[kid]))) for kid in sorted(self.keys)])
+def above(*keys):
+    """These keys and the operators behind them: those that brought them or consented, up to the founding ones"""
+    found = {key.kid: key for key in keys}
+    queue = list(found.values())
+    for key in queue:                                    # it grows meanwhile
+        new = [each for each in key.behind if each.kid not in found]
+        found.update((each.kid, each) for each in new)
+        queue += new
+    return queue
+
 def leaf_of(key):
     return [key.kid, key.role, key.iss, key.streams, key.silence, key.enrolled, key.superseded, key.suspect, key.revoked]
 

@@ -11,6 +11,7 @@ import { FORMS } from "./forms.ts";
 import { LOG } from "./log.ts";
 import { OPERATOR } from "./operator.ts";
 import { OVERLOOKED } from "./overlooked.ts";
+import { QUORUM } from "./quorum.ts";
 import type { Attack } from "./town.ts";
 
 export const TABLE: readonly { readonly who: string; readonly rows: readonly Attack[] }[] = [
@@ -18,6 +19,7 @@ export const TABLE: readonly { readonly who: string; readonly rows: readonly Att
   { who: "devices", rows: DEVICE },
   { who: "logs", rows: LOG },
   { who: "operators and witnesses", rows: OPERATOR },
+  { who: "operators who change by consent", rows: QUORUM },
   { who: "forms", rows: FORMS },
   { who: "statements alone", rows: ALONE },
   { who: "what is easily overlooked", rows: OVERLOOKED },
