@@ -9,6 +9,7 @@ import { core, type Core, type CoreParts } from "./core.ts";
 import { absentSince } from "./gaps.ts";
 import { bindIdentity, type Mark } from "./identity.ts";
 import { baseName, type Entry } from "./journal.ts";
+import { lookAt, type Look } from "./look.ts";
 import type { Log } from "./log.ts";
 import { packsOf } from "./packs.ts";
 import { recall } from "./recall.ts";
@@ -23,6 +24,8 @@ export type AgentParts = Omit<CoreParts, "lost"> & {
   /** Shows that this device had a database before, where the database is new. */
   readonly mark: Mark;
   readonly openSource: (options: SourceOptions, context: SourceContext) => Promise<Source>;
+  /** Watches over the agent from outside: told where to look, and run beside the other stages. */
+  readonly watch?: (look: Look) => Stage;
   /** Why the sources were not read before this start, where it is known: gaps say so. */
   readonly absence?: string;
 };
@@ -70,7 +73,8 @@ export async function startAgent(settings: Settings, parts: AgentParts): Promise
     { iss, streams: readers.length, waiting: agent.outbox.waiting.count },
     "the agent is running",
   );
-  return stagesOf(agent, readers);
+  const watched = parts.watch?.(lookAt(settings, agent, parts.storage));
+  return [...stagesOf(agent, readers), ...(watched === undefined ? [] : [watched])];
 }
 
 /**
@@ -125,7 +129,7 @@ async function openReader(
   const names = chain?.declared.names.map((declared) => declared.name) ?? [];
   const told = recall(storage, { iss, sub: name, names, left, standing: agent.standing });
   const sampler = new Sampler({ everyS, told, clock: agent.time, ...(meter === undefined ? {} : { meter }) });
-  agent.housekeeping.count({ sub: name, source: source.counters, sampler: sampler.counters });
+  agent.housekeeping.takeIn({ sub: name, source: source.counters, sampler: sampler.counters });
   const stream = new Stream({ ...agent, iss, settings, source, storage, log, timer }, left);
   const { aliveUnixMs, aliveTq } = agent.time;
   // A chain that isn't open has promised nothing; what is noted already goes on.

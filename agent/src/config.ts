@@ -36,6 +36,23 @@ const passes =
     }
   };
 
+/**
+ * The address of `http.listen`: of this machine's loopback, since nobody is asked who they are there.
+ *
+ * @throws EvidenceError `address-not-loopback`
+ */
+export function loopbackAddress(listen: string): { readonly host: string; readonly port: number } {
+  const [, bracketed, plain, digits = ""] = /^(?:\[(.+)\]|([^:]+)):(\d{1,5})$/.exec(listen) ?? [];
+  const host = bracketed ?? plain ?? "";
+  const isLoopback = host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+  if (!isLoopback || Number(digits) > 65_535)
+    throw new EvidenceError(
+      "address-not-loopback",
+      `${listen} is not an address of this machine's loopback; give e.g. 127.0.0.1:8082`,
+    );
+  return { host: host === "localhost" ? "127.0.0.1" : host, port: Number(digits) };
+}
+
 /** A log signs as itself; a witness's key is another kind. */
 function checkLogKey(text: string): void {
   if (parseVkey(text).type !== NOTE_ED25519)
@@ -122,6 +139,11 @@ const Schema = z
         passwordFile: path.optional(),
       })
       .prefault({}),
+    http: z
+      .strictObject({
+        listen: z.string().superRefine(passes(loopbackAddress)).default("127.0.0.1:8082"),
+      })
+      .optional(),
     metered: z.boolean().default(false),
     heartbeat: seconds(1, 86_400).optional(),
     clock: z.strictObject({ trust: z.enum(["auto", "system", "rtc", "none"]).default("auto") }).prefault({}),

@@ -12,6 +12,7 @@ import { Counters } from "./counters.ts";
 import { Delivery } from "./delivery.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { Journal } from "./journal.ts";
+import { LineState } from "./line-state.ts";
 import type { Log } from "./log.ts";
 import { Meta } from "./meta.ts";
 import { Outbox } from "./outbox.ts";
@@ -40,6 +41,8 @@ export type CoreParts = {
   };
   readonly timer: Timer;
   readonly connect: Connect;
+  /** Bytes that this process has had written to storage so far; undefined where nobody can tell. */
+  readonly written?: () => number | undefined;
   readonly log: Log;
   /** From 0 up to 1: spreads what many devices would do at one moment. */
   readonly random: () => number;
@@ -53,6 +56,8 @@ export type Core = {
   readonly time: Timekeeping;
   readonly chains: Chains;
   readonly outbox: Outbox;
+  readonly counters: Counters;
+  readonly line: LineState;
   readonly journal: Journal;
   readonly standing: Standing;
   readonly sealer: Sealer;
@@ -107,7 +112,10 @@ export function core(settings: Settings, parts: CoreParts): Core {
     uptimeMs,
   });
   const keepDays = settings.outbox.keepReceipted.days;
-  const housekeeping = new Housekeeping({ storage, outbox, counters, time, timer, system, keepDays });
+  const line = new LineState(meta, time);
+  const written = parts.written ?? ((): undefined => undefined);
+  const kept = { storage, outbox, counters, line, written };
+  const housekeeping = new Housekeeping({ ...kept, time, timer, system, keepDays });
   const answers = new Answers({ storage, outbox, trees, counters, time, log });
   const testimony = new Testimony({ storage, meta, clock: time, metered });
   const delivery = new Delivery({
@@ -119,10 +127,12 @@ export function core(settings: Settings, parts: CoreParts): Core {
     outbox,
     answers,
     counters,
+    line,
     clock: time,
     timer,
     log,
     random: parts.random,
   });
-  return { time, chains, outbox, journal, standing, sealer, system, housekeeping, delivery, fail, failed };
+  const stores = { chains, outbox, counters, line, journal, standing };
+  return { time, ...stores, sealer, system, housekeeping, delivery, fail, failed };
 }

@@ -9,6 +9,9 @@ import type { Storage } from "./storage.ts";
 /** Scope of what belongs to the uplink; a source's is the name of its stream. */
 export const UPLINK_SCOPE = "";
 
+/** Scope of what belongs to the process itself; no stream of a configuration has this name. */
+export const PROCESS_SCOPE = "sys";
+
 /** Distinct counters of one scope; names come from closed tables, so this is only a belt. */
 const MAX_NAMES = 256;
 
@@ -43,6 +46,11 @@ export class Counters {
     const totals = scopeOf(this.#totals, scope);
     this.add(scope, name, value - (totals.get(name) ?? 0));
     totals.set(name, value);
+  }
+
+  /** All of them as they stand now, by scope and name. */
+  get values(): ReadonlyMap<string, ReadonlyMap<string, number>> {
+    return this.#values;
   }
 
   /** Writes what changed, within a transaction of the caller's. */

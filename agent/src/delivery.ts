@@ -8,6 +8,7 @@ import { sleep, type Timer } from "@tallystick/evidence/node";
 import type { Answers } from "./answers.ts";
 import { type Clock } from "./clock.ts";
 import type { Counters } from "./counters.ts";
+import type { LineState } from "./line-state.ts";
 import type { Log } from "./log.ts";
 import { STATE, type Outbox } from "./outbox.ts";
 import { Session } from "./session.ts";
@@ -24,6 +25,7 @@ export type DeliveryParts = {
   readonly answers: Answers;
   readonly testimony: Testimony;
   readonly counters: Counters;
+  readonly line: LineState;
   readonly clock: Pick<Clock, "monotonicMs">;
   readonly timer: Timer;
   readonly log: Log;
@@ -47,6 +49,11 @@ export class Delivery {
   constructor(parts: DeliveryParts) {
     this.#parts = parts;
     this.#window = new Window(parts.window, parts.outbox, parts.random);
+  }
+
+  /** Statements that were sent and have no receipt yet. */
+  get windowSize(): number {
+    return this.#window.size;
   }
 
   /**
@@ -85,6 +92,7 @@ export class Delivery {
       const connection = await connect((payload) => this.#take(payload), signal);
       log.info({ broker }, reminder.isAway ? "the broker is there again" : "connected to the broker");
       reminder.back();
+      this.#parts.line.up();
       if (this.#failure !== undefined) throw this.#failure.error;
       testimony.connected();
       this.#session = new Session(
@@ -93,9 +101,11 @@ export class Delivery {
       );
       if (this.#drained) this.#session.finish();
       const reason = await this.#session.run();
+      this.#parts.line.down(reason);
       if (!signal.aborted) log.warn({ broker }, `the connection to the broker was lost: ${reason}`);
     } catch (error) {
       if (!isEvidenceError(error) || error.code !== "unreachable") throw error;
+      this.#parts.line.down(error.message);
       if (signal.aborted || !reminder.isDue()) return;
       const advice = "statements wait in the outbox; start the broker or set broker.url";
       log.warn({ code: error.code }, `no broker: ${error.message}; ${advice}`);

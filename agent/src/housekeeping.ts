@@ -4,7 +4,8 @@
  * @module
  */
 import { sleep, type Timer } from "@tallystick/evidence/node";
-import type { Counters } from "./counters.ts";
+import { PROCESS_SCOPE, type Counters } from "./counters.ts";
+import type { LineState } from "./line-state.ts";
 import type { Outbox } from "./outbox.ts";
 import type { SourceCounters } from "./source.ts";
 import type { SamplerCounters } from "./sample.ts";
@@ -26,6 +27,9 @@ export type HousekeepingParts = {
   readonly time: Timekeeping;
   readonly timer: Timer;
   readonly system: System;
+  readonly line: LineState;
+  /** Bytes that this process has had written to storage so far; undefined where nobody can tell. */
+  readonly written: () => number | undefined;
   /** Days that receipted statements are kept. */
   readonly keepDays: number;
 };
@@ -46,7 +50,7 @@ export class Housekeeping {
   }
 
   /** Takes a stream's counters in. */
-  count(counted: Counted): void {
+  takeIn(counted: Counted): void {
     this.#counted.push(counted);
   }
 
@@ -65,10 +69,21 @@ export class Housekeeping {
    * spares the flash one of ours.
    */
   note(): void {
-    const { counters, time } = this.#parts;
+    const { time } = this.#parts;
     const nowMs = time.monotonicMs();
     if (nowMs - this.#notedMs < FRESH_MS) return;
     this.#notedMs = nowMs;
+    this.count();
+    this.#parts.line.note();
+    time.persist();
+    this.#parts.counters.persist();
+  }
+
+  /** Brings the counters up to what sources, samplers and the process itself have counted. */
+  count(): void {
+    const { counters, time, written } = this.#parts;
+    counters.total(PROCESS_SCOPE, "run-s", Math.floor(time.monotonicMs() / 1000));
+    counters.total(PROCESS_SCOPE, "flash-bytes", written() ?? 0);
     for (const { sub, source, sampler } of this.#counted) {
       counters.total(sub, "frames-good", source.framesGood);
       counters.total(sub, "bytes-skipped", source.bytesSkipped);
@@ -79,8 +94,6 @@ export class Housekeeping {
       counters.total(sub, "conflicts", sampler.conflicts);
       counters.total(sub, "unconfirmed-meters", sampler.unconfirmedMeters);
     }
-    time.persist();
-    counters.persist();
   }
 
   async #round(round: number): Promise<void> {

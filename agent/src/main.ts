@@ -45,6 +45,14 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     options: { ...CONFIG, ...JSON_OUT },
     run: async (given) => (await import("./status.ts")).runStatus(given),
   },
+  doctor: {
+    summary: "look at everything that the agent needs, also while it runs; nothing is changed",
+    usage: "[--config FILE] [--json]",
+    details: `Each line is OK, WARN, FAIL or ?, what was seen, and what to do. Exit code 1 if something has to be put right (FAIL), 3 if something
+that matters could not be seen (?), else 0.\n${WHERE}`,
+    options: { ...CONFIG, ...JSON_OUT },
+    run: async (given) => (await import("./doctor/doctor.ts")).runDoctor(given),
+  },
   decode: {
     summary: "print the readings of a captured frame; nothing is sent",
     usage: "--kind KIND [--map FILE] [FILE]",

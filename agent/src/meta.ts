@@ -24,6 +24,8 @@ type Facts = {
   "seen-root": Uint8Array;
   /** Row of a statement in the outbox whose receipt is of that tree. */
   "seen-item": number;
+  /** How the line to the broker stands, as JSON. */
+  line: string;
   /** Why chains of a new database start with `lost`; empty where they start with `none`. */
   lost: string;
 };
@@ -44,7 +46,7 @@ export class Meta {
     return this.#read(name, (value): value is number => typeof value === "number");
   }
 
-  text(name: "iss" | "lost" | "seen-origin"): string | undefined {
+  text(name: "iss" | "line" | "lost" | "seen-origin"): string | undefined {
     return this.#read(name, (value): value is string => typeof value === "string");
   }
 

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { existsSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isEvidenceError } from "@tallystick/evidence";
 import { sleep, type Timer } from "@tallystick/evidence/node";
@@ -68,16 +68,6 @@ function opened(open: () => Storage): Storage | undefined {
   } catch (error) {
     if (isEvidenceError(error) && error.code === "storage-full") return undefined;
     throw error;
-  }
-}
-
-/** What `statfs` says; undefined where the folder isn't there yet. */
-export function freeBytesAt(directory: string): number | undefined {
-  try {
-    const { bavail, bsize } = statfsSync(directory);
-    return bavail * bsize;
-  } catch {
-    return undefined;
   }
 }
 

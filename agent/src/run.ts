@@ -8,7 +8,9 @@ import { existsSync } from "node:fs";
 import process from "node:process";
 import { ed25519Key, EvidenceError, parseVkey, type Signer } from "@tallystick/evidence";
 import {
+  bytesWritten,
   createNodeProvider,
+  freeBytesAt,
   loadSigner,
   nodeSha256,
   runStages,
@@ -20,7 +22,7 @@ import { monotonicMs } from "./clock.ts";
 import { configPath, readSettings } from "./config.ts";
 import type { Log } from "./log.ts";
 import { markIn } from "./identity.ts";
-import { DISK_FULL, freeBytesAt, fullMarkIn, isDiskFull, openWithRoom } from "./room.ts";
+import { DISK_FULL, fullMarkIn, isDiskFull, openWithRoom } from "./room.ts";
 import { openSource } from "./sources/open.ts";
 import { openStorage } from "./storage.ts";
 import { machineTime } from "./system-time.ts";
@@ -65,6 +67,10 @@ export async function runAgent({ values }: Arguments): Promise<void> {
       version: VERSION,
       clock: { monotonicMs, buildUnixMs: BUILD_UNIX_MS, source: machineTime },
       timer: systemTimer,
+      written: () => bytesWritten("self"),
+      ...(settings.http === undefined
+        ? {}
+        : { watch: await (await import("./http/serve.ts")).watching(settings.http.listen, log) }),
       connect: (onDown, signal) => connectBroker(settings, onDown, signal),
       openSource,
       randomBytes: (length) => new Uint8Array(randomBytes(length)),

@@ -4,10 +4,10 @@
  * @module
  */
 import process from "node:process";
-import { EXIT, type Command } from "@tallystick/evidence/node";
+import { EXIT, freeBytesAt, type Command } from "@tallystick/evidence/node";
 import { configPath, readSettings } from "./config.ts";
 import { makeReport, type Report } from "./report.ts";
-import { freeBytesAt, MIN_FREE_BYTES } from "./room.ts";
+import { MIN_FREE_BYTES } from "./room.ts";
 import { readStorage } from "./storage.ts";
 
 export const runStatus: Command["run"] = async ({ values }) => {

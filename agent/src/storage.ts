@@ -16,8 +16,8 @@ import { EvidenceError } from "@tallystick/evidence";
 /** Version of the tables below, kept as `user_version`. */
 export const SCHEMA_VERSION = 3;
 
-const DATABASE_FILE = "agent.db";
-const LOCK_FILE = "agent.lock";
+export const DATABASE_FILE = "agent.db";
+export const LOCK_FILE = "agent.lock";
 
 /** The log is cut back to this size after a checkpoint; it grows beyond only while a reader holds it. */
 const MAX_WAL_BYTES = 4 << 20;

@@ -34,8 +34,14 @@ export type TimeSource = {
 export const machineTime: TimeSource = {
   wallUnixMs: () => Date.now(),
   uptimeMs: () => uptime() * 1000,
-  synchronised: async () => existsSync(TIMESYNCD_MARK) || (await askTimedatectl()),
+  synchronised: async () => (await synchronisedBy()) !== undefined,
 };
+
+/** What says that the clock is synchronised; undefined where nothing does. */
+export async function synchronisedBy(): Promise<string | undefined> {
+  if (existsSync(TIMESYNCD_MARK)) return "systemd-timesyncd";
+  return (await askTimedatectl()) ? "the kernel, by timedatectl" : undefined;
+}
 
 /** Asks the machine for its time, and says how far `trust` lets it be believed. */
 export async function askTime(trust: ClockTrust, source: TimeSource): Promise<SystemTime> {

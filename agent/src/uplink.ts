@@ -74,6 +74,32 @@ export async function connectBroker(
   }
 }
 
+/**
+ * Tries whether the broker lets this device in, and leaves again: nothing is published, subscribed or acknowledged, and the session that waits there stays
+ * as it is. Not while an agent runs: the same name twice ends the first connection.
+ *
+ * @throws EvidenceError `unreachable` with the reason
+ */
+export async function tryBroker(settings: LineSettings, signal: AbortSignal): Promise<void> {
+  const { connect } = await import("mqtt");
+  let client: MqttClient | undefined;
+  const giveUp = (): void => void client?.end(true);
+  try {
+    const { will: _, ...options } = optionsOf(settings);
+    client = connect(options);
+    client.handleMessage = () => {}; // never acknowledged: it comes again to the agent
+    const line = new Line(client);
+    signal.addEventListener("abort", giveUp);
+    await line.until<void>((done) => client?.once("connect", () => done(undefined)));
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new EvidenceError("unreachable", `${settings.broker.url}: ${reason}`, {}, cause);
+  } finally {
+    signal.removeEventListener("abort", giveUp);
+    client?.end(true);
+  }
+}
+
 const ONLINE = Buffer.from("online");
 const OFFLINE = Buffer.from("offline");
 

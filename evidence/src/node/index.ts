@@ -18,3 +18,28 @@ export { httpPlace, type HttpLimits } from "./place/http.ts";
 export { sleep, systemTimer, type Timer } from "./timer.ts";
 export { EXPORTER_BYTES, exporterOf, ownPin, parsePin, peerPin, pinOf, type TlsPin } from "./tls-identity.ts";
 export { readTls, reloadTls, type TlsFiles, type TlsMaterial } from "./tls-files.ts";
+export {
+  checkUp,
+  exitOf,
+  fail,
+  failure,
+  findingLines,
+  ok,
+  printFindings,
+  unknown,
+  warn,
+  type Check,
+  type Finding,
+} from "./checkup.ts";
+export {
+  bytesWritten,
+  databaseBytes,
+  freeBytesAt,
+  inBytes,
+  inTime,
+  lockHolder,
+  residentBytes,
+  userOf,
+} from "./process-facts.ts";
+export { permissionFindings, type Guarded } from "./permissions.ts";
+export { certificateExpiry, probeName, probePort, probeTls, type Endpoint, type Expected } from "./probe.ts";

@@ -4,15 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { EvidenceError, isEvidenceError } from "@tallystick/evidence";
+import { freeBytesAt } from "@tallystick/evidence/node";
 import type { Log } from "../../../agent/src/log.ts";
-import {
-  DISK_FULL,
-  freeBytesAt,
-  fullMarkIn,
-  isDiskFull,
-  MIN_FREE_BYTES,
-  openWithRoom,
-} from "../../../agent/src/room.ts";
+import { DISK_FULL, fullMarkIn, isDiskFull, MIN_FREE_BYTES, openWithRoom } from "../../../agent/src/room.ts";
 import { openStorage, type Storage } from "../../../agent/src/storage.ts";
 import { FakeTime } from "../../support/fake-time.ts";
 import { Outage } from "../../support/outage.ts";

@@ -1,0 +1,88 @@
+/**
+ * The line to the broker, step by step: name, port, certificate, and whether the device is let in.
+ *
+ * @module
+ */
+import { readFileSync } from "node:fs";
+import {
+  fail,
+  inTime,
+  ok,
+  probeName,
+  probePort,
+  probeTls,
+  warn,
+  type Endpoint,
+  type Expected,
+  type Finding,
+} from "@tallystick/evidence/node";
+import type { Settings } from "../config.ts";
+import { notedLine } from "../line-state.ts";
+import { tryBroker } from "../uplink.ts";
+import type { Patient } from "./patient.ts";
+
+const DEFAULT_PORT = { tls: 8883, plain: 1883 } as const;
+
+export async function* brokerFindings(patient: Patient, signal: AbortSignal): AsyncGenerator<Finding, void> {
+  const { broker } = patient.settings;
+  const { protocol, hostname, port } = new URL(broker.url);
+  const isTls = protocol === "mqtts:";
+  const endpoint: Endpoint = {
+    host: hostname.replace(/^\[(.*)\]$/, "$1"),
+    port: port === "" ? DEFAULT_PORT[isTls ? "tls" : "plain"] : Number(port),
+  };
+  const steps = [
+    async () => [await probeName("broker", endpoint)],
+    async () => [await probePort("broker", endpoint, signal)],
+    async () =>
+      isTls ? probeTls("broker tls", endpoint, expectedOf(broker), signal) : plainFindings(endpoint),
+    () => entryFindings(patient, signal),
+  ];
+  for (const step of steps) {
+    const findings = await step();
+    yield* findings;
+    if (findings.some(({ result }) => result === "fail")) return; // what follows would say the same again
+  }
+}
+
+function plainFindings({ host }: Endpoint): readonly Finding[] {
+  if (host === "localhost" || host === "::1" || host.startsWith("127."))
+    return [ok("broker tls", "none, on this machine")];
+  return [fail("broker tls", "none, and the broker is on another machine", "give broker.url as mqtts://")];
+}
+
+const expectedOf = ({ tls }: Settings["broker"]): Expected => ({
+  ...(tls?.ca === undefined ? {} : { ca: readFileSync(tls.ca) }),
+  ...(tls?.cert === undefined ? {} : { cert: readFileSync(tls.cert) }),
+  ...(tls?.key === undefined ? {} : { key: readFileSync(tls.key) }),
+});
+
+/** A running agent says how it fares: a second connection under its name would end its own. */
+async function entryFindings(
+  { settings, pid, record }: Patient,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  if (typeof pid === "number") return [notedFinding(record && notedLine(record.meta))];
+  try {
+    await tryBroker(settings, signal);
+    return [ok("broker entry", `${settings.iss} is let in`)];
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    const todo =
+      "is the device enrolled, and its key the enrolled one? tally-agent key print, tally-anchor doctor";
+    return [fail("broker entry", reason, todo)];
+  }
+}
+
+function notedFinding(line: ReturnType<typeof notedLine>): Finding {
+  if (line === undefined)
+    return ok("broker entry", "the agent runs, and has noted nothing of its line yet: it does once a minute");
+  const since = line.tq === 0 ? "" : ` for ${inTime((Date.now() - line.timeUnixMs) / 1000)}`;
+  return line.state === "up"
+    ? ok("broker entry", `the running agent has been connected${since}`)
+    : warn(
+        "broker entry",
+        `the running agent has had no connection${since}: ${line.reason}`,
+        "put right what it says; statements wait",
+      );
+}

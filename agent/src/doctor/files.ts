@@ -1,0 +1,33 @@
+/**
+ * Files and folders: nobody else may change them, and secrets are nobody else's to read.
+ *
+ * @module
+ */
+import { statSync } from "node:fs";
+import { userInfo } from "node:os";
+import { join } from "node:path";
+import { permissionFindings, userOf, warn, type Finding, type Guarded } from "@tallystick/evidence/node";
+import { DATABASE_FILE } from "../storage.ts";
+import type { Patient } from "./patient.ts";
+
+export function fileFindings({ file, settings, pid, record }: Patient): readonly Finding[] {
+  const { data, broker } = settings;
+  const secrets = [broker.passwordFile, broker.tls?.key].filter((path) => path !== undefined);
+  const guarded: readonly Guarded[] = [
+    { path: file, kind: "own" },
+    { path: data, kind: "own", optional: record === undefined },
+    { path: join(data, DATABASE_FILE), kind: "own", optional: true },
+    ...secrets.map((path) => ({ path, kind: "secret" as const })),
+  ];
+  return [...permissionFindings("permissions", guarded), ...ownerFindings(data, pid ?? undefined)];
+}
+
+/** The data belong to whoever runs the agent: else it can't write there tomorrow. */
+function ownerFindings(data: string, pid: number | undefined): readonly Finding[] {
+  const owner = statSync(data, { throwIfNoEntry: false })?.uid;
+  const user = pid === undefined ? userInfo().uid : userOf(pid);
+  if (owner === undefined || user === undefined || user === owner || user === 0) return [];
+  const who = pid === undefined ? "the doctor" : "the agent";
+  const text = `${data} belongs to user ${owner}, and ${who} runs as user ${user}`;
+  return [warn("permissions", text, `run both as the same user, or: chown -R ${user} ${data}`)];
+}
