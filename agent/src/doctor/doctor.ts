@@ -21,6 +21,7 @@ import { diskFindings } from "./disk.ts";
 import { fileFindings } from "./files.ts";
 import { keyFindings } from "./key.ts";
 import { logFindings } from "./log.ts";
+import { machineFindings } from "./machine.ts";
 import { outboxFindings } from "./outbox.ts";
 import { closePatient, openPatient, type Patient } from "./patient.ts";
 import { runningFindings } from "./running.ts";
@@ -62,6 +63,7 @@ const checksOf = (patient: Patient): readonly Check[] => [
   { about: "agent", look: () => runningFindings(patient) },
   { about: "clock", look: () => clockFindings(patient) },
   { about: "key", look: () => keyFindings(patient) },
+  { about: "machine", look: () => machineFindings(patient) },
   { about: "permissions", look: () => fileFindings(patient) },
   { about: "disk", look: () => diskFindings(patient) },
   { about: "broker", look: (signal) => brokerFindings(patient, signal) },
