@@ -178,7 +178,17 @@ describe("agent.example.yaml", () => {
   });
 
   test("names the defaults behind its #", () => {
-    const examples = ["http", "tls", "username", "passwordFile", "previous", "tcp", "ca", "cert", "key: /etc"];
+    const examples = [
+      "http",
+      "tls",
+      "username",
+      "passwordFile",
+      "previous",
+      "tcp",
+      "ca",
+      "cert",
+      "key: /etc",
+    ];
     const uncommented = text
       .split("\n")
       .filter((line) => !examples.some((example) => line.trim().replace(/^#\s*/, "").startsWith(example)))
