@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { cpus } from "node:os";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
-import { makeHome, meterStreams, runAgent, writeConfig, type Home } from "../agent-process.ts";
+import { makeHome, meterStreams, runAgent, shippedAgent, writeConfig, type Home } from "../agent-process.ts";
 import { fillOutbox, type Fill } from "../fill-outbox.ts";
 import type { Context, Figure, Row } from "../figures.ts";
 import { REGISTER_COUNT, startMeter } from "../meter.ts";
@@ -19,14 +19,19 @@ const MB = 1e6;
 /** Readings of a telegram: the registers, and the meter's own id. */
 const A_TELEGRAM = REGISTER_COUNT + 1;
 
-type Given = { readonly town: Town; readonly home: Home };
+type Given = {
+  readonly town: Town;
+  readonly home: Home;
+  /** Main file of the agent as it is shipped. */
+  readonly shipped: string;
+};
 
 /** A town of its own for one agent. */
 async function aTown(context: Context, name: string): Promise<Given> {
   const folder = join(context.folder, `agent-${name}`);
   const home = makeHome(folder, name);
   const town = await Town.start({ folder: join(folder, "town"), origin: ORIGIN, devices: [home] });
-  return { town, home };
+  return { town, home, shipped: await shippedAgent(folder) };
 }
 
 const SEALED = [
@@ -69,12 +74,12 @@ export const busyAgent: Row = {
   name: "busy",
   what: `the agent with ${CONCENTRATOR} meters: ${CONCENTRATOR * A_TELEGRAM} readings a second`,
   async run(context): Promise<readonly Figure[]> {
-    const { town, home } = await aTown(context, "busy");
+    const { town, home, shipped } = await aTown(context, "busy");
     const meter = await startMeter();
     try {
       const streams = meterStreams(meter.port, CONCENTRATOR);
       writeConfig(home, { brokerUrl: town.mqttUrl.href, vkey: town.vkey, streams });
-      const agent = await runAgent(home.config);
+      const agent = await runAgent(home.config, shipped);
       const settleS = context.quick ? 5 : 70;
       const seconds = context.quick ? A_MINUTE_AND_MORE_S : 2 * A_MINUTE_AND_MORE_S;
       context.say(`the agent reads ${CONCENTRATOR} meters for ${settleS + seconds} s`);
@@ -119,7 +124,7 @@ export const drain: Row = {
   name: "drain",
   what: `an outbox of ${OUTBOX.full.toLocaleString("en-US")} statements, delivered through broker and anchor`,
   async run(context): Promise<readonly Figure[]> {
-    const { town, home } = await aTown(context, "drain");
+    const { town, home, shipped } = await aTown(context, "drain");
     try {
       const count = context.quick ? OUTBOX.quick : OUTBOX.full;
       context.say(`filling an outbox with ${count} statements`);
@@ -128,7 +133,7 @@ export const drain: Row = {
       const bounds = "outbox: { maxBytes: 17179869184, keepReceipted: { maxBytes: 17179869184 } }\n";
       writeConfig(home, { brokerUrl: town.mqttUrl.href, vkey: town.vkey, streams: bounds });
       const base = town.checkpoint().size;
-      const agent = await runAgent(home.config);
+      const agent = await runAgent(home.config, shipped);
       resetPeak(agent.pid);
       context.say("delivering it");
       const pids = [agent.pid, town.broker.pid, town.anchor.pid];
