@@ -173,6 +173,7 @@ try {
     inbox: { done: () => Promise.resolve(), refuse: () => Promise.resolve() },
     onPublished: () => undefined,
     onFilled: () => undefined,
+    onRotated: () => {},
     onFault: fail,
     halted: () => false,
   };

@@ -257,5 +257,6 @@ function entrantOf({ bytes, hash, claims, event }: Statement, { iss, kid }: KeyR
     kid,
     claims: { iss, sub, seq, ...(ch !== undefined && { ch }), ...(prev !== undefined && { prev }) },
     ...(seq === 0 && event !== undefined && { event }),
+    ...(event?.kind === "key-rotated" && { rotates: true }),
   };
 }

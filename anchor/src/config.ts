@@ -82,6 +82,12 @@ const ConfigSchema = z.strictObject({
       maxForks: count(0, 10_000_000).default(10_000),
     })
     .prefault({}),
+  /** Who makes the registry item where a device names its next key: the anchor, by default where it has the operator's key, or an operator who is asked (tally-anchor rotate). */
+  registry: z
+    .strictObject({
+      rotate: z.enum(["auto", "ask"], { error: "use auto or ask" }).optional(),
+    })
+    .prefault({}),
   /** After a restore: the longest time in which devices may show receipts of newer trees before anything is signed. */
   restored: z.strictObject({ hearMs: count(0, 86_400_000).default(60_000) }).prefault({}),
   /** Time for the last batch, its receipts and their PUBACKs after a stop was asked for. */
@@ -121,6 +127,8 @@ export type Places = {
   readonly lock: string;
   readonly public: string;
   readonly inbox: string;
+  /** What devices ask an operator for. */
+  readonly requests: string;
   readonly logKey: string;
   readonly operatorKey: string;
 };
@@ -132,6 +140,7 @@ export function placesOf({ data, keys }: Pick<Config, "data" | "keys">): Places 
     lock: join(data, "anchor.lock"),
     public: join(data, "public"),
     inbox: join(data, "inbox"),
+    requests: join(data, "requests"),
     logKey: within(keys.log),
     operatorKey: within(keys.operator),
   };

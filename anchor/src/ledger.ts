@@ -7,6 +7,7 @@
 import type { Statement } from "@tallystick/evidence";
 import type { Candidate } from "./admit.ts";
 import type { Inbox } from "./inbox.ts";
+import type { Entrant } from "./place.ts";
 import type { Pool } from "./pool.ts";
 import type { Publisher } from "./publish.ts";
 import type { Ready } from "./ready.ts";
@@ -35,6 +36,8 @@ export type LedgerParts = {
   readonly onPublished: (note: string, size: number) => void;
   /** Called with the statements that came back to the entries that were waiting for them. */
   readonly onFilled: (filled: readonly Placed[]) => void;
+  /** Called with each committed statement by which a device names its next key. */
+  readonly onRotated: (statement: Entrant) => void;
   readonly nowMs: () => number;
   /** Told at once of what makes the process end. */
   readonly onFault: (error: unknown) => void;
@@ -82,6 +85,8 @@ async function bringOut(work: readonly Work[], done: Sequenced, parts: LedgerPar
     parts.onPublished(note, row.size);
   }
   answer(done, parts);
+  for (const { statement } of [...done.admitted, ...done.filled])
+    if (statement.rotates === true) parts.onRotated(statement);
   await settleFiles(work, done, parts);
   for (const { charge } of work) if (charge > 0) parts.pool.leave(charge);
   parts.publisher.tidy().catch(parts.onFault); // beside the next batch

@@ -12,11 +12,33 @@ import { configCheck } from "./commands/config-check.ts";
 import { enrol } from "./commands/enrol.ts";
 import { init } from "./commands/init.ts";
 import { missing } from "./commands/missing.ts";
+import { operatorAdd, operatorChange, operatorConsent, operatorPropose } from "./commands/operator.ts";
+import { reEnrol } from "./commands/re-enrol.ts";
+import { registry } from "./commands/registry.ts";
 import { restore } from "./commands/restore.ts";
+import { revoke } from "./commands/revoke.ts";
+import { rotate } from "./commands/rotate.ts";
 import { run } from "./commands/run.ts";
 import { successor } from "./commands/successor.ts";
 
-const COMMANDS = { init, enrol, run, backup, restore, missing, successor, "config check": configCheck };
+const COMMANDS = {
+  init,
+  enrol,
+  "re-enrol": reEnrol,
+  rotate,
+  revoke,
+  registry,
+  "operator add": operatorAdd,
+  "operator propose": operatorPropose,
+  "operator consent": operatorConsent,
+  "operator change": operatorChange,
+  run,
+  backup,
+  restore,
+  missing,
+  successor,
+  "config check": configCheck,
+};
 
 const code = await runCommand("tally-anchor", manifest.version, COMMANDS, process.argv.slice(2));
 // At once: on an ordinary way out Node closes what is still open, and a database that the disk refused must not be touched again.

@@ -20,9 +20,10 @@ import type { Chain, ChainStore } from "./storage/chains.ts";
 
 /**
  * What the log needs of a statement. The rest was read and checked when it came in, and is let go: thousands of these wait
- * at once. `event` is there at number 0.
+ * at once. `event` is there at number 0; `rotates` where the device names its next key.
  */
 export type Entrant = Pick<Statement, "bytes" | "hash" | "kid" | "event"> & {
+  readonly rotates?: true;
   readonly claims: Pick<Claims, "iss" | "sub" | "ch" | "seq" | "prev">;
 };
 

@@ -8,10 +8,12 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
+  decodeChange,
   decodeEntries,
   decodeItem,
   EvidenceError,
   equalBytes,
+  KeyState,
   parseStatement,
   registryPath,
   TILE_WIDTH,
@@ -128,6 +130,7 @@ export class PublishedRegistry {
   #operatorOf(key: PublicKey): Operator | undefined {
     const operators = this.#items.flatMap(({ item }) => {
       if (item.kind === "policy") return [...item.operators];
+      if (item.kind === "operators") return [...decodeChange(item.change).add];
       return item.kind === "operator-added" ? [item.operator] : [];
     });
     const known = this.#before?.operatorOf(key);
@@ -148,6 +151,31 @@ export class PublishedRegistry {
     throw new EvidenceError("registry-missing", "item 0 is not here: give the public folder");
   }
 
+  /** Whether an item brings this very `key-rotated` statement. */
+  bringsRotation(hash: Uint8Array): boolean {
+    return this.#items.some(
+      ({ item }) => item.kind === "rotate" && equalBytes(nodeSha256(item.statement), hash),
+    );
+  }
+
+  /**
+   * What the items say of every key. They tell their order and not their places in the log, which are made up here: what counts is the same, and no index
+   * in it means anything.
+   *
+   * @throws EvidenceError `registry-missing` where not all items are at hand; the code of an item that doesn't count
+   */
+  keyState(): KeyState {
+    if (this.#items[0]?.item.kind !== "policy")
+      throw new EvidenceError("registry-missing", "this takes the whole registry: give the public folder");
+    return replay(this.#items);
+  }
+
+  /** @throws EvidenceError the code with which an item would be refused that came next; nothing where not all items are at hand */
+  mustTake(statement: Statement): void {
+    if (this.#items[0]?.item.kind !== "policy" || statement.content.type !== "registry") return;
+    replay([...this.#items, { statement, item: decodeItem(statement.content.payload) }]);
+  }
+
   /** True where the device has a key, or the key a device. */
   knows(device: string, { kid }: PublicKey): boolean {
     const known = this.#before?.hasKey(kid) === true;
@@ -164,6 +192,18 @@ export class PublishedRegistry {
       item.kind === "enrol" || item.kind === "re-enrol" ? [item] : [],
     );
   }
+}
+
+/** The key state after these items, each at some place behind the one before and behind what it speaks of. */
+function replay(items: readonly Read[]): KeyState {
+  const provider = { name: "unchecked", verify: () => true };
+  const state = new KeyState({ hash: nodeSha256, provider });
+  let index = -1;
+  for (const { statement, item } of items) {
+    index = Math.max(index + 1, item.kind === "revoke" ? item.from : 0);
+    state.apply(statement, index);
+  }
+  return state;
 }
 
 const EMPTY = new Uint8Array();

@@ -20,6 +20,7 @@ import { Ready } from "./ready.ts";
 import { Receipts } from "./receipts.ts";
 import { Refusals } from "./refusals.ts";
 import { Restoring } from "./restoring.ts";
+import { Rotations } from "./rotations.ts";
 import { SignatureThreads } from "./signature-threads.ts";
 import { storageFailed } from "./storage/database.ts";
 import type { Tally } from "./tally.ts";
@@ -63,7 +64,8 @@ export async function runStages(running: Running): Promise<void> {
     halt.halted = true;
     fault.reject(error);
   };
-  const { intake, admission, threads, ready, inbox, ledger, time, restoring } = wire(running, fail, halt);
+  const stages = wire(running, fail, halt);
+  const { intake, admission, threads, ready, ledger, restoring } = stages;
   let sequencing: Promise<void> | undefined;
   // Until then a session may bring more than there is room for. Were it held back, the answer to the subscription would be, too: it comes behind it.
   pool.draining = false;
@@ -72,7 +74,7 @@ export async function runStages(running: Running): Promise<void> {
     else signal.addEventListener("abort", () => resolve(), { once: true });
   });
   const mayBegin = Promise.race([restoring.heard, stopped]);
-  const watching = mayBegin.then(() => watchInbox({ inbox, ready, time, opened, signal }));
+  const watching = mayBegin.then(() => watchInbox({ ...stages, opened, signal }));
   const orFault = <T>(...some: readonly Promise<T>[]): Promise<T> => Promise.race([...some, fault.promise]);
   try {
     // Nothing is sequenced before the broker's retained checkpoint was seen: it may know of a larger tree than this database.
@@ -110,6 +112,9 @@ function wire(
   const { log, store, keys, history, sequencer, publisher } = opened;
   let { note } = opened;
   const { time, threads, inbox, connect: connectBroker } = surroundings(fail);
+  const nowMs = (): number => time.nowMs();
+  const inPlace = { ...placesOf(config), inbox: inbox.folder };
+  const rotations = new Rotations({ config, places: inPlace, store, keys, nowMs, logger });
   const ready = new Ready<Work>(config.batch, time);
   /** What is thrown here is no refusal: the archive can't be read, or this log stands elsewhere. */
   const orFail = (work: () => void): void => {
@@ -146,7 +151,6 @@ function wire(
   const watchStates = Restoring.isOn(sequencer);
   const line = { ...connectionOf(config.broker), watchStates };
   const intake: Intake = new Intake(line, events, { connect: connectBroker, time });
-  const nowMs = (): number => time.nowMs();
   const onRefused = (code: EvidenceCode): void => tally.count(code);
   const refusals = new Refusals(intake, config.refusals, nowMs, onRefused);
   const receipts = new Receipts({
@@ -206,11 +210,12 @@ function wire(
       tally,
       onPublished,
       onFilled: (filled) => restoring.filled(filled),
+      onRotated: (statement) => rotations.asked(statement),
       nowMs,
       onFault: fail,
       halted: () => halt.halted,
     });
-  return { intake, admission, threads, ready, inbox, ledger, time, restoring };
+  return { intake, admission, threads, ready, inbox, ledger, time, restoring, rotations };
 }
 
 /** This machine's clock, disk, network and threads. */
@@ -226,13 +231,14 @@ const machine =
 type Watched = {
   readonly inbox: Surroundings["inbox"];
   readonly ready: Ready<Work>;
+  readonly rotations: Rotations;
   readonly time: Time;
   readonly opened: OpenLog;
   readonly signal: AbortSignal;
 };
 
 /** Hands registry items to the next batch; one that is in the log already (a crash before its file was moved) is only moved. */
-async function watchInbox({ inbox, ready, time, opened, signal }: Watched): Promise<void> {
+async function watchInbox({ inbox, ready, rotations, time, opened, signal }: Watched): Promise<void> {
   const { archive } = opened.store;
   while (!signal.aborted) {
     try {
@@ -240,6 +246,7 @@ async function watchInbox({ inbox, ready, time, opened, signal }: Watched): Prom
         if (archive.byHash(statement.hash) === undefined) ready.push({ statement, charge: 0, file });
         else await inbox.done(file);
       }
+      await rotations.look();
     } catch (error) {
       throw storageFailed(`${inbox.folder}: can't read the inbox`, error);
     }

@@ -17,7 +17,7 @@ import {
 import { Admission } from "../../anchor/src/admit.ts";
 import type { Config } from "../../anchor/src/config.ts";
 import { handleBatch, type LedgerParts, type Work } from "../../anchor/src/ledger.ts";
-import { Places } from "../../anchor/src/place.ts";
+import { Places, type Entrant } from "../../anchor/src/place.ts";
 import { Pool } from "../../anchor/src/pool.ts";
 import { Receipts } from "../../anchor/src/receipts.ts";
 import { Refusals } from "../../anchor/src/refusals.ts";
@@ -47,6 +47,8 @@ export class AnchorPipeline {
   /** Devices that sent a receipt that was looked at. */
   readonly heard: string[] = [];
   readonly notes: string[] = [];
+  /** Statements by which devices named their next keys. */
+  readonly rotated: Entrant[] = [];
   /** Signatures that were checked. */
   checked = 0;
   /** False: the broker is away. */
@@ -133,6 +135,7 @@ export class AnchorPipeline {
       onFilled: (filled) => {
         for (const iss of new Set(filled.map(({ statement }) => statement.claims.iss))) wanted.filled(iss);
       },
+      onRotated: (statement) => this.rotated.push(statement),
       onFault,
       halted: () => this.faults.length > 0,
     };

@@ -38,6 +38,7 @@ export class ChainStore {
   readonly #update: StatementSync;
   readonly #newest: StatementSync;
   readonly #list: StatementSync;
+  readonly #lastOf: StatementSync;
   /** Least recently used first, once half of them are there. */
   readonly #cached = new Map<string, Chain>();
   /** Changed since the last `save`; never evicted. */
@@ -60,6 +61,9 @@ export class ChainStore {
     );
     this.#list = db.prepare(
       "SELECT iss, sub, ch, first, last, count FROM chains WHERE ?1 IS NULL OR iss = ?1 ORDER BY iss, sub, id LIMIT ?2",
+    );
+    this.#lastOf = db.prepare(
+      "SELECT chains.id, bytes FROM chains JOIN statements ON chain = chains.id AND seq = last WHERE sub = ? AND chains.id > ? ORDER BY chains.id LIMIT ?",
     );
   }
 
@@ -124,6 +128,15 @@ export class ChainStore {
   /** Chains of one issuer, or of all, at most `limit`. */
   list(iss: string | undefined, limit: number): ChainSummary[] {
     return this.#list.all(iss ?? null, limit) as ChainSummary[];
+  }
+
+  /** The last statement of each chain of this name, of all devices: those of the chains after `id`, at most `limit`. */
+  lastOf(
+    sub: string,
+    id: number,
+    limit: number,
+  ): { readonly id: number; readonly bytes: Uint8Array | null }[] {
+    return this.#lastOf.all(sub, id, limit) as { id: number; bytes: Uint8Array | null }[];
   }
 
   #remember(name: string, chain: Chain): void {
