@@ -13,6 +13,7 @@ import {
   parseStatement,
   splitUp,
   toBeSigned,
+  type Event,
   type KeyRecord,
   type KeyState,
   type Statement,
@@ -256,7 +257,10 @@ function entrantOf({ bytes, hash, claims, event }: Statement, { iss, kid }: KeyR
     hash,
     kid,
     claims: { iss, sub, seq, ...(ch !== undefined && { ch }), ...(prev !== undefined && { prev }) },
-    ...(seq === 0 && event !== undefined && { event }),
+    ...(event !== undefined && (seq === 0 || TELLING.has(event.kind)) && { event }),
     ...(event?.kind === "key-rotated" && { rotates: true }),
   };
 }
+
+/** Events that say how far streams are. */
+const TELLING: ReadonlySet<Event["kind"]> = new Set(["heads", "stream-closed"]);

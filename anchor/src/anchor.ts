@@ -12,6 +12,7 @@ import { Pool } from "./pool.ts";
 import { KeyStates } from "./registry.ts";
 import { runStages } from "./running.ts";
 import { close, createApp, listen, type Health } from "./serve.ts";
+import { openSilence } from "./silence/open.ts";
 import { createSodiumProvider } from "./sodium.ts";
 import { isStorageFailure } from "./storage/database.ts";
 import { Tally } from "./tally.ts";
@@ -43,7 +44,9 @@ export async function openAnchor(config: Config, logger: Logger): Promise<Anchor
     const connection = { connected: false };
     const size = (): number => publisher.size;
     const keyStates = new KeyStates(keys, store.archive, provider);
+    const { silence, close: closeSilence } = openSilence({ config, opened, logger, nowUnixS });
     const app = createApp({
+      silence: () => silence.state,
       publicFolder: placesOf(config).public,
       lookups: new Lookups(store, log, keyStates, size),
       health: () => healthOf(opened, tally, connection.connected),
@@ -53,17 +56,19 @@ export async function openAnchor(config: Config, logger: Logger): Promise<Anchor
         size,
         missing: () => opened.sequencer.recovery.missing,
         brokerConnected: () => connection.connected,
+        silence: () => silence.state,
       }),
     });
     const { server, url } = await listen(app, address);
     const run = async (signal: AbortSignal): Promise<void> => {
       try {
-        await runStages({ config, opened, tally, pool, connection, logger, signal });
+        await runStages({ config, opened, tally, pool, connection, logger, silence, signal });
       } catch (error) {
         if (isStorageFailure(error)) opened.abandon();
         throw error;
       } finally {
         await close(server);
+        closeSilence();
         opened.close();
       }
     };

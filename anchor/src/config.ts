@@ -90,6 +90,35 @@ const ConfigSchema = z.strictObject({
     .prefault({}),
   /** After a restore: the longest time in which devices may show receipts of newer trees before anything is signed. */
   restored: z.strictObject({ hearMs: count(0, 86_400_000).default(60_000) }).prefault({}),
+  /** Devices that are silent for longer than their enrolment allows. */
+  alarms: z
+    .strictObject({
+      webhook: z.url({ protocol: /^https?$/, error: "give the receiver as https://host/path" }).optional(),
+      /** File whose first line is the secret that alarms are signed with. */
+      secretFile: path.optional(),
+      /** PEM file of the authority behind the receiver's certificate; the system's where it is left out. */
+      ca: path.optional(),
+      /** After each connection to the broker, so long nobody is found silent. */
+      graceS: count(0, 86_400).default(300),
+      /** Alarms that may wait to be sent; where there are more, the oldest are let go. */
+      maxWaiting: count(1, 100_000).default(10_000),
+      /** Streams that are watched; of further ones only their devices are. */
+      maxStreams: count(0, 1_000_000).default(100_000),
+    })
+    .superRefine(({ webhook, secretFile }, context) => {
+      const complain = (key: string, message: string): void =>
+        context.addIssue({ code: "custom", path: [key], message });
+      if (webhook === undefined) return;
+      if (secretFile === undefined)
+        complain(
+          "webhook",
+          "give alarms.secretFile too, by which the receiver knows that it was you: (umask 077; openssl rand -hex 32 >FILE)",
+        );
+      const { protocol, hostname } = new URL(webhook);
+      if (protocol === "http:" && !/^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(hostname))
+        complain("webhook", "use https:// where the receiver is on another machine");
+    })
+    .prefault({}),
   /** Time for the last batch, its receipts and their PUBACKs after a stop was asked for. */
   graceMs: count(1000, 600_000).default(15_000),
   log: z.strictObject({ level: z.enum(["debug", "info", "warn", "error"]).default("info") }).prefault({}),
@@ -129,6 +158,7 @@ export type Places = {
   readonly inbox: string;
   /** What devices ask an operator for. */
   readonly requests: string;
+  readonly alarms: string;
   readonly logKey: string;
   readonly operatorKey: string;
 };
@@ -141,6 +171,7 @@ export function placesOf({ data, keys }: Pick<Config, "data" | "keys">): Places 
     public: join(data, "public"),
     inbox: join(data, "inbox"),
     requests: join(data, "requests"),
+    alarms: join(data, "alarms.db"),
     logKey: within(keys.log),
     operatorKey: within(keys.operator),
   };

@@ -34,6 +34,8 @@ export type LedgerParts = {
   readonly tally: Tally;
   /** Called with each published note. */
   readonly onPublished: (note: string, size: number) => void;
+  /** Called with what was committed, in the log's order, and its commit time; it must not take long. */
+  readonly onAdmitted?: (admitted: readonly Placed[], timeUnixS: number) => void;
   /** Called with the statements that came back to the entries that were waiting for them. */
   readonly onFilled: (filled: readonly Placed[]) => void;
   /** Called with each committed statement by which a device names its next key. */
@@ -92,14 +94,17 @@ async function bringOut(work: readonly Work[], done: Sequenced, parts: LedgerPar
   parts.publisher.tidy().catch(parts.onFault); // beside the next batch
 }
 
-function commit(work: readonly Work[], { sequencer, tally, nowMs }: LedgerParts): Sequenced {
+function commit(work: readonly Work[], { sequencer, tally, nowMs, onAdmitted }: LedgerParts): Sequenced {
   const items = work.flatMap(({ file, statement }) => (file === undefined ? [] : [statement]));
   const statements = work.flatMap(({ file, statement }) => (file === undefined ? [statement] : []));
   const started = nowMs();
   const done = sequencer.sequence(items, statements);
   tally.commitMs += nowMs() - started;
   tally.commits++;
-  if (done.batch !== undefined) tally.lastCommitUnixS = done.batch.timeUnixS;
+  if (done.batch !== undefined) {
+    tally.lastCommitUnixS = done.batch.timeUnixS;
+    onAdmitted?.(done.admitted, done.batch.timeUnixS);
+  }
   tally.count("admitted", done.admitted.length);
   tally.count("registry-item", done.items.length);
   tally.count("duplicate", done.duplicates.length);

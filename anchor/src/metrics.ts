@@ -5,6 +5,7 @@
  */
 import { collectDefaultMetrics, Counter, Gauge, Registry } from "prom-client";
 import type { Pool } from "./pool.ts";
+import type { SilenceState } from "./silence/stage.ts";
 import type { Tally } from "./tally.ts";
 
 export type Measured = {
@@ -13,6 +14,7 @@ export type Measured = {
   readonly size: () => number;
   readonly missing: () => number;
   readonly brokerConnected: () => boolean;
+  readonly silence?: () => SilenceState;
 };
 
 /** The text of `/metrics`, from counts that are read when it is asked for. */
@@ -22,6 +24,7 @@ export function createMetrics({
   size,
   missing,
   brokerConnected,
+  silence,
 }: Measured): () => Promise<string> {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
@@ -67,5 +70,22 @@ export function createMetrics({
   total("commits_total", "Batches committed", () => tally.commits);
   total("commit_seconds_total", "Time in commits", () => tally.commitMs / 1000);
   total("publish_seconds_total", "Time in publishing", () => tally.publishMs / 1000);
+  if (silence !== undefined) {
+    gauge("devices_watched", "Devices whose silence would be noticed", () => silence().devices);
+    gauge("devices_silent", "Devices that are silent for longer than allowed", () => silence().silentDevices);
+    gauge(
+      "streams_silent",
+      "Streams of other devices that are silent for longer than allowed",
+      () => silence().silentStreams,
+    );
+    gauge("streams_unwatched", "Streams beyond alarms.maxStreams", () => silence().unwatchedStreams);
+    gauge("watching", "1 while silence is looked for: 0 without a broker, and for a grace after it", () =>
+      silence().watching ? 1 : 0,
+    );
+    gauge("alarms_waiting", "Alarms that the receiver has not taken", () => silence().alarms.waiting);
+    total("alarms_dropped_total", "Alarms let go because too many waited", () => silence().alarms.dropped);
+    total("alarms_sent_total", "Alarms that the receiver took", () => silence().alarms.sent);
+    total("alarm_failures_total", "Attempts to send alarms that failed", () => silence().alarms.failures);
+  }
   return () => registry.metrics();
 }

@@ -20,7 +20,7 @@ import type { Chain, ChainStore } from "./storage/chains.ts";
 
 /**
  * What the log needs of a statement. The rest was read and checked when it came in, and is let go: thousands of these wait
- * at once. `event` is there at number 0; `rotates` where the device names its next key.
+ * at once. `event` is there at number 0, and where it says how far streams are; `rotates` where the device names its next key.
  */
 export type Entrant = Pick<Statement, "bytes" | "hash" | "kid" | "event"> & {
   readonly rotates?: true;

@@ -22,6 +22,7 @@ import { Refusals } from "./refusals.ts";
 import { Restoring } from "./restoring.ts";
 import { Rotations } from "./rotations.ts";
 import { SignatureThreads } from "./signature-threads.ts";
+import type { Silence } from "./silence/stage.ts";
 import { storageFailed } from "./storage/database.ts";
 import type { Tally } from "./tally.ts";
 import { machineTime, type Time } from "./time.ts";
@@ -42,6 +43,8 @@ export type Running = {
   /** Kept up to date for whoever asks about health. */
   readonly connection: { connected: boolean };
   readonly logger: Logger;
+  /** The watch for silent devices. */
+  readonly silence?: Silence;
   readonly signal: AbortSignal;
   /** @param fail - told of what ends the process */
   readonly surroundings?: (fail: (error: unknown) => void) => Surroundings;
@@ -75,6 +78,9 @@ export async function runStages(running: Running): Promise<void> {
   });
   const mayBegin = Promise.race([restoring.heard, stopped]);
   const watching = mayBegin.then(() => watchInbox({ ...stages, opened, signal }));
+  const quiet = new AbortController();
+  const watchingSilence = running.silence?.run(AbortSignal.any([signal, quiet.signal]));
+  watchingSilence?.catch(fail);
   const orFault = <T>(...some: readonly Promise<T>[]): Promise<T> => Promise.race([...some, fault.promise]);
   try {
     // Nothing is sequenced before the broker's retained checkpoint was seen: it may know of a larger tree than this database.
@@ -96,7 +102,8 @@ export async function runStages(running: Running): Promise<void> {
     throw error;
   } finally {
     ready.close();
-    await Promise.allSettled([sequencing]);
+    quiet.abort();
+    await Promise.allSettled([sequencing, watchingSilence]);
     await intake.end({ force: halt.halted });
     await threads.close();
   }
@@ -105,7 +112,7 @@ export async function runStages(running: Running): Promise<void> {
 type Halt = { readonly halted: boolean };
 
 function wire(
-  { config, opened, tally, pool, connection, logger, surroundings = machine(config) }: Running,
+  { config, opened, tally, pool, connection, logger, silence, surroundings = machine(config) }: Running,
   fail: (error: unknown) => void,
   halt: Halt,
 ) {
@@ -138,11 +145,13 @@ function wire(
     settled: () => {
       intake.publishCheckpoint(note);
       restoring.begin();
+      silence?.connected();
     },
     state: (iss, state) => orFail(() => restoring.state(iss, state)),
     stray: () => tally.count("message-stray"),
     connection: (state, reason) => {
       connection.connected = state === "connected";
+      if (state === "lost") silence?.lost();
       const { url } = config.broker;
       if (state === "connected") logger.info({ broker: url }, "connected to the broker");
       else logger.warn({ broker: url, reason }, "no connection to the broker; trying on");
@@ -209,6 +218,7 @@ function wire(
       pool,
       tally,
       onPublished,
+      onAdmitted: (admitted, timeUnixS) => silence?.admitted(admitted, timeUnixS),
       onFilled: (filled) => restoring.filled(filled),
       onRotated: (statement) => rotations.asked(statement),
       nowMs,

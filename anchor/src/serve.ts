@@ -8,6 +8,8 @@ import { Hono, type Context } from "hono";
 import { EvidenceError, fromHex, isEvidenceError, type EvidenceCode } from "@tallystick/evidence";
 import type { ListenAddress } from "./config.ts";
 import type { Lookups } from "./lookups.ts";
+import type { SilenceState } from "./silence/stage.ts";
+import { silenceJson } from "./silence/report.ts";
 import { serveCheckpoint, serveTile } from "./public-files.ts";
 
 export type Health = {
@@ -27,6 +29,7 @@ export type Served = {
   readonly lookups: Lookups;
   readonly health: () => Health;
   readonly metrics: () => Promise<string>;
+  readonly silence?: () => SilenceState;
 };
 
 const COSE = "application/cose";
@@ -36,7 +39,7 @@ const MAX_LINES = 1000;
 const MAX_CONNECTIONS = 256;
 const CLOSE_MS = 1000;
 
-export function createApp({ publicFolder, lookups, health, metrics }: Served): Hono {
+export function createApp({ publicFolder, lookups, health, metrics, silence }: Served): Hono {
   const app = new Hono();
   app.get("/checkpoint", (c) => serveCheckpoint(c, publicFolder));
   app.get("/tile/*", (c) => serveTile(c, publicFolder));
@@ -64,6 +67,7 @@ export function createApp({ publicFolder, lookups, health, metrics }: Served): H
     const now = health();
     return c.json(now, now.archive === "ok" ? 200 : 503);
   });
+  app.get("/silent", (c) => (silence === undefined ? missing(c) : c.json(silenceJson(silence()))));
   app.get("/metrics", async (c) =>
     c.text(await metrics(), 200, { "Content-Type": "text/plain; version=0.0.4" }),
   );

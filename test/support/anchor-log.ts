@@ -144,14 +144,14 @@ export class AnchorLog {
   }
 
   /** Enrols a device at once: sequenced and published. */
-  async enrol(iss: string, streams: readonly string[] = ["*"]): Promise<AnchorDevice> {
+  async enrol(iss: string, streams: readonly string[] = ["*"], silenceS = 900): Promise<AnchorDevice> {
     const device = new AnchorDevice(iss, deviceSigner(iss), this.clock);
     const item = await this.item({
       kind: "enrol",
       device: iss,
       key: device.signer.key,
       streams,
-      silenceS: 900,
+      silenceS,
     });
     await this.publish(this.sequence([item], []));
     return device;

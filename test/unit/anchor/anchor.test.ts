@@ -1,7 +1,10 @@
+import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { pino } from "pino";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import {
   CHECKPOINT_TOPIC,
   concatBytes,
@@ -21,6 +24,7 @@ import type { MqttClient } from "mqtt";
 import { openAnchor, type Anchor } from "../../../anchor/src/anchor.ts";
 import { placesOf, type Config } from "../../../anchor/src/config.ts";
 import { AnchorDevice, AnchorLog, deviceSigner, ORIGIN, type AnchorChain } from "../../support/anchor-log.ts";
+import { metricAt } from "../../support/loopback.ts";
 import { PlainBroker } from "../../support/plain-broker.ts";
 import { checkLog } from "../../support/testlog.ts";
 
@@ -370,4 +374,36 @@ test("a disk that fails ends the anchor with storage-failed; the next start goes
   expect(check().size).toBe(4);
   await gateway.send(...all);
   await gateway.receipted(all);
+});
+
+test("a silent device is shown and told of, and so is its return", async () => {
+  log.opened = await log.openAgain();
+  const quiet = (await log.enrol("city/gw-9", ["*"], 1)).chain();
+  log.close();
+  const told: string[] = [];
+  const hook = createServer((request, response) => {
+    let body = "";
+    request.on("data", (chunk: Buffer) => (body += chunk.toString()));
+    request.on("end", () => {
+      for (const { code, iss } of (JSON.parse(body) as { alarms: { code: string; iss: string }[] }).alarms)
+        told.push(`${code} ${iss}`);
+      response.writeHead(204).end();
+    });
+  }).listen(0, "127.0.0.1");
+  await once(hook, "listening");
+  onTestFinished(() => void hook.close());
+  const secretFile = join(log.folder, "alarms.secret");
+  writeFileSync(secretFile, `${"s".repeat(32)}\n`, { mode: 0o600 });
+  const webhook = `http://127.0.0.1:${(hook.address() as AddressInfo).port}/`;
+  const { anchor } = await start({ alarms: { ...config.alarms, webhook, secretFile, graceS: 0 } });
+  await vi.waitFor(() => expect(told).toEqual(["device-silent city/gw-9"]), SOON);
+  expect(await (await fetch(`${anchor.url}/silent`)).json()).toMatchObject({
+    watching: true,
+    devices: 2,
+    silent: [{ iss: "city/gw-9", sub: null, since: null, allowedS: 1, last: null }],
+  });
+  expect(await metricAt(`${anchor.url}/metrics`, "tally_anchor_devices_silent")).toBe(1);
+  const client = await broker.client("city/gw-9");
+  await client.publishAsync(upTopic("city/gw-9"), Buffer.from((await quiet.open()).bytes), { qos: 1 });
+  await vi.waitFor(() => expect(told).toContain("device-back city/gw-9"), SOON);
 });
