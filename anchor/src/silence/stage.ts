@@ -28,7 +28,7 @@ export type SilenceParts = {
   readonly held: (iss: string) => boolean;
 };
 
-const LOOK_MS = 5000;
+const LOOK_MS = 2000;
 /** How often it is written down that this anchor watches. */
 const NOTE_MS = 60_000;
 /** Devices looked up in the log before others get their turn. */
@@ -106,8 +106,10 @@ export class Silence {
     const nowMs = time.nowMs();
     this.#changes.push(...this.#watch.look(nowMs, held));
     const changes = this.#changes.splice(0);
-    if (changes.length > 0)
+    if (changes.length > 0) {
       store.change(changes, nowUnixS(), webhook === undefined ? 0 : settings.maxWaiting);
+      webhook?.wake();
+    }
     this.#note(nowMs, NOTE_MS);
   }
 

@@ -36,7 +36,6 @@ export type WebhookParts = {
 };
 
 const MAX_AT_ONCE = 100;
-const LOOK_MS = 5000;
 const RETRY_FIRST_MS = 5000;
 const RETRY_MAX_MS = 900_000;
 const TIMEOUT_MS = 10_000;
@@ -46,6 +45,7 @@ export class Webhook {
   /** Alarms taken by the receiver, and attempts that failed, since the start. */
   sent = 0;
   failures = 0;
+  #wake = (): void => {};
 
   constructor(parts: WebhookParts) {
     this.#parts = parts;
@@ -56,6 +56,7 @@ export class Webhook {
     const { timer, told } = this.#parts;
     let pauseMs = RETRY_FIRST_MS;
     let isFaulty = false;
+    signal.addEventListener("abort", () => this.#wake(), { once: true });
     while (!signal.aborted) {
       const fault = await this.#sendSome(signal);
       if (signal.aborted) return;
@@ -63,7 +64,7 @@ export class Webhook {
         if (isFaulty) told(undefined);
         isFaulty = false;
         pauseMs = RETRY_FIRST_MS;
-        await sleep(timer, LOOK_MS, signal);
+        if (this.#parts.store.waitingCount === 0) await this.#something();
         continue;
       }
       this.failures += 1;
@@ -72,6 +73,17 @@ export class Webhook {
       await sleep(timer, pauseMs, signal);
       pauseMs = Math.min(2 * pauseMs, RETRY_MAX_MS);
     }
+  }
+
+  /** Something may wait that didn't before. */
+  wake(): void {
+    this.#wake();
+  }
+
+  #something(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
   }
 
   /** Sends what waits, if anything does. @returns why it was not taken */
