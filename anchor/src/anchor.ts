@@ -4,11 +4,14 @@
  * @module
  */
 import type { Logger } from "pino";
+import type { SignatureProvider } from "@tallystick/evidence";
 import { listenAddress, placesOf, type Config } from "./config.ts";
+import { openEnrolment } from "./enrolment/open.ts";
 import { Lookups } from "./lookups.ts";
 import { createMetrics } from "./metrics.ts";
 import { openLog, type OpenLog } from "./open-log.ts";
 import { Pool } from "./pool.ts";
+import { openPublic, type PublicServer } from "./public-server.ts";
 import { KeyStates } from "./registry.ts";
 import { runStages } from "./running.ts";
 import { close, createApp, listen, type Health } from "./serve.ts";
@@ -16,11 +19,14 @@ import { openSilence } from "./silence/open.ts";
 import { createSodiumProvider } from "./sodium.ts";
 import { isStorageFailure } from "./storage/database.ts";
 import { Tally } from "./tally.ts";
+import { machineTime } from "./time.ts";
 
 export type Anchor = {
   readonly origin: string;
   /** Where HTTP listens, e.g. `http://127.0.0.1:8080`. */
   readonly url: string;
+  /** Where strangers are served over TLS, if anywhere. */
+  readonly publicUrl: string | undefined;
   /** Entries published. */
   size(): number;
   /** Runs until `signal` fires, then drains: the last batch is committed, published and answered. */
@@ -45,10 +51,11 @@ export async function openAnchor(config: Config, logger: Logger): Promise<Anchor
     const size = (): number => publisher.size;
     const keyStates = new KeyStates(keys, store.archive, provider);
     const { silence, close: closeSilence } = openSilence({ config, opened, logger, nowUnixS });
+    const lookups = new Lookups(store, log, keyStates, size);
     const app = createApp({
       silence: () => silence.state,
       publicFolder: placesOf(config).public,
-      lookups: new Lookups(store, log, keyStates, size),
+      lookups,
       health: () => healthOf(opened, tally, connection.connected),
       metrics: createMetrics({
         tally,
@@ -60,6 +67,7 @@ export async function openAnchor(config: Config, logger: Logger): Promise<Anchor
       }),
     });
     const { server, url } = await listen(app, address);
+    const strangers = await serveStrangers(config, { opened, lookups, tally, provider, logger, nowUnixS });
     const run = async (signal: AbortSignal): Promise<void> => {
       try {
         await runStages({ config, opened, tally, pool, connection, logger, silence, signal });
@@ -67,16 +75,44 @@ export async function openAnchor(config: Config, logger: Logger): Promise<Anchor
         if (isStorageFailure(error)) opened.abandon();
         throw error;
       } finally {
-        await close(server);
+        await Promise.all([close(server), strangers?.close()]);
         closeSilence();
         opened.close();
       }
     };
-    return { origin: log.origin, url, size, run };
+    return { origin: log.origin, url, publicUrl: strangers?.url, size, run };
   } catch (error) {
     opened.close();
     throw error;
   }
+}
+
+type StrangersParts = {
+  readonly opened: OpenLog;
+  readonly lookups: Lookups;
+  readonly tally: Tally;
+  readonly provider: SignatureProvider;
+  readonly logger: Logger;
+  readonly nowUnixS: () => number;
+};
+
+/** The public directory and enrolment over TLS, where the configuration says so. */
+async function serveStrangers(config: Config, parts: StrangersParts): Promise<PublicServer | undefined> {
+  if (config.public === undefined) return undefined;
+  const { opened, lookups, tally, provider, logger: log, nowUnixS } = parts;
+  const nowMs = (): number => machineTime.nowMs();
+  const timer = machineTime;
+  const enrolment = openEnrolment({ config, opened, provider, tally, timer, log, nowUnixS });
+  const { perAddressPerMinute } = config.enrolment;
+  const publicFolder = placesOf(config).public;
+  const routes = { publicFolder, lookups, desk: enrolment.desk, perAddressPerMinute, timer, nowMs, log };
+  const server = await openPublic(config.public, routes);
+  log.info({ url: server.url, pin: server.pin }, "serving the public directory and enrolment over TLS");
+  const end = async (): Promise<void> => {
+    enrolment.close();
+    await server.close();
+  };
+  return { ...server, close: end };
 }
 
 function healthOf(

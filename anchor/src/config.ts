@@ -8,15 +8,10 @@ import { LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import { EvidenceError } from "@tallystick/evidence";
 import { loadConfig } from "@tallystick/evidence/node";
+import { count, hostPort, path } from "./config-parts.ts";
+import { EnrolmentSettings, PublicSettings } from "./enrolment/settings.ts";
 
 export const DEFAULT_CONFIG_PATH = "/etc/tallystick/anchor.yaml";
-
-const path = z.string().min(1, "give a path");
-const count = (least: number, most: number) =>
-  z
-    .int(`use a whole number from ${least} to ${most}`)
-    .min(least, `use at least ${least}`)
-    .max(most, `use at most ${most}`);
 
 const ConfigSchema = z.strictObject({
   version: z.literal(1, { error: "use version: 1" }),
@@ -51,12 +46,12 @@ const ConfigSchema = z.strictObject({
     .prefault({}),
   http: z
     .strictObject({
-      listen: z
-        .string()
-        .regex(/^(\[[0-9a-fA-F:]+\]|[^:]+):\d{1,5}$/, "give host:port, e.g. 127.0.0.1:8080")
-        .default("127.0.0.1:8080"),
+      listen: hostPort("127.0.0.1:8080").default("127.0.0.1:8080"),
     })
     .prefault({}),
+  /** The public directory and enrolment, for everybody, over TLS. */
+  public: PublicSettings.optional(),
+  enrolment: EnrolmentSettings.prefault({}),
   /** A batch closes when it is full, or this long after its first statement. */
   batch: z
     .strictObject({ maxItems: count(1, 65_536).default(2048), maxWaitMs: count(1, 10_000).default(100) })
@@ -156,6 +151,7 @@ export type Places = {
   readonly lock: string;
   readonly public: string;
   readonly inbox: string;
+  readonly invites: string;
   /** What devices ask an operator for. */
   readonly requests: string;
   readonly alarms: string;
@@ -170,6 +166,7 @@ export function placesOf({ data, keys }: Pick<Config, "data" | "keys">): Places 
     lock: join(data, "anchor.lock"),
     public: join(data, "public"),
     inbox: join(data, "inbox"),
+    invites: join(data, "invites"),
     requests: join(data, "requests"),
     alarms: join(data, "alarms.db"),
     logKey: within(keys.log),
@@ -180,14 +177,12 @@ export function placesOf({ data, keys }: Pick<Config, "data" | "keys">): Places 
 export type ListenAddress = { readonly host: string; readonly port: number };
 
 /**
- * Where HTTP listens: on this machine only. A web server in front brings TLS and says who may read the archive.
+ * Where HTTP listens: on this machine only. A web server in front brings TLS, and says who may read the archive.
  *
  * @throws EvidenceError `address-not-loopback`
  */
 export function listenAddress(listen: string): ListenAddress {
-  const at = listen.lastIndexOf(":");
-  const host = listen.slice(0, at).replace(/^\[|\]$/g, "");
-  const port = Number(listen.slice(at + 1));
+  const { host, port } = addressOf(listen);
   const loopback = host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
   if (!loopback || port > 65_535) {
     throw new EvidenceError(
@@ -196,4 +191,10 @@ export function listenAddress(listen: string): ListenAddress {
     );
   }
   return { host, port };
+}
+
+/** Host and port of `host:port`; a host in brackets loses them. */
+export function addressOf(listen: string): ListenAddress {
+  const at = listen.lastIndexOf(":");
+  return { host: listen.slice(0, at).replace(/^\[|\]$/g, ""), port: Number(listen.slice(at + 1)) };
 }

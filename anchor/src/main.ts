@@ -7,9 +7,12 @@
 import process from "node:process";
 import { EXIT, runCommand } from "@tallystick/evidence/node";
 import manifest from "../package.json" with { type: "json" };
+import { approve } from "./commands/approve.ts";
 import { backup } from "./commands/backup.ts";
 import { configCheck } from "./commands/config-check.ts";
 import { enrol } from "./commands/enrol.ts";
+import { inviteList, inviteWithdraw } from "./commands/invite-list.ts";
+import { invite } from "./commands/invite.ts";
 import { init } from "./commands/init.ts";
 import { missing } from "./commands/missing.ts";
 import { operatorAdd, operatorChange, operatorConsent, operatorPropose } from "./commands/operator.ts";
@@ -23,6 +26,10 @@ import { successor } from "./commands/successor.ts";
 
 const COMMANDS = {
   init,
+  invite,
+  "invite list": inviteList,
+  "invite withdraw": inviteWithdraw,
+  approve,
   enrol,
   "re-enrol": reEnrol,
   rotate,

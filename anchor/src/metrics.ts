@@ -54,7 +54,7 @@ export function createMetrics({
   };
   const outcomes = new Counter({
     name: "tally_anchor_outcomes_total",
-    help: "What became of statements, receipts and messages, by outcome or code",
+    help: "What became of statements, receipts, messages and requests to enrol, by outcome or code",
     labelNames: ["outcome"],
     registers,
     collect() {

@@ -126,15 +126,19 @@ export class PublishedRegistry {
     return this.#items.at(-1)?.statement.hash ?? this.#before?.last ?? EMPTY;
   }
 
-  /** The operator whose key this is, as far as it is known. */
-  #operatorOf(key: PublicKey): Operator | undefined {
-    const operators = this.#items.flatMap(({ item }) => {
+  /** The operators of the items at hand. */
+  get operators(): readonly Operator[] {
+    return this.#items.flatMap(({ item }) => {
       if (item.kind === "policy") return [...item.operators];
       if (item.kind === "operators") return [...decodeChange(item.change).add];
       return item.kind === "operator-added" ? [item.operator] : [];
     });
+  }
+
+  /** The operator whose key this is, as far as it is known. */
+  #operatorOf(key: PublicKey): Operator | undefined {
     const known = this.#before?.operatorOf(key);
-    return known ?? operators.find((operator) => equalBytes(operator.key.kid, key.kid));
+    return known ?? this.operators.find((operator) => equalBytes(operator.key.kid, key.kid));
   }
 
   /** The operator whose key this is. @throws EvidenceError `key-unknown`, which names `file` */
@@ -177,9 +181,18 @@ export class PublishedRegistry {
   }
 
   /** True where the device has a key, or the key a device. */
-  knows(device: string, { kid }: PublicKey): boolean {
+  knows(device: string, key: PublicKey): boolean {
+    return this.hasDevice(device) || this.hasKey(key);
+  }
+
+  hasKey({ kid }: PublicKey): boolean {
     const known = this.#before?.hasKey(kid) === true;
-    return known || this.hasDevice(device) || this.#enrolments().some(({ key }) => equalBytes(key.kid, kid));
+    return known || this.#enrolments().some(({ key }) => equalBytes(key.kid, kid));
+  }
+
+  /** True where an item that is at hand enrols this very key for this device. */
+  enrols(name: string, { kid }: PublicKey): boolean {
+    return this.#enrolments().some(({ device, key }) => device === name && equalBytes(key.kid, kid));
   }
 
   hasDevice(name: string): boolean {

@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { serve, type ServerType } from "@hono/node-server";
-import { Hono, type Context } from "hono";
+import type { AddressInfo } from "node:net";
+import { createAdaptorServer, type ServerType } from "@hono/node-server";
+import { Hono, type Context, type Env } from "hono";
 import { EvidenceError, fromHex, isEvidenceError, type EvidenceCode } from "@tallystick/evidence";
 import type { ListenAddress } from "./config.ts";
 import type { Lookups } from "./lookups.ts";
@@ -39,11 +40,20 @@ const MAX_LINES = 1000;
 const MAX_CONNECTIONS = 256;
 const CLOSE_MS = 1000;
 
-export function createApp({ publicFolder, lookups, health, metrics, silence }: Served): Hono {
-  const app = new Hono();
+/** What is everybody's. */
+export type PublicRoutes = { readonly publicFolder: string; readonly lookups: Pick<Lookups, "items"> };
+
+/** The public directory, and the registry's items one by one. */
+export function addPublicRoutes<E extends Env>(app: Hono<E>, { publicFolder, lookups }: PublicRoutes): void {
   app.get("/checkpoint", (c) => serveCheckpoint(c, publicFolder));
   app.get("/tile/*", (c) => serveTile(c, publicFolder));
   app.get("/registry/*", (c) => serveTile(c, publicFolder));
+  app.get("/items", (c) => binary(c, lookups.items(optionalUint(c, "from") ?? 0), "application/cbor-seq"));
+}
+
+export function createApp({ publicFolder, lookups, health, metrics, silence }: Served): Hono {
+  const app = new Hono();
+  addPublicRoutes(app, { publicFolder, lookups });
   app.get("/statements/:hash", async (c) => {
     const found = await lookups.statement(hashParam(c, "hash", 32), optionalUint(c, "size"));
     return found === undefined ? missing(c) : binary(c, found, COSE);
@@ -52,7 +62,6 @@ export function createApp({ publicFolder, lookups, health, metrics, silence }: S
     const found = lookups.key(hashParam(c, "kid", 32), optionalUint(c, "size"));
     return found === undefined ? missing(c) : binary(c, found, CBOR);
   });
-  app.get("/items", (c) => binary(c, lookups.items(optionalUint(c, "from") ?? 0), "application/cbor-seq"));
   app.get("/streams", (c) => c.json(lookups.streams(c.req.query("iss"))));
   app.get("/chains/:ch", (c) => {
     const named = { iss: textQuery(c, "iss"), sub: textQuery(c, "sub"), ch: hashParam(c, "ch", 8) };
@@ -72,12 +81,15 @@ export function createApp({ publicFolder, lookups, health, metrics, silence }: S
     c.text(await metrics(), 200, { "Content-Type": "text/plain; version=0.0.4" }),
   );
   app.notFound((c) => missing(c));
-  app.onError((error, c) => {
-    if (isEvidenceError(error) && error.disposition === "refuse")
-      return fault(c, 400, error.code, error.message);
-    return fault(c, 500, "storage-failed", "the archive can't be read");
-  });
+  app.onError(answerFault);
   return app;
+}
+
+/** What is told of an error in a request. */
+export function answerFault(error: Error, c: Context): Response {
+  if (isEvidenceError(error) && error.disposition === "refuse")
+    return fault(c, 400, error.code, error.message);
+  return fault(c, 500, "storage-failed", "the archive can't be read");
 }
 
 /**
@@ -85,27 +97,42 @@ export function createApp({ publicFolder, lookups, health, metrics, silence }: S
  *
  * @throws EvidenceError `address-in-use`; the system's error otherwise
  */
-export function listen(
+export async function listen(
   app: Hono,
-  { host, port }: ListenAddress,
+  address: ListenAddress,
 ): Promise<{ server: ServerType; url: string }> {
+  const server = createAdaptorServer({ fetch: app.fetch });
+  if ("maxConnections" in server) server.maxConnections = MAX_CONNECTIONS;
+  return { server, url: `http://${await listening(server, address, "http.listen")}` };
+}
+
+/**
+ * Has a server listen, and resolves with `host:port`.
+ *
+ * @param setting - what names the address in the configuration
+ * @throws EvidenceError `address-in-use`; the system's error otherwise
+ */
+export function listening(
+  server: ServerType,
+  { host, port }: ListenAddress,
+  setting: string,
+): Promise<string> {
   return new Promise((resolve, reject) => {
-    const server = serve({ fetch: app.fetch, hostname: host, port }, (info) => {
-      const shown = info.family === "IPv6" ? `[${info.address}]` : info.address;
-      resolve({ server, url: `http://${shown}:${info.port}` });
-    });
-    if ("maxConnections" in server) server.maxConnections = MAX_CONNECTIONS;
     server.once("error", (error: NodeJS.ErrnoException) => {
       reject(
         error.code === "EADDRINUSE"
           ? new EvidenceError(
               "address-in-use",
-              `http.listen: ${host}:${port} is taken: end the other program or choose another port`,
+              `${setting}: ${host}:${port} is taken: end the other program or choose another port`,
               {},
               error,
             )
           : error,
       );
+    });
+    server.listen(port, host, () => {
+      const { family, address, port: actual } = server.address() as AddressInfo;
+      resolve(`${family === "IPv6" ? `[${address}]` : address}:${actual}`);
     });
   });
 }

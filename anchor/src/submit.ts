@@ -11,7 +11,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import {
   encodeItem,
   EvidenceError,
+  parseIss,
   sealStatement,
+  type Operator,
   type RegistryItem,
   type Signer,
   type Statement,
@@ -47,6 +49,13 @@ export function sealItem(
   );
 }
 
+/** @throws EvidenceError `operator-org` unless the operator may act for the device's org */
+export function mustActFor({ iss, actsFor }: Operator, device: string): void {
+  const { org } = parseIss(device);
+  if (actsFor !== "*" && actsFor !== org)
+    throw new EvidenceError("operator-org", `${iss} may act for ${actsFor} and not for ${org}`);
+}
+
 /**
  * Puts what `make` signs into the inbox under its number, which no other can have taken by then.
  *
@@ -72,7 +81,7 @@ export async function submit(
 }
 
 /** Puts an item into the inbox, whole or not at all; undefined where another one has its number. */
-async function put(statement: Statement, inbox: string): Promise<Submitted | undefined> {
+export async function put(statement: Statement, inbox: string): Promise<Submitted | undefined> {
   mkdirSync(inbox, { recursive: true, mode: 0o700 });
   const name = `${String(statement.claims.seq).padStart(9, "0")}${ITEM_ENDING}`;
   const file = join(inbox, name);
@@ -91,13 +100,20 @@ async function put(statement: Statement, inbox: string): Promise<Submitted | und
   return { file, statement };
 }
 
-/** What became of an item in the inbox; undefined as long as it waits. */
+/** What became of an item. */
 export type Fate = "done" | { readonly code: string; readonly reason: string };
 
-export function fateOf({ file, statement }: Submitted): Fate | undefined {
+/** What became of an item in the inbox; undefined as long as it waits. */
+export function fateOf({
+  file,
+  statement: { hash },
+}: {
+  readonly file: string;
+  readonly statement: Pick<Statement, "hash">;
+}): Fate | undefined {
   const [inbox, name] = [dirname(file), basename(file)];
   if (existsSync(join(inbox, "done", name))) return "done";
-  const refused = join(inbox, "refused", `${refusedName(name, statement.hash)}.code`);
+  const refused = join(inbox, "refused", `${refusedName(name, hash)}.code`);
   if (!existsSync(refused)) return undefined;
   const [code = "", reason = ""] = readFileSync(refused, "utf8").split("\n");
   return { code, reason };

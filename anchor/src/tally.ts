@@ -11,6 +11,7 @@ export type Outcome =
   | "duplicate"
   | "filled"
   | "registry-item"
+  | "enrolled"
   | "receipt-sent-up"
   | "receipt-sent"
   | "receipt-dropped"

@@ -104,6 +104,7 @@ const DISPOSITION = {
   // enrolment
   "invite-malformed": "refuse",
   "invite-unknown": "refuse",
+  "invite-device": "refuse",
   "invite-expired": "refuse",
   "invite-used": "refuse",
   "enrol-waiting": "retry",

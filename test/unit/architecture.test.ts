@@ -17,7 +17,7 @@ const MAY_IMPORT: Record<string, readonly RegExp[]> = {
   anchor: [
     EVIDENCE,
     /^node:/,
-    /^(?:mqtt|hono|@hono\/node-server|sodium-native|zod|yaml|pino|prom-client)(?:\/|$)/,
+    /^(?:mqtt|hono|@hono\/node-server|sodium-native|zod|yaml|pino|prom-client|uqr)(?:\/|$)/,
   ],
   audit: [EVIDENCE, /^node:/],
 };

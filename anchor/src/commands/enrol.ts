@@ -4,11 +4,11 @@
  *
  * @module
  */
-import { EvidenceError, parseIss, type Statement } from "@tallystick/evidence";
+import { EvidenceError, type Statement } from "@tallystick/evidence";
 import { EXIT, loadSigner, readPublicKeyFile, required, type Command } from "@tallystick/evidence/node";
 import { placesOf } from "../config.ts";
 import type { PublishedRegistry } from "../published-registry.ts";
-import { sealItem } from "../submit.ts";
+import { mustActFor, sealItem } from "../submit.ts";
 import { CONFIG_DETAILS, CONFIG_OPTIONS, CONFIG_USAGE, configOf, nowUnixS, text } from "./config-option.ts";
 import { durationS } from "./duration.ts";
 import { bring, SUBMIT_DETAILS, SUBMIT_OPTIONS } from "./submit.ts";
@@ -63,13 +63,7 @@ async function enrolment(what: Enrolled, registry: PublishedRegistry): Promise<S
   const signer = loadSigner(what.operatorFile);
   const key = readPublicKeyFile(what.keyFile);
   const operator = registry.mustKnow(signer.key, what.operatorFile);
-  const { org } = parseIss(what.device);
-  if (operator.actsFor !== "*" && operator.actsFor !== org) {
-    throw new EvidenceError(
-      "operator-org",
-      `${operator.iss} may act for ${operator.actsFor} and not for ${org}`,
-    );
-  }
+  mustActFor(operator, what.device);
   if (registry.knows(what.device, key)) {
     throw new EvidenceError("key-exists", `${what.device}: this device or this key is enrolled already`);
   }

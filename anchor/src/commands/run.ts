@@ -27,11 +27,18 @@ Prints one line when it serves; logs go to stderr. Stops clean on SIGINT and SIG
     const config = configOf(given);
     const logger = pino({ name: "tally-anchor", level: config.log.level }, pino.destination(2));
     const anchor = await openAnchor(config, logger);
-    const ready = { url: anchor.url, broker: config.broker.url, origin: anchor.origin, size: anchor.size() };
+    const { url, publicUrl, origin } = anchor;
+    const ready = {
+      url,
+      ...(publicUrl !== undefined && { public: publicUrl }),
+      broker: config.broker.url,
+      origin,
+      size: anchor.size(),
+    };
     process.stdout.write(
       given.values["json"] === true
         ? `${JSON.stringify(ready)}\n`
-        : `serving ${ready.url}, broker ${ready.broker}, log ${ready.origin} at size ${ready.size}\n`,
+        : `serving ${ready.url}${publicUrl === undefined ? "" : ` and ${publicUrl}`}, broker ${ready.broker}, log ${ready.origin} at size ${ready.size}\n`,
     );
     await runStages([(signal) => anchor.run(signal)], config.graceMs);
     logger.info({ size: anchor.size() }, "stopped");

@@ -81,7 +81,7 @@ export async function bring(
 }
 
 /** Waits until the anchor has taken an item. @throws Error with the code with which the anchor refused the item */
-async function taken(submitted: Submitted): Promise<void> {
+export async function taken(submitted: Submitted): Promise<void> {
   for (;;) {
     const fate = fateOf(submitted);
     if (fate === "done") return;
