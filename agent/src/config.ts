@@ -116,6 +116,27 @@ const Stream = z.strictObject({
   raw: z.boolean().default(false),
 });
 
+const Pkcs11 = z
+  .strictObject({
+    module: path,
+    token: z.string().min(1).max(32).optional(),
+    slot: whole(0, 0xffff_ffff).optional(),
+    label: z.string().min(1).max(64).optional(),
+    id: z
+      .string()
+      .regex(/^(?:[0-9a-f]{2}){1,32}$/, "give the key's CKA_ID in lower-case hexadecimal")
+      .optional(),
+    pinFile: path.optional(),
+  })
+  .refine(
+    ({ token, slot }) => (token === undefined) !== (slot === undefined),
+    "give either token, its label, or slot",
+  )
+  .refine(
+    ({ label, id }) => label !== undefined || id !== undefined,
+    "give the key's label, its id, or both",
+  );
+
 const name = (most: number) =>
   z.string().regex(new RegExp(`^[a-z0-9-]{1,${most}}$`), `use 1 to ${most} of a-z, 0-9 and -`);
 
@@ -126,6 +147,7 @@ const Schema = z
     device: name(64).refine((device) => device !== "operator", "operator is reserved; choose another name"),
     data: path.default(DEFAULT_DATA),
     key: path.optional(),
+    pkcs11: Pkcs11.optional(),
     log: z
       .array(z.string().superRefine(passes(checkLogKey)))
       .min(1, "pin the log's verifier key: a receipt by any other is refused"),
@@ -178,7 +200,14 @@ const Schema = z
       .prefault({}),
     streams: z.array(Stream).max(1000).default([]),
   })
-  .superRefine(({ streams, outbox: { maxBytes } }, context) => {
+  .superRefine(({ key, pkcs11, streams, outbox: { maxBytes } }, context) => {
+    if (key !== undefined && pkcs11 !== undefined) {
+      context.addIssue({
+        code: "custom",
+        path: ["pkcs11"],
+        message: "the key is in a file or in a token: give either key or pkcs11",
+      });
+    }
     if (maxBytes < streams.length * MIN_STREAM_BYTES) {
       context.addIssue({
         code: "custom",

@@ -161,18 +161,18 @@ export class Journal {
     this.#unwritten.clear();
   }
 
-  /** These entries are being sealed: they needn't be written any more. */
-  take(entries: readonly Entry[]): void {
-    for (const entry of entries) this.#unwritten.delete(entry);
+  /**
+   * Removes the entries that one statement says, within its transaction. Until then they are due as they were: a key in hardware may take its time to sign.
+   */
+  remove(entries: readonly Entry[]): void {
+    this.#standing.sealed(entries);
+    for (const entry of entries) {
+      this.#unwritten.delete(entry);
+      if (entry.id !== undefined) this.#delete.run(entry.id);
+    }
     if (this.#unwritten.size > 0) return;
     this.#cancel();
     this.#dueMs = Infinity;
-  }
-
-  /** Removes the entries that one statement says, within its transaction. */
-  remove(entries: readonly Entry[]): void {
-    this.#standing.sealed(entries);
-    for (const { id } of entries) if (id !== undefined) this.#delete.run(id);
   }
 
   /** What an earlier run read and didn't seal, by stream, in order. */

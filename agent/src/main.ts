@@ -26,9 +26,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
   "key make": {
     summary: "make the device's key; an existing one is never overwritten",
-    usage: "[--key FILE | --config FILE] [--json]",
-    details: `Prints the key's id and its public half, for tally-anchor enrol.\n${WHERE}`,
-    options: KEY,
+    usage: "[--key FILE | --config FILE] [--type p256|ed25519] [--json]",
+    details: `Prints the key's id and its public half, for tally-anchor enrol. Where the configuration has pkcs11, the key is made in the token
+and never leaves it: p256, unless --type says otherwise. In a file it is ed25519.\n${WHERE}`,
+    options: { ...KEY, type: { type: "string" } },
     run: async (given) => (await import("./key.ts")).makeKey(given),
   },
   "key print": {

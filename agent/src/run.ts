@@ -4,14 +4,12 @@
  * @module
  */
 import { randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
 import process from "node:process";
-import { ed25519Key, EvidenceError, parseVkey, type Signer } from "@tallystick/evidence";
+import { ed25519Key, parseVkey } from "@tallystick/evidence";
 import {
   bytesWritten,
   createNodeProvider,
   freeBytesAt,
-  loadSigner,
   nodeSha256,
   runStages,
   type Arguments,
@@ -19,9 +17,10 @@ import {
 } from "@tallystick/evidence/node";
 import { startAgent } from "./agent.ts";
 import { monotonicMs } from "./clock.ts";
-import { configPath, readSettings } from "./config.ts";
+import { configPath, readSettings, type Settings } from "./config.ts";
 import type { Log } from "./log.ts";
 import { markIn } from "./identity.ts";
+import { openKeyStore, type DeviceKey } from "./keys/store.ts";
 import { DISK_FULL, fullMarkIn, isDiskFull, openWithRoom } from "./room.ts";
 import { openSource } from "./sources/open.ts";
 import { openStorage } from "./storage.ts";
@@ -34,9 +33,17 @@ const GRACE_MS = 8000;
 
 export async function runAgent({ values }: Arguments): Promise<void> {
   const settings = readSettings(configPath(values["config"], process.env), process.env);
-  const signer = openSigner(settings.key);
   const { pino } = await import("pino");
   const log: Log = pino({ base: null }, pino.destination({ dest: 2, sync: true }));
+  const keys = await openKeyStore(settings, { timer: systemTimer, log });
+  try {
+    await runWith(settings, await keys.open(), log);
+  } finally {
+    await keys.close();
+  }
+}
+
+async function runWith(settings: Settings, signer: DeviceKey, log: Log): Promise<void> {
   const opened = await untilSignal((signal) =>
     openWithRoom(
       {
@@ -98,12 +105,4 @@ async function untilSignal<T>(what: (signal: AbortSignal) => Promise<T>): Promis
   } finally {
     process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
   }
-}
-
-function openSigner(path: string): Signer {
-  if (existsSync(path)) return loadSigner(path);
-  throw new EvidenceError(
-    "key-file-unreadable",
-    `${path}: there is no key yet; run: tally-agent key make --key ${path}`,
-  );
 }

@@ -213,7 +213,6 @@ export class Stream {
     this.#bytes = 0;
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
-    journal.take(entries);
     let declared = chains.get(this.#sub)?.declared;
     return packsOf(this.#base, entries, settings.seal).map((pack): Order => {
       const [first] = pack.entries;

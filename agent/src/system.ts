@@ -156,7 +156,7 @@ export class System {
     await sealer.seal(() => {
       const range = gapTime(absence, time.now(), time.monotonicMs());
       const gap: Event = { kind: "gap", reason: absence.reason, count: absence.omitted, time: range };
-      return [{ ...this.#order(gap), commit: () => this.#unread.end() }];
+      return [{ ...this.#order(gap), commit: () => this.#unread.end(absence) }];
     });
   }
 

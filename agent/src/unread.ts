@@ -46,8 +46,17 @@ export class Unread {
     this.#insert.run(this.#sub, absence.since, absence.tq, absence.reason, this.#absence.omitted);
   }
 
-  /** Within the transaction of the gap that tells of it, or where nothing is missing after all. */
-  end(): void {
+  /**
+   * Within the transaction of the gap that tells of it, or where nothing is missing after all.
+   *
+   * @param told - the absence as the gap tells it; what was left out since then, while the gap was being signed, is still to be told
+   */
+  end(told: Absence | undefined = this.#absence): void {
+    const omitted = (this.#absence?.omitted ?? 0) - (told?.omitted ?? 0);
+    if (this.#absence !== undefined && omitted > 0) {
+      this.begin(this.#absence, this.#absence.reason, omitted - this.#absence.omitted);
+      return;
+    }
     this.#delete.run(this.#sub);
     this.#absence = undefined;
   }

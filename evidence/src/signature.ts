@@ -24,9 +24,20 @@ export const SIGNATURE_BYTES = 64;
 /** Order of the group of P-256 (FIPS 186-5; SEC 2 section 2.4.2). */
 const P256_ORDER = 0xffffffff_00000000_ffffffff_ffffffff_bce6faad_a7179e84_f3b9cac2_fc632551n;
 
-/** True where s of an ECDSA P-256 signature r || s lies in the lower half of the group order. */
-export function isLowS(signature: Uint8Array): boolean {
+const sOf = (signature: Uint8Array): bigint => {
   let s = 0n;
   for (const byte of signature.subarray(32)) s = (s << 8n) | BigInt(byte);
-  return s <= P256_ORDER >> 1n;
+  return s;
+};
+
+/** True where s of an ECDSA P-256 signature r || s lies in the lower half of the group order. */
+export const isLowS = (signature: Uint8Array): boolean => sOf(signature) <= P256_ORDER >> 1n;
+
+/** The signature with s in the lower half: as good as the given one (n - s verifies where s does), and the only one of the two that is admitted. */
+export function lowS(signature: Uint8Array): Uint8Array {
+  if (isLowS(signature)) return signature;
+  const result = new Uint8Array(signature);
+  let s = P256_ORDER - sOf(signature);
+  for (let i = result.length - 1; i >= 32; i--, s >>= 8n) result[i] = Number(s & 0xffn);
+  return result;
 }

@@ -1,14 +1,17 @@
 /**
- * The device's key: there, of the right kind, and nobody else's to read.
+ * The device's key: there, of the right kind, and nobody else's to read. One in hardware is asked for a signature, which shows that module, token and PIN are right.
  *
  * @module
  */
 import { existsSync } from "node:fs";
 import { toHex } from "@tallystick/evidence";
-import { fail, loadSigner, ok, type Finding } from "@tallystick/evidence/node";
+import { fail, loadSigner, ok, systemTimer, warn, type Finding } from "@tallystick/evidence/node";
+import { openKeyStore } from "../keys/store.ts";
 import type { Patient } from "./patient.ts";
 
-export function keyFindings({ settings: { key } }: Patient): readonly Finding[] {
+export async function keyFindings({ settings }: Patient): Promise<readonly Finding[]> {
+  const { key, pkcs11 } = settings;
+  if (pkcs11 !== undefined) return [await tokenFinding(settings)];
   if (!existsSync(key))
     return [
       fail(
@@ -19,4 +22,22 @@ export function keyFindings({ settings: { key } }: Patient): readonly Finding[] 
     ];
   const signer = loadSigner(key); // says what is wrong with it
   return [ok("key", `in a file that only its owner reads, kid ${toHex(signer.key.kid)}`)];
+}
+
+async function tokenFinding(settings: Patient["settings"]): Promise<Finding> {
+  const store = await openKeyStore(settings, { timer: systemTimer });
+  try {
+    const key = await store.open();
+    const startMs = performance.now();
+    await key.sign(new Uint8Array(32));
+    const tookMs = Math.ceil(performance.now() - startMs);
+    const kid = toHex(key.key.kid);
+    if (key.token === undefined) {
+      const advice = "make one there: tally-agent key make, and enrol it";
+      return warn("key", `${store.place}: the token would give this key out, kid ${kid}`, advice);
+    }
+    return ok("key", `in a ${key.token} (${store.place}), signs in ${tookMs} ms, kid ${kid}`);
+  } finally {
+    await store.close();
+  }
 }

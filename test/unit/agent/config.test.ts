@@ -115,6 +115,22 @@ describe("faults name their line and what to do", () => {
     ["a wrong org", HEAD.replace("city", "City"), /^agent\.yaml:2: org: use 1 to 32 of a-z/],
     ["an operator's name", HEAD.replace("gw-1", "operator"), /^agent\.yaml:3: device: .*reserved/],
     ["a log key that is none", HEAD.replace(LOG, "log"), /^agent\.yaml:4: log\.0: /],
+    [
+      "a key in two places",
+      `${HEAD}key: k\npkcs11: { module: m.so, token: t, label: l }\n`,
+      /^agent\.yaml:6: pkcs11: .*either key or pkcs11/,
+    ],
+    [
+      "a token without a name",
+      `${HEAD}pkcs11: { module: m.so, label: l }\n`,
+      /^agent\.yaml:5: pkcs11: .*token.*slot/,
+    ],
+    ["a key without a name", `${HEAD}pkcs11: { module: m.so, slot: 0 }\n`, /^agent\.yaml:5: pkcs11: .*label/],
+    [
+      "an id that is none",
+      `${HEAD}pkcs11: { module: m.so, slot: 0, id: xyz }\n`,
+      /pkcs11\.id: .*hexadecimal/,
+    ],
     ["no log key", HEAD.replace(`"${LOG}"`, ""), /^agent\.yaml:4: log: pin the log/],
     [
       "a broker that isn't MQTT",
@@ -178,7 +194,9 @@ describe("agent.example.yaml", () => {
   });
 
   test("names the defaults behind its #", () => {
+    const token = ["pkcs11", "module", "token", "label", "pinFile"];
     const examples = [
+      ...token,
       "http",
       "tls",
       "username",

@@ -1,0 +1,119 @@
+/**
+ * The device's key in a token, by PKCS#11.
+ *
+ * @module
+ */
+import { hash } from "node:crypto";
+import {
+  ed25519Key,
+  equalBytes,
+  esp256Key,
+  EvidenceError,
+  lowS,
+  toHex,
+  type PublicKey,
+} from "@tallystick/evidence";
+import { createNodeProvider } from "@tallystick/evidence/node";
+import type { DeviceKey, KeyStore } from "./store.ts";
+import { TokenClient, type TokenClientParts } from "./token-client.ts";
+import type { KeyType, TokenKey, TokenPlace } from "./token.ts";
+
+/** What every token can do. */
+const DEFAULT_TYPE: KeyType = "p256";
+
+/** `name`: the label of a key that is made where the configuration gives none. */
+export type TokenSettings = TokenPlace & { readonly name: string };
+
+export class TokenKeys implements KeyStore {
+  readonly place: string;
+  readonly #settings: TokenSettings;
+  readonly #client: TokenClient;
+  readonly #provider = createNodeProvider();
+
+  constructor(settings: TokenSettings, parts: TokenClientParts) {
+    this.#settings = settings;
+    this.#client = new TokenClient(settings, parts);
+    const { token, slot, label, id } = settings;
+    const where = token === undefined ? `slot ${slot}` : `token "${token}"`;
+    this.place = [
+      where,
+      ...(label === undefined ? [] : [`label "${label}"`]),
+      ...(id === undefined ? [] : [`id ${id}`]),
+    ].join(", ");
+  }
+
+  async open(kid?: Uint8Array): Promise<DeviceKey> {
+    const found = kid === undefined ? await this.#named() : await this.#ofKid(kid);
+    const key = publicKeyOf(found);
+    return {
+      key,
+      sign: (message) => this.#sign(found, key, message),
+      ...(found.isSealed ? { token: found.model } : {}),
+    };
+  }
+
+  async print(): Promise<PublicKey> {
+    return publicKeyOf(await this.#named());
+  }
+
+  async make(type: KeyType = DEFAULT_TYPE): Promise<PublicKey> {
+    const { label, id, name } = this.#settings;
+    const [there] = await this.#client.keys({ label: label ?? (id === undefined ? name : undefined), id });
+    if (there !== undefined) {
+      const kid = toHex(publicKeyOf(there).kid);
+      throw new EvidenceError(
+        "key-file-exists",
+        `${this.place}: a key is there already (kid ${kid}); it is never overwritten`,
+      );
+    }
+    const made = await this.#client.make({ type, label: label ?? name, id });
+    if (!made.isSealed)
+      throw this.#error(
+        `the token made a key (id ${made.id}) that it would give out: don't use it, and take another token`,
+      );
+    return publicKeyOf(made);
+  }
+
+  close(): Promise<void> {
+    return this.#client.close();
+  }
+
+  async #named(): Promise<TokenKey> {
+    const { label, id } = this.#settings;
+    const [one, ...more] = await this.#client.keys({ label, id });
+    if (one === undefined)
+      throw this.#error(
+        "no Ed25519 or P-256 key of this name is in the token, or its public half is not; run: tally-agent key make",
+      );
+    if (more.length === 0) return one;
+    const all = [one, ...more].map((key) => `${key.id} (kid ${toHex(publicKeyOf(key).kid).slice(0, 16)}…)`);
+    throw this.#error(`several keys have this name: give pkcs11.id, one of ${all.join(", ")}`);
+  }
+
+  async #ofKid(kid: Uint8Array): Promise<TokenKey> {
+    const all = await this.#client.keys({});
+    const found = all.find((key) => equalBytes(publicKeyOf(key).kid, kid));
+    return found ?? this.#fail(`the key ${toHex(kid)}, with which this device signs, is not in the token`);
+  }
+
+  async #sign(found: TokenKey, key: PublicKey, message: Uint8Array): Promise<Uint8Array> {
+    // CKM_ECDSA takes the hash: not every module has the mechanism that hashes as well.
+    const data = found.type === "p256" ? new Uint8Array(hash("sha256", message, "buffer")) : message;
+    const raw = await this.#client.sign(found, data);
+    const signature = found.type === "p256" && raw.length === 64 ? lowS(raw) : raw;
+    // A chip that errs, and a public half that belongs to another key, are noticed here and not at the log.
+    if (this.#provider.verify(key, message, signature)) return signature;
+    return this.#fail("the token's signature does not verify with the public half that it shows");
+  }
+
+  #fail(text: string): never {
+    throw this.#error(text);
+  }
+
+  #error(text: string): EvidenceError {
+    return new EvidenceError("hardware-key", `${this.place}: ${text}`);
+  }
+}
+
+const publicKeyOf = ({ type, point }: TokenKey): PublicKey =>
+  type === "p256" ? esp256Key(point.subarray(0, 32), point.subarray(32)) : ed25519Key(point);
