@@ -7,12 +7,12 @@ import { observation, Rig, STREAM } from "../../support/agent-rig.ts";
 const SIGNING_MS = 300;
 
 function slowSigner(rig: Rig, takesMs: () => number = () => SIGNING_MS): Signer {
-  const { key, sign } = nobleSigner(new Uint8Array(32).fill(9));
+  const fast = nobleSigner(new Uint8Array(32).fill(9));
   return {
-    key,
+    key: fast.key,
     sign: async (message) => {
       await new Promise<void>((resolve) => rig.time.after(takesMs(), resolve));
-      return sign(message);
+      return fast.sign(message);
     },
   };
 }
