@@ -114,8 +114,8 @@ class Bundle(Judge):
             if each.content["kind"] == "heads":
                 self.heads.setdefault(each.iss, set()).update(map(tuple, each.content["heads"]))
         self.enveloped = {each.payload for each in self.statements if 258 in each.header}
-        self.logs = [Record(vkey=parse_vkey(each["vkey"], 1), text=each["checkpoint"], leaves={}, paths={}, said={}, replayed=False)
-                     for each in parts["logs"]]
+        self.logs = [Record(vkey=parse_vkey(each["vkey"], 1), text=each["checkpoint"], leaves={}, paths={}, said={}, replayed=False, place=place)
+                     for place, each in enumerate(parts["logs"])]
         demand(all(log < len(self.logs) for log, *_ in parts["keys"] + parts["consistency"]), "member-range")
         for log, old, path in parts["consistency"]:
             self.logs[log].paths[old] = path
@@ -230,7 +230,8 @@ class Bundle(Judge):
         openings = [other for other in others if other.content["kind"] == "stream-opened" and other.seq == 0]
         before = each.content["before"]
         if before == "none":
-            demand(all(other.index > each.index for other in openings), "fork", each.place)
+            place = (each.log.place, each.index)
+            demand(all((other.log.place, other.index) > place for other in openings), "fork", each.place)
         elif before[0] == "lost":
             self.restrict(None if key and key.how == "re-enrol" else "discontinuity")
         else:
@@ -250,12 +251,20 @@ class Bundle(Judge):
         self.restrict(None if attested else "tail-not-attested")
 
     def seen(self, each):
-        log = each.log
-        for size, root in [each.seen or (0, b""), (each.first.size, log.said[each.first.size][0])]:
-            demand(size not in log.said or log.said[size][0] == root, "log-fork", each.place)
-            if size in log.paths and 0 < size < log.note.size:
-                roots = attempt("log-fork", roots_of_consistency, root, size, log.note.size, log.paths[size])
-                demand(roots == (root, log.note.root), "log-fork", each.place)
+        trees = [each.seen or (0, b""), (each.first.size, each.log.said[each.first.size][0])]
+        for size, root in trees:                         # or of the log before, which sent the device on to this one
+            fits = [self.fits(log, size, root) for log in [each.log, *self.logs]]
+            demand(fits[0] is not False or True in fits, "log-fork", each.place)
+
+    def fits(self, log, size, root):
+        """Whether this tree grew into the log's checkpoint; None where nothing says so"""
+        if size in log.said and log.said[size][0] != root: return False
+        if size == log.note.size: return root == log.note.root
+        if size not in log.paths or not 0 < size < log.note.size: return None
+        try:
+            return roots_of_consistency(root, size, log.note.size, log.paths[size]) == (root, log.note.root)
+        except ValueError:
+            return False
 
     def contained(self, content):
         demand(sha256(content) in self.enveloped, "content-mismatch")

@@ -13,7 +13,8 @@ import {
   type Signer,
 } from "@tallystick/evidence";
 import { grownLog } from "./grown-log.ts";
-import { operatorOf, signerOf, World, type Batch } from "./world.ts";
+import { changeOperators, nextChange } from "./operator-change.ts";
+import { operatorOf, signerOf, World, type Batch, type WorldOperator } from "./world.ts";
 
 export type LogDirectory = {
   readonly name: string;
@@ -162,6 +163,26 @@ async function cheatingLogs(): Promise<LogDirectory[]> {
   await add("a log that goes on after its successor", async (world) => {
     await world.register({ kind: "successor", origin: "log.city.example/2027", log: signerOf("2027").key });
     await world.enrol("water/gw-1");
+  });
+  const [first, second, third] = ["first", "second", "third"].map((name) =>
+    operatorOf("roads/operator", "roads", name),
+  ) as [WorldOperator, WorldOperator, WorldOperator];
+  const twoOfTwo = (world: World): Promise<unknown> =>
+    changeOperators(world, nextChange(world, "roads", { add: [first, second], threshold: 2 }), [
+      world.operator,
+    ]);
+  await add("operators who changed by consent", async (world) => {
+    await twoOfTwo(world);
+    await changeOperators(world, nextChange(world, "roads", { add: [third], remove: [first.key.kid] }), [
+      second,
+      first,
+    ]);
+    await world.enrol("roads/gw-1", { by: third });
+  });
+  await add("an operator who was added without the consent of the others", async (world) => {
+    await twoOfTwo(world);
+    await world.register({ kind: "operator-added", operator: third }, first);
+    await world.enrol("roads/gw-1", { by: third });
   });
   await add("entry 0 of another log", (world) => world.enrol("water/gw-1"), {
     says: { origin: "other.example/2026" },

@@ -38,7 +38,7 @@ export function judgeBundle(bundle: Bundle, means: Means, findings: Findings): v
   checkWitnesses(known, policy, provider, findings);
 
   const receipts = new ReceiptCheck(policy, provider, hash, findings);
-  const placed = placeAll(statements, logs, receipts, findings);
+  const placed = inOrder(placeAll(statements, logs, receipts, findings), known);
   const placedItems = placeAll(items, logs, receipts, findings);
   if (findings.blocked("receipts"))
     return skip(findings, "registry", "keys", "signatures", "chains", "completeness", "seen");
@@ -61,22 +61,31 @@ export function judgeBundle(bundle: Bundle, means: Means, findings: Findings): v
 
   checkChains(placed, used, findings);
   checkCompleteness(bundle.scope, placed, findings);
-  for (const log of known) {
-    const proofs = bundle.consistency.filter((one) => logs[one.log] === log);
+  const histories = known.map((log) => ({
+    log,
+    proofs: bundle.consistency.filter((one) => logs[one.log] === log),
+  }));
+  for (const history of histories)
     checkSeen(
-      placed.filter((one) => one.log === log),
-      log,
-      proofs,
+      placed.filter((one) => one.log === history.log),
+      history,
+      histories.filter((one) => one !== history),
       receipts,
       hash,
       findings,
     );
-  }
   checkContent(bundle, placed, hash, findings);
   if (bundle.timestamps !== undefined)
     findings.notDone("timestamps", "timestamps are carried, and not checked by profile 1");
   if (bundle.disclosures !== undefined)
     findings.notDone("disclosures", "disclosures are carried, and not checked by profile 1");
+}
+
+/** In the order of the log; of several logs, in the order in which the bundle has them. */
+function inOrder(placed: readonly Placed[], logs: readonly CheckedLog[]): Placed[] {
+  const places = new Map(logs.map((log, i) => [log, i]));
+  const placeOf = ({ log }: Placed): number => places.get(log) ?? 0;
+  return placed.toSorted((a, b) => placeOf(a) - placeOf(b) || a.index - b.index);
 }
 
 function judgeKeys(

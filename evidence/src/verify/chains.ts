@@ -12,9 +12,9 @@ import type { Findings } from "./findings.ts";
 import type { UsedKey } from "./keys.ts";
 import type { Placed } from "./placed.ts";
 
-/** Reports `fork`, `discontinuity`, `gap`. */
+/** Reports `fork`, `discontinuity`, `gap`. @param placed - in the order of the log */
 export function checkChains(placed: readonly Placed[], used: readonly UsedKey[], findings: Findings): void {
-  const statements = inLogOrder(placed);
+  const statements = placed.map(({ statement }) => statement);
   const reEnrolled = new Set(
     used.filter(({ record }) => record.reEnrolled).map(({ record }) => toHex(record.kid)),
   );
@@ -95,7 +95,7 @@ export function checkCompleteness(
   placed: readonly Placed[],
   findings: Findings,
 ): void {
-  const statements = inLogOrder(placed);
+  const statements = placed.map(({ statement }) => statement);
   const streams = examineStreams(statements);
   const heads = new HeadIndex(statements);
   for (const claim of scope) {
@@ -122,9 +122,6 @@ export function checkCompleteness(
     else if (missing.length === 0) findings.passed("completeness", `complete ${name}`);
   }
 }
-
-const inLogOrder = (placed: readonly Placed[]): Statement[] =>
-  placed.toSorted((a, b) => a.index - b.index).map(({ statement }) => statement);
 
 const chainOf = (
   streams: readonly Stream<Statement>[],

@@ -17,46 +17,47 @@ import type { CheckedLog } from "./trust.ts";
 /** A tree that somebody named: by a `seen` claim, or by a receipt. */
 type Tree = { readonly size: number; readonly root: Uint8Array };
 
-/** Reports `log-fork`; a tree without a proof is not checked, and said so. */
+/** A log up to its checkpoint, and the bundle's proofs that older trees grew into that. */
+export type History = { readonly log: CheckedLog; readonly proofs: readonly BundledConsistency[] };
+
+/**
+ * Reports `log-fork`; a tree without a proof is not checked, and said so.
+ *
+ * @param statements - of the log whose history is `own`
+ * @param others - histories of the other logs of the bundle: a device that was sent on to a successor has seen the log before that
+ */
 export function checkSeen(
   statements: readonly Placed[],
-  log: CheckedLog,
-  proofs: readonly BundledConsistency[],
+  own: History,
+  others: readonly History[],
   receipts: ReceiptCheck,
   hash: Hash,
   findings: Findings,
 ): void {
-  const trees = [
-    ...statements.flatMap(({ statement }) =>
-      statement.claims.seen === undefined ? [] : [statement.claims.seen],
-    ),
-    ...statements.map(({ original }) => original),
-  ];
-  const paths = new Map(proofs.map(({ from, path }) => [from, path]));
+  const seen = statements.flatMap(({ statement }) => statement.claims.seen ?? []);
+  const sizes = new Set(seen.map(({ size }) => size));
+  const compareWith = [own, ...others].map(({ log, proofs }) => {
+    const paths = new Map(proofs.map(({ from, path }) => [from, path]));
+    return (tree: Tree) =>
+      compare(tree, log.checkpoint, paths.get(tree.size), receipts.rootAt(log.origin, tree.size), hash);
+  });
+  const [compareWithOwn, ...compareWithOthers] = compareWith;
   const looked = new Set<string>();
-  for (const tree of trees) {
+  for (const tree of [...seen, ...statements.map(({ original }) => original)]) {
     const name = `${tree.size} ${toHex(tree.root)}`;
     if (looked.has(name)) continue;
     looked.add(name);
-    const fault = compare(
-      tree,
-      log.checkpoint,
-      paths.get(tree.size),
-      receipts.rootAt(log.origin, tree.size),
-      hash,
-    );
-    if (fault === "fork") {
+    const fault = compareWithOwn?.(tree);
+    if (fault === undefined || compareWithOthers.some((one) => one(tree) === undefined)) {
+      findings.passed("seen");
+    } else if (fault === "fork") {
       findings.failed(
         "seen",
         "log-fork",
-        `the tree of size ${tree.size} that was seen is none of ${log.origin}'s history`,
+        `the tree of size ${tree.size} that was seen is none of ${own.log.origin}'s history`,
       );
-    } else if (fault === "no-proof") {
-      const named = statements.some(({ statement }) => statement.claims.seen?.size === tree.size);
-      if (named)
-        findings.notDone("seen", `no proof that the tree of size ${tree.size} grew into the checkpoint`);
-    } else {
-      findings.passed("seen");
+    } else if (sizes.has(tree.size)) {
+      findings.notDone("seen", `no proof that the tree of size ${tree.size} grew into the checkpoint`);
     }
   }
 }

@@ -8,6 +8,7 @@ import { BUNDLER_PROOFS } from "./bundler-proofs.ts";
 import { BUNDLER } from "./bundler.ts";
 import { DEVICE } from "./device.ts";
 import { FORMS } from "./forms.ts";
+import { LIFE } from "./life.ts";
 import { LOG } from "./log.ts";
 import { OPERATOR } from "./operator.ts";
 import { OVERLOOKED } from "./overlooked.ts";
@@ -20,6 +21,7 @@ export const TABLE: readonly { readonly who: string; readonly rows: readonly Att
   { who: "logs", rows: LOG },
   { who: "operators and witnesses", rows: OPERATOR },
   { who: "operators who change by consent", rows: QUORUM },
+  { who: "ten years", rows: LIFE },
   { who: "forms", rows: FORMS },
   { who: "statements alone", rows: ALONE },
   { who: "what is easily overlooked", rows: OVERLOOKED },
