@@ -13,7 +13,7 @@ import { openLog, type OpenLog } from "./open-log.ts";
 import { Pool } from "./pool.ts";
 import { openPublic, type PublicServer } from "./public-server.ts";
 import { KeyStates } from "./registry.ts";
-import { runStages } from "./running.ts";
+import { runStages, type BrokerLine } from "./running.ts";
 import { close, createApp, listen, type Health } from "./serve.ts";
 import { openSilence } from "./silence/open.ts";
 import { createSodiumProvider } from "./sodium.ts";
@@ -47,7 +47,7 @@ export async function openAnchor(config: Config, logger: Logger): Promise<Anchor
     const { log, store, keys, publisher } = opened;
     const tally = new Tally();
     const pool = new Pool(config.pool);
-    const connection = { connected: false };
+    const connection: BrokerLine = { connected: false };
     const size = (): number => publisher.size;
     const keyStates = new KeyStates(keys, store.archive, provider);
     const { silence, close: closeSilence } = openSilence({ config, opened, logger, nowUnixS });
@@ -56,7 +56,7 @@ export async function openAnchor(config: Config, logger: Logger): Promise<Anchor
       silence: () => silence.state,
       publicFolder: placesOf(config).public,
       lookups,
-      health: () => healthOf(opened, tally, connection.connected),
+      health: () => healthOf(opened, tally, connection),
       metrics: createMetrics({
         tally,
         pool,
@@ -118,7 +118,7 @@ async function serveStrangers(config: Config, parts: StrangersParts): Promise<Pu
 function healthOf(
   { log, store, publisher, sequencer, last }: OpenLog,
   tally: Tally,
-  connected: boolean,
+  { connected, fault }: BrokerLine,
 ): Health {
   let archive: Health["archive"] = "ok";
   try {
@@ -133,6 +133,7 @@ function healthOf(
     size: publisher.size,
     lastCommitAgeS: Math.max(0, Math.round(Date.now() / 1000 - lastCommitUnixS)),
     broker: connected ? "connected" : "lost",
+    ...(fault !== undefined && { brokerFault: fault }),
     archive,
     missing: sequencer.recovery.missing,
   };

@@ -50,6 +50,35 @@ export const connectMqtt: ConnectBroker = connect;
 /** What is outside of this process. */
 export type IntakeSurroundings = { readonly connect: ConnectBroker; readonly time: Pick<Time, "after"> };
 
+/**
+ * Tries whether the broker lets this client in, and leaves again: nothing is published, subscribed or acknowledged. Not while an anchor runs: the same name
+ * twice ends the first connection.
+ *
+ * @throws the client's error
+ */
+export async function tryBroker(connection: Connection, signal: AbortSignal): Promise<void> {
+  const {
+    url,
+    settleMs: _,
+    maxUnacknowledged: __,
+    maxUnacknowledgedBytes: ___,
+    watchStates: ____,
+    ...options
+  } = connection;
+  const client = connect(url, { ...options, clean: false, reconnectPeriod: 0 });
+  client.handleMessage = () => {}; // what waits for the anchor's session comes again to it
+  try {
+    await new Promise<void>((resolve, reject) => {
+      client.once("connect", () => resolve());
+      client.on("error", reject);
+      client.once("close", () => reject(new Error("the connection was closed")));
+      signal.addEventListener("abort", () => reject(new Error("no answer")));
+    });
+  } finally {
+    client.end(true);
+  }
+}
+
 const UP_TOPICS = "tally/v1/+/+/up";
 const STATE_TOPICS = "tally/v1/+/+/state";
 const RECONNECT_MS = 1000;

@@ -10,6 +10,7 @@ import manifest from "../package.json" with { type: "json" };
 import { approve } from "./commands/approve.ts";
 import { backup } from "./commands/backup.ts";
 import { configCheck } from "./commands/config-check.ts";
+import { doctor } from "./commands/doctor.ts";
 import { enrol } from "./commands/enrol.ts";
 import { inviteList, inviteWithdraw } from "./commands/invite-list.ts";
 import { invite } from "./commands/invite.ts";
@@ -43,6 +44,7 @@ const COMMANDS = {
   backup,
   restore,
   missing,
+  doctor,
   successor,
   "config check": configCheck,
 };

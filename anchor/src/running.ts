@@ -35,13 +35,16 @@ export type Surroundings = {
   readonly threads: Pick<SignatureThreads, "job" | "check" | "idle" | "close">;
 };
 
+/** How the line to the broker stands, and why it doesn't. */
+export type BrokerLine = { connected: boolean; fault?: string | undefined };
+
 export type Running = {
   readonly config: Config;
   readonly opened: OpenLog;
   readonly tally: Tally;
   readonly pool: Pool;
   /** Kept up to date for whoever asks about health. */
-  readonly connection: { connected: boolean };
+  readonly connection: BrokerLine;
   readonly logger: Logger;
   /** The watch for silent devices. */
   readonly silence?: Silence;
@@ -151,6 +154,7 @@ function wire(
     stray: () => tally.count("message-stray"),
     connection: (state, reason) => {
       connection.connected = state === "connected";
+      connection.fault = reason;
       if (state === "lost") silence?.lost();
       const { url } = config.broker;
       if (state === "connected") logger.info({ broker: url }, "connected to the broker");

@@ -20,6 +20,7 @@ export type Health = {
   readonly size: number;
   readonly lastCommitAgeS: number;
   readonly broker: "connected" | "lost";
+  readonly brokerFault?: string;
   readonly archive: "ok" | "failed";
   /** Entries whose statements a restored log has not got back. */
   readonly missing: number;

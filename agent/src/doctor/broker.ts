@@ -4,51 +4,16 @@
  * @module
  */
 import { readFileSync } from "node:fs";
-import {
-  fail,
-  inTime,
-  ok,
-  probeName,
-  probePort,
-  probeTls,
-  warn,
-  type Endpoint,
-  type Expected,
-  type Finding,
-} from "@tallystick/evidence/node";
+import { fail, inTime, ok, probeBroker, warn, type Expected, type Finding } from "@tallystick/evidence/node";
 import type { Settings } from "../config.ts";
 import { notedLine } from "../line-state.ts";
 import { tryBroker } from "../uplink.ts";
 import type { Patient } from "./patient.ts";
 
-const DEFAULT_PORT = { tls: 8883, plain: 1883 } as const;
-
 export async function* brokerFindings(patient: Patient, signal: AbortSignal): AsyncGenerator<Finding, void> {
   const { broker } = patient.settings;
-  const { protocol, hostname, port } = new URL(broker.url);
-  const isTls = protocol === "mqtts:";
-  const endpoint: Endpoint = {
-    host: hostname.replace(/^\[(.*)\]$/, "$1"),
-    port: port === "" ? DEFAULT_PORT[isTls ? "tls" : "plain"] : Number(port),
-  };
-  const steps = [
-    async () => [await probeName("broker", endpoint)],
-    async () => [await probePort("broker", endpoint, signal)],
-    async () =>
-      isTls ? probeTls("broker tls", endpoint, expectedOf(broker), signal) : plainFindings(endpoint),
-    () => entryFindings(patient, signal),
-  ];
-  for (const step of steps) {
-    const findings = await step();
-    yield* findings;
-    if (findings.some(({ result }) => result === "fail")) return; // what follows would say the same again
-  }
-}
-
-function plainFindings({ host }: Endpoint): readonly Finding[] {
-  if (host === "localhost" || host === "::1" || host.startsWith("127."))
-    return [ok("broker tls", "none, on this machine")];
-  return [fail("broker tls", "none, and the broker is on another machine", "give broker.url as mqtts://")];
+  const isGood = yield* probeBroker(broker.url, () => expectedOf(broker), signal);
+  if (isGood) yield* await entryFindings(patient, signal);
 }
 
 const expectedOf = ({ tls }: Settings["broker"]): Expected => ({

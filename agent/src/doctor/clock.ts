@@ -3,8 +3,7 @@
  *
  * @module
  */
-import { fail, inTime, ok, warn, type Finding } from "@tallystick/evidence/node";
-import { synchronisedBy } from "../system-time.ts";
+import { fail, inTime, ok, synchronisedBy, warn, type Finding } from "@tallystick/evidence/node";
 import { BUILD_UNIX_MS } from "../version.ts";
 import type { Patient } from "./patient.ts";
 

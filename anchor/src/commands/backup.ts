@@ -4,11 +4,12 @@
  * @module
  */
 import { chmodSync, copyFileSync, constants, existsSync, mkdirSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import process from "node:process";
 import { EvidenceError } from "@tallystick/evidence";
 import { EXIT, UsageError, type Command, terminalProgress } from "@tallystick/evidence/node";
 import { backupLog } from "../backup.ts";
+import { noteBackup } from "../backup-note.ts";
 import { placesOf, type Places } from "../config.ts";
 import { CONFIG_DETAILS, CONFIG_OPTIONS, CONFIG_USAGE, configOf, nowUnixS, text } from "./config-option.ts";
 
@@ -27,11 +28,13 @@ Restore it with tally-anchor restore; see docs/restore.md.`,
     json: { type: "boolean" },
   },
   async run(given) {
-    const places = placesOf(configOf(given));
+    const config = configOf(given);
+    const places = placesOf(config);
     const out = text(given.values, "out");
     if (out === undefined) throw new UsageError("-o is missing: name the file or folder of the backup");
     const keysTo = text(given.values, "keys");
     const written = await backupLog(places, out, { nowUnixS, progress: terminalProgress("backup") });
+    await noteBackup(config.data, { file: resolve(written.file), size: written.size, timeUnixS: nowUnixS() });
     const keys = keysTo === undefined ? [] : copyKeys(places, keysTo);
     if (given.values["json"] === true) process.stdout.write(`${JSON.stringify({ ...written, keys })}\n`);
     else {

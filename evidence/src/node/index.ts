@@ -42,4 +42,5 @@ export {
   userOf,
 } from "./process-facts.ts";
 export { permissionFindings, type Guarded } from "./permissions.ts";
-export { certificateExpiry, probeName, probePort, probeTls, type Endpoint, type Expected } from "./probe.ts";
+export { certificateExpiry, probeBroker, probePort, type Expected } from "./probe.ts";
+export { synchronisedBy } from "./synchronised.ts";

@@ -11,7 +11,7 @@ import { fail, ok, warn, type Finding } from "./checkup.ts";
 import { inTime } from "./process-facts.ts";
 import { peerPin, type TlsPin } from "./tls-identity.ts";
 
-export type Endpoint = { readonly host: string; readonly port: number };
+type Endpoint = { readonly host: string; readonly port: number };
 
 /** How the other end is known: by the pin of its key, or by authorities (the system's where `ca` is left out). */
 export type Expected = Pick<ConnectionOptions, "ca" | "cert" | "key"> & { readonly pin?: TlsPin };
@@ -20,7 +20,7 @@ export type Expected = Pick<ConnectionOptions, "ca" | "cert" | "key"> & { readon
 const RENEW_WITHIN_S = 14 * 86_400;
 
 /** Whether the name leads to an address. */
-export async function probeName(about: string, { host }: Endpoint): Promise<Finding> {
+async function probeName(about: string, { host }: Endpoint): Promise<Finding> {
   if (isIP(host) !== 0) return ok(about, `${host} is an address`);
   try {
     const { address } = await lookup(host);
@@ -57,7 +57,7 @@ export async function probePort(
 }
 
 /** Version of TLS, and whether the certificate is the one expected and for how long. */
-export async function probeTls(
+async function probeTls(
   about: string,
   { host, port }: Endpoint,
   { pin, ...options }: Expected,
@@ -148,6 +148,51 @@ export function certificateExpiry(
   return leftS > 0
     ? warn(about, text, "renew it")
     : fail(about, text, "renew it, and see that this machine's clock is right");
+}
+
+const DEFAULT_PORT: Readonly<Record<string, number>> = {
+  "mqtt:": 1883,
+  "mqtts:": 8883,
+  "ws:": 80,
+  "wss:": 443,
+};
+
+/**
+ * The way to a broker, step by step; ends at the first step that fails, since those after it would say the same again.
+ *
+ * @param url - `mqtt://` or `mqtts://`
+ * @param expected - asked only where there is TLS
+ * @returns true where all of it is good
+ */
+export async function* probeBroker(
+  url: string,
+  expected: () => Expected,
+  signal: AbortSignal,
+): AsyncGenerator<Finding, boolean> {
+  const { protocol, hostname, port } = new URL(url);
+  const endpoint: Endpoint = {
+    host: hostname.replace(/^\[(.*)\]$/, "$1"),
+    port: port === "" ? (DEFAULT_PORT[protocol] ?? 0) : Number(port),
+  };
+  const isTls = protocol === "mqtts:" || protocol === "wss:";
+  const steps = [
+    async () => [await probeName("broker", endpoint)],
+    async () => [await probePort("broker", endpoint, signal)],
+    async () => (isTls ? probeTls("broker tls", endpoint, expected(), signal) : [withoutTls(endpoint)]),
+  ];
+  for (const step of steps) {
+    const findings = await step();
+    yield* findings;
+    if (findings.some(({ result }) => result === "fail")) return false;
+  }
+  return true;
+}
+
+function withoutTls({ host }: Endpoint): Finding {
+  const isLoopback = host === "localhost" || host === "::1" || host.startsWith("127.");
+  return isLoopback
+    ? ok("broker tls", "none, on this machine")
+    : fail("broker tls", "none, and the broker is on another machine", "give broker.url as mqtts://");
 }
 
 /** Resolves at the event; rejects where the socket fails, or the time is over. */
