@@ -53,7 +53,7 @@ export function anchorFiles(
   const inbox = Array.from({ length: MAX_GROWTH }, (_, i) => inboxFile(data, from.items + i));
   const publicFolder = join(data, "public");
   return {
-    database: [...sqlite(join(data, "anchor.db")), ...sqlite(join(data, "anchor.lock"))],
+    database: ["anchor.db", "anchor.lock", "alarms.db"].flatMap((file) => sqlite(join(data, file))),
     files: [
       ...[...folders].map((folder) => join(publicFolder, folder)),
       ...[...published].flatMap((path) => durable(join(publicFolder, path))),
