@@ -3,9 +3,10 @@
  *
  * @module
  */
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join, relative, sep } from "node:path";
-import { rolldown, type OutputChunk, type Plugin } from "rolldown";
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { rolldown, type Plugin } from "rolldown";
+import { licences } from "./licences.ts";
 
 const AGENT = join(import.meta.dirname, "..");
 const ROOT = join(AGENT, "..");
@@ -67,45 +68,10 @@ export async function buildAgent(folder: string): Promise<readonly string[]> {
   await bundle.close();
   const chunks = output.filter((one) => one.type === "chunk");
   writeFileSync(join(folder, "package.json"), `${JSON.stringify({ type: "module", private: true })}\n`);
-  writeFileSync(join(folder, "LICENSES.txt"), licences(chunks));
+  writeFileSync(join(folder, "LICENSES.txt"), licences(chunks, [dirname(PREBUILDS)]));
   for (const system of SYSTEMS) {
     mkdirSync(join(folder, "prebuilds"), { recursive: true });
     cpSync(join(PREBUILDS, system), join(folder, "prebuilds", system), { recursive: true });
   }
   return chunks.map(({ fileName }) => fileName);
-}
-
-/** The licences of whatever libraries went in, by name. */
-function licences(chunks: readonly OutputChunk[]): string {
-  const folders = new Set(
-    chunks.flatMap(({ modules }) => Object.keys(modules)).flatMap((id) => packageOf(id) ?? []),
-  );
-  folders.add(dirname(PREBUILDS));
-  const named = Array.from(
-    folders,
-    (folder) => [relative(join(ROOT, "node_modules"), folder), folder] as const,
-  );
-  return named
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, folder]) => `${name}\n\n${licenceIn(folder)}\n`)
-    .join(`\n${"-".repeat(80)}\n\n`);
-}
-
-/** The folder of the library that a module belongs to; undefined for our own. */
-function packageOf(id: string): string | undefined {
-  const marker = `${sep}node_modules${sep}`;
-  const at = id.lastIndexOf(marker);
-  if (at === -1) return undefined;
-  const [scope = "", name = ""] = id.slice(at + marker.length).split(sep);
-  return id.slice(0, at) + marker + (scope.startsWith("@") ? join(scope, name) : scope);
-}
-
-function licenceIn(folder: string): string {
-  const file = readdirSync(folder).find((name) => /^licen[cs]e/i.test(name));
-  if (file !== undefined) return readFileSync(join(folder, file), "utf8").trim();
-  const manifest = join(folder, "package.json");
-  const { license } = existsSync(manifest)
-    ? (JSON.parse(readFileSync(manifest, "utf8")) as { license?: string })
-    : {};
-  return `Licence: ${license ?? "not stated"}`;
 }

@@ -26,6 +26,8 @@ export type AgentParts = Omit<CoreParts, "lost"> & {
   readonly openSource: (options: SourceOptions, context: SourceContext) => Promise<Source>;
   /** Watches over the agent from outside: told where to look, and run beside the other stages. */
   readonly watch?: (look: Look) => Stage;
+  /** Makes the stage that tells a service manager that the agent lives, as long as what it is given resolves. */
+  readonly answerTo?: (answers: () => Promise<void>) => Stage;
   /** Why the sources were not read before this start, where it is known: gaps say so. */
   readonly absence?: string;
 };
@@ -74,7 +76,12 @@ export async function startAgent(settings: Settings, parts: AgentParts): Promise
     "the agent is running",
   );
   const watched = parts.watch?.(lookAt(settings, agent, parts.storage));
-  return [...stagesOf(agent, readers), ...(watched === undefined ? [] : [watched])];
+  const answering = parts.answerTo?.(async () => {
+    // Behind whatever waits to be signed and written: a key or a disk that hangs is not answered for.
+    await agent.sealer.seal(() => []);
+    await agent.housekeeping.punctual();
+  });
+  return [...stagesOf(agent, readers), ...[watched, answering].filter((stage) => stage !== undefined)];
 }
 
 /**

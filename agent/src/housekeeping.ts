@@ -37,6 +37,8 @@ export type HousekeepingParts = {
 const ROUND_MS = 60_000;
 /** Notes younger than this aren't written again by a round. */
 const FRESH_MS = ROUND_MS / 2;
+/** A round that takes longer hangs; pruning counts step by step. */
+const OVERDUE_MS = 5 * ROUND_MS;
 const ROUNDS_PER_PRUNING = 60;
 const DAY_S = 86_400;
 
@@ -44,6 +46,7 @@ export class Housekeeping {
   readonly #parts: HousekeepingParts;
   readonly #counted: Counted[] = [];
   #notedMs = -Infinity;
+  #movedMs = Infinity;
 
   constructor(parts: HousekeepingParts) {
     this.#parts = parts;
@@ -57,11 +60,17 @@ export class Housekeeping {
   /** Goes round until `signal` is aborted, then notes once more. @throws EvidenceError `storage-failed`; what the signer throws */
   async run(signal: AbortSignal): Promise<void> {
     for (let round = 0; !signal.aborted; round++) {
+      this.#movedMs = this.#parts.time.monotonicMs();
       await this.#round(round);
       await sleep(this.#parts.timer, ROUND_MS, signal);
     }
     this.#notedMs = -Infinity;
     this.#parts.storage.transaction(() => this.note());
+  }
+
+  /** Resolves where rounds come in time; else never. */
+  async punctual(): Promise<void> {
+    if (this.#parts.time.monotonicMs() - this.#movedMs > OVERDUE_MS) await new Promise(() => {});
   }
 
   /**
@@ -108,6 +117,9 @@ export class Housekeeping {
     const { timeUnixMs, tq } = time.now();
     // Commit times are the log's; only a clock that is known to be right can tell how long ago they were.
     const before = tq >= 2 ? Math.floor(timeUnixMs / 1000) - keepDays * DAY_S : null;
-    while (outbox.prune(before)) await new Promise<void>((resolve) => timer.after(0, resolve));
+    while (outbox.prune(before)) {
+      this.#movedMs = time.monotonicMs();
+      await new Promise<void>((resolve) => timer.after(0, resolve));
+    }
   }
 }

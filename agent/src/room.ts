@@ -29,6 +29,8 @@ export type RoomParts = {
   readonly freeBytes: () => number | undefined;
   readonly timer: Timer;
   readonly log: Log;
+  /** Called at each look that finds the disk full. */
+  readonly onFull?: () => Promise<void>;
 };
 
 /**
@@ -38,7 +40,7 @@ export type RoomParts = {
  * @throws EvidenceError what `open` throws, but for `storage-full`
  */
 export async function openWithRoom(
-  { directory, open, freeBytes, timer, log }: RoomParts,
+  { directory, open, freeBytes, timer, log, onFull }: RoomParts,
   signal: AbortSignal,
 ): Promise<{ readonly storage: Storage; readonly waited: boolean } | undefined> {
   let remindMs = 0;
@@ -57,6 +59,7 @@ export async function openWithRoom(
         `${directory}: the disk is full; no source is read until there is room: free space, nothing needs to be started again`,
       );
     }
+    await onFull?.();
     await sleep(timer, LOOK_EVERY_MS, signal);
   }
   return undefined;

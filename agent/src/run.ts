@@ -12,6 +12,7 @@ import {
   freeBytesAt,
   nodeSha256,
   runStages,
+  ServiceManager,
   type Arguments,
   systemTimer,
 } from "@tallystick/evidence/node";
@@ -44,6 +45,8 @@ export async function runAgent({ values }: Arguments): Promise<void> {
 }
 
 async function runWith(settings: Settings, signer: DeviceKey, log: Log): Promise<void> {
+  const manager = ServiceManager.of(process.env, (message) => log.warn({}, message));
+  await manager.ready();
   const opened = await untilSignal((signal) =>
     openWithRoom(
       {
@@ -52,6 +55,7 @@ async function runWith(settings: Settings, signer: DeviceKey, log: Log): Promise
         freeBytes: () => freeBytesAt(settings.data),
         timer: systemTimer,
         log,
+        onFull: () => manager.alive(),
       },
       signal,
     ),
@@ -82,6 +86,7 @@ async function runWith(settings: Settings, signer: DeviceKey, log: Log): Promise
       openSource,
       randomBytes: (length) => new Uint8Array(randomBytes(length)),
       random: Math.random,
+      answerTo: (answers) => manager.watch(answers),
       log,
     });
     if (wasFull) fullMark.remove(); // it is in the database now

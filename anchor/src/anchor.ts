@@ -29,6 +29,8 @@ export type Anchor = {
   readonly publicUrl: string | undefined;
   /** Entries published. */
   size(): number;
+  /** Reads from the database, as whoever asks for a receipt would. @throws the database's error */
+  answer(): void;
   /** Runs until `signal` fires, then drains: the last batch is committed, published and answered. */
   run(signal: AbortSignal): Promise<void>;
 };
@@ -80,7 +82,8 @@ export async function openAnchor(config: Config, logger: Logger): Promise<Anchor
         opened.close();
       }
     };
-    return { origin: log.origin, url, publicUrl: strangers?.url, size, run };
+    const answer = (): void => void store.batches.last();
+    return { origin: log.origin, url, publicUrl: strangers?.url, size, answer, run };
   } catch (error) {
     opened.close();
     throw error;

@@ -7,7 +7,13 @@
 import { existsSync } from "node:fs";
 import process from "node:process";
 import { pino } from "pino";
-import { runCommand, runStages, type Arguments, type Command } from "@tallystick/evidence/node";
+import {
+  runCommand,
+  runStages,
+  ServiceManager,
+  type Arguments,
+  type Command,
+} from "@tallystick/evidence/node";
 import pkg from "../package.json" with { type: "json" };
 import { defaultConfig, readConfig, type Config } from "./config.ts";
 import { thinned } from "./counters.ts";
@@ -42,8 +48,10 @@ Prints "listening on mqtt://HOST:PORT" when clients may connect. Listens on loop
         NOTICE_INTERVAL_MS,
         () => performance.now(),
       );
+      const manager = ServiceManager.of(process.env, (message) => log.warn(message));
       await runStages(
         [
+          manager.watch(async () => {}),
           (signal) =>
             runBroker(
               config,
@@ -55,6 +63,7 @@ Prints "listening on mqtt://HOST:PORT" when clients may connect. Listens on loop
                     : `listening on ${mqtt}`;
                 process.stdout.write(`${text}\n`);
                 log.info({ mqtt, http }, "listening");
+                void manager.ready();
               },
               signal,
             ),

@@ -28,10 +28,15 @@ type Thing = { readonly isHere: () => boolean; readonly absent: string };
 const OTHER: Readonly<Record<string, Thing>> = {
   shared: { isHere: () => existsSync(SHARED), absent: "no ../shared beside the project" },
   pkcs11js: { isHere: () => isInstalled("pkcs11js"), absent: "no pkcs11js; see .ci/pkcs11js" },
+  machine: {
+    isHere: () => process.arch === "x64" && process.getuid?.() === 0 && onPath("debootstrap"),
+    absent: "no machine of its own can be started: that takes root, x64 and debootstrap",
+  },
 };
 
 /**
- * Tells whether `name` is here: `shared` is the folder of public test data, `pkcs11js` that package, anything else a program on the PATH.
+ * Tells whether `name` is here: `shared` is the folder of public test data, `pkcs11js` that package, `machine` what
+ * test/support/machine.ts needs, anything else a program on the PATH.
  * Absence is printed with its reason, so that a skipped test never passes in silence.
  *
  * @throws Error if it is absent and `TALLYSTICK_REQUIRE` names it (or says `all`)

@@ -5,7 +5,7 @@
  */
 import process from "node:process";
 import { pino } from "pino";
-import { runStages, type Command } from "@tallystick/evidence/node";
+import { runStages, ServiceManager, type Command } from "@tallystick/evidence/node";
 import { openAnchor } from "../anchor.ts";
 import { limitOldGeneration, limitYoungGeneration } from "../heap-growth.ts";
 import { CONFIG_DETAILS, CONFIG_OPTIONS, CONFIG_USAGE, configOf } from "./config-option.ts";
@@ -40,7 +40,10 @@ Prints one line when it serves; logs go to stderr. Stops clean on SIGINT and SIG
         ? `${JSON.stringify(ready)}\n`
         : `serving ${ready.url}${publicUrl === undefined ? "" : ` and ${publicUrl}`}, broker ${ready.broker}, log ${ready.origin} at size ${ready.size}\n`,
     );
-    await runStages([(signal) => anchor.run(signal)], config.graceMs);
+    const manager = ServiceManager.of(process.env, (message) => logger.warn(message));
+    await manager.ready();
+    const stages = [(signal: AbortSignal) => anchor.run(signal), manager.watch(async () => anchor.answer())];
+    await runStages(stages, config.graceMs);
     logger.info({ size: anchor.size() }, "stopped");
   },
 };

@@ -15,6 +15,7 @@ export { noProgress, terminalProgress, type Progress } from "./progress.ts";
 export { isUrl, openPlace, readRequired, type Place } from "./place/place.ts";
 export { directoryPlace, readBounded } from "./place/directory.ts";
 export { httpPlace, type HttpLimits } from "./place/http.ts";
+export { ServiceManager } from "./service-manager.ts";
 export { sleep, systemTimer, type Timer } from "./timer.ts";
 export { EXPORTER_BYTES, exporterOf, ownPin, parsePin, peerPin, pinOf, type TlsPin } from "./tls-identity.ts";
 export { readTls, reloadTls, type TlsFiles, type TlsMaterial } from "./tls-files.ts";
