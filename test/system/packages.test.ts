@@ -146,6 +146,7 @@ describe.runIf(canInstall)("packages", () => {
     await machine.run("tally-agent", "config", "check");
     await machine.run("systemctl", "start", "tally-agent");
     await until("receipts", async () => (await report()).outbox.receipted.count > 3);
+    await machine.run("tally-agent", "doctor");
   });
 
   test("the service is its own user, without a right more", async () => {
