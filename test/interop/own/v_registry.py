@@ -4,7 +4,7 @@ from __future__ import annotations
 from .cborw import enc
 from .keys import ESP256, Key
 from .ledger import Ledger, enrolment, policy_item
-from .statements import EVENT, REGISTRY, Chain, chain_id, claims, name_of, opened, statement
+from .statements import EVENT, REGISTRY, Chain, chain_id, claims, name_of, opened, sign1, statement
 
 ORIGIN = "log.example/2026"
 CITY, WATER = "city/operator", "water/operator"
@@ -60,12 +60,44 @@ def registry() -> dict:
     add("re-enrol", water, WATER, {"kind": "re-enrol", "device": GW1, "key": c.cose, "streams": ["*"], "silence": 600, "reason": "gateway replaced"}, again)
     operator_gone = ledger.size
     add("revoke an operator", city, CITY, {"kind": "revoke", "kid": water2.kid, "from": operator_gone}, lambda i: state.revoke(water2.kid, operator_gone, i))
+    more = [Key("registry water 3"), Key("registry water 4", ESP256), Key("registry water 5")]
+    w3, w4, w5 = more
+
+    def founded(i: int) -> None:
+        state.operator(w3, WATER, "water", i)
+        state.operator(w4, WATER, "water", i)
+
+    add("operators: two more, and two must consent from now on", water, WATER, operators(change("water", 0, [w3, w4], [], 2)), founded)
+    swap = change("water", 1, [w5], [w3], 2)
+
+    def swapped(i: int) -> None:
+        state.operator(w5, WATER, "water", i)
+        state.revoke(w3.kid, i, i)
+
+    add("operators: one replaced by the consent of two, brought by *", city, CITY, operators(swap, consent(w3, swap), consent(w4, swap)), swapped)
     next_log = Key("registry next log")
-    refused = faults(ledger, city, water, water2, a, c, e, rotated)
+    refused = faults(ledger, city, water, water2, a, c, e, rotated, more)
     add("successor", city, CITY, {"kind": "successor", "origin": "log.example/2027", "log": next_log.cose}, lambda i: None)
-    return {"origin": ORIGIN, "keys": [k.shown() for k in (log, city, water, water2, a, b, c, d, e, next_log)], "items": rows,
+    return {"origin": ORIGIN, "keys": [k.shown() for k in (log, city, water, water2, a, b, c, d, e, *more, next_log)], "items": rows,
             "refused": refused, "refusedAfter": len(rows) - 1, "proofs": proofs(ledger),
             "refusedLeaves": bad_leaves(state.of[a.kid]), "uses": uses()}
+
+
+CONSENT = "application/vnd.tallystick.consent+cwt"
+
+
+def change(org: str, round_: int, add: list[Key], remove: list[Key], threshold: int, for_: str | None = None) -> bytes:
+    """What becomes of an org's operators, as the bytes that are consented to."""
+    added = [{"iss": WATER, "for": for_ or org, "key": key.cose} for key in add]
+    return enc({"for": org, "round": round_, "add": added, "remove": [key.kid for key in remove], "threshold": threshold})
+
+
+def consent(key: Key, to: bytes, *, iss: str = WATER, origin: str = ORIGIN, typ: object = CONSENT, **more) -> bytes:
+    return sign1(key, {1: key.alg, 4: key.kid, 16: typ}, enc({1: iss, 3: origin, "change": name_of(to)} | more.pop("claims", {})), **more)
+
+
+def operators(to: bytes, *consents: bytes) -> dict:
+    return {"kind": "operators", "change": to, "consents": list(consents)}
 
 
 def rotation(old: Key, iss: str, new: Key) -> list[bytes]:
@@ -145,7 +177,8 @@ def bad_leaves(good: list) -> list[dict]:
     ]
 
 
-def faults(ledger: Ledger, city: Key, water: Key, gone: Key, a: Key, c: Key, e: Key, rotated: list[bytes]) -> list[dict]:
+def faults(ledger: Ledger, city: Key, water: Key, gone: Key, a: Key, c: Key, e: Key, rotated: list[bytes],
+           more: list[Key]) -> list[dict]:
     """Items that don't count when they come after the good ones; each is tried alone, at log index `index`."""
     n, index, prev = len(ledger.items), ledger.size, name_of(ledger.items[-1])
     out = []
@@ -173,4 +206,45 @@ def faults(ledger: Ledger, city: Key, water: Key, gone: Key, a: Key, c: Key, e: 
     case("revoking a key of another org", "operator-org", water, WATER, {"kind": "revoke", "kid": Key("registry d", ESP256).kid, "from": 0})
     case("re-enrolment without a reason", "member-range", water, WATER, enrolment(GW1, e, kind="re-enrol", reason=""))
     case("rotation that was done", "key-unknown", water, WATER, {"kind": "rotate", "statement": rotated[-1]})
+    w3, w4, w5 = more
+    e_added = {"iss": WATER, "for": "water", "key": e.cose}
+    case("an operator added where two must consent", "operator-quorum", water, WATER, {"kind": "operator-added", "operator": e_added})
+    case("an operator revoked where two must consent", "operator-quorum", city, CITY, {"kind": "revoke", "kid": w4.kid, "from": 0})
+    good = change("water", 2, [e], [], 2)
+
+    def change_case(name: str, code: str, *consents: bytes, to: bytes = good, signer: Key = water, iss: str = WATER) -> None:
+        case(f"operators: {name}", code, signer, iss, operators(to, *consents))
+
+    change_case("no consent beside the signer's", "operator-quorum")
+    change_case("the signer's own consent beside its signature", "operator-quorum", consent(water, good))
+    change_case("one consent, twice, brought by *", "operator-quorum", consent(w4, good), consent(w4, good), signer=city, iss=CITY)
+    change_case("the consent of one for *", "operator-org", consent(city, good, iss=CITY))
+    change_case("the consent of one that was removed", "key-revoked", consent(w3, good))
+    change_case("the consent of a device", "key-unknown", consent(c, good, iss=GW1))
+    change_case("the consent of a key nobody knows", "key-unknown", consent(e, good))
+    change_case("a consent under another name", "key-issuer", consent(w4, good, iss=CITY))
+    change_case("a consent to another change", "operator-quorum", consent(w4, change("water", 2, [e], [], 1)))
+    change_case("a consent in another log", "operator-quorum", consent(w4, good, origin="log.example/2025"))
+    change_case("a consent of another typ", "token-malformed", consent(w4, good, typ="application/vnd.tallystick.connect+cwt"))
+    change_case("a consent with a claim more", "token-malformed", consent(w4, good, claims={6: 1_790_000_000}))
+    change_case("a consent of over 2,048 bytes", "token-malformed", consent(w4, good, claims={"pad": bytes(2000)}))
+    change_case("a consent with s in the upper half", "signature-invalid", consent(w4, good, low=False))
+    change_case("a consent signed by another key", "signature-invalid", consent(w5, good, signature=e.sign(b"something")))
+    for round_, name in ((1, "made before"), (3, "not due yet")):
+        other = change("water", round_, [e], [], 2)
+        change_case(f"a change {name}", "registry-order", consent(w4, other), to=other)
+    for name, code, to in (
+        ("more consents than operators left", "operator-quorum", change("water", 2, [e], [], 5)),
+        ("fewer operators left than the next change takes", "operator-quorum", change("water", 2, [], [w4, w5], 2)),
+        ("one removed that was removed", "key-revoked", change("water", 2, [], [w3], 2)),
+        ("one removed twice", "key-revoked", change("water", 2, [e], [w4, w4], 1)),
+        ("one removed that is for *", "operator-org", change("water", 2, [], [city], 2)),
+        ("one added that is there", "key-exists", change("water", 2, [w3], [], 2)),
+        ("one added twice", "key-exists", change("water", 2, [e, e], [], 2)),
+        ("one added for another org", "operator-org", change("water", 2, [e], [], 2, for_="roads")),
+        ("a change of another org", "operator-org", change("roads", 0, [], [], 1)),
+    ):
+        change_case(name, code, consent(w5, to), to=to)
+    change_case("a threshold of 0", "member-range", to=change("water", 2, [e], [], 0))
+    change_case("a change with a member more", "unknown-member", to=enc({"for": "water", "round": 2, "add": [], "remove": [], "threshold": 1, "why": "x"}))
     return out
