@@ -39,6 +39,21 @@ export type RegistryEnd = {
   readonly hasKey: (kid: Uint8Array) => boolean;
 };
 
+/** The end of the registry as the running anchor knows it. */
+export function endOf(keys: Pick<KeyState, "count" | "last" | "get" | "current">): RegistryEnd {
+  return {
+    count: keys.count,
+    last: keys.last,
+    operatorOf: (key) => {
+      const record = keys.get(key.kid);
+      if (record?.role !== "operator" || record.revoked !== null) return undefined;
+      return { iss: record.iss, actsFor: record.streams[0] ?? "", key };
+    },
+    hasDevice: (device) => keys.current(device) !== undefined,
+    hasKey: (kid) => keys.get(kid) !== undefined,
+  };
+}
+
 /** One item as read. */
 type Read = { readonly statement: Statement; readonly item: RegistryItem };
 

@@ -23,7 +23,7 @@ import {
 } from "@tallystick/evidence";
 import { loadSigner, nodeSha256, writeDurable } from "@tallystick/evidence/node";
 import type { Config, Places } from "./config.ts";
-import { PublishedRegistry, type RegistryEnd } from "./published-registry.ts";
+import { endOf, PublishedRegistry } from "./published-registry.ts";
 import type { Store } from "./sequence.ts";
 import { fateOf, sealItem, submit, type Submitted } from "./submit.ts";
 
@@ -213,18 +213,3 @@ function clearRequests(folder: string, keys: KeyState): void {
 const rotationFile = (kid: string): string => `rotate-${kid.slice(0, 16)}.cose`;
 
 export const isRotationFile = (name: string): boolean => /^rotate-[0-9a-f]{16}\.cose$/.test(name);
-
-/** The end of the registry as the running anchor knows it. */
-function endOf(keys: KeyState): RegistryEnd {
-  return {
-    count: keys.count,
-    last: keys.last,
-    operatorOf: (key) => {
-      const record = keys.get(key.kid);
-      if (record?.role !== "operator" || record.revoked !== null) return undefined;
-      return { iss: record.iss, actsFor: record.streams[0] ?? "", key };
-    },
-    hasDevice: (device) => keys.current(device) !== undefined,
-    hasKey: (kid) => keys.get(kid) !== undefined,
-  };
-}

@@ -17,7 +17,7 @@ import {
   type KeyState,
   type SignatureProvider,
 } from "@tallystick/evidence";
-import { PublishedRegistry, type RegistryEnd } from "../published-registry.ts";
+import { endOf, PublishedRegistry } from "../published-registry.ts";
 import type { Tally } from "../tally.ts";
 import { approve, type Approver } from "./approval.ts";
 import { sameSecret, type InviteStore, type InviteUse, type ListedInvite } from "./invites.ts";
@@ -185,7 +185,8 @@ export class Desk {
     const { requests, nowUnixS, log } = this.#parts;
     const listed = requests.find(name);
     if (listed === undefined || listed.standing.state === "approved") return;
-    const read = (): Promise<PublishedRegistry> => Promise.resolve(PublishedRegistry.after(this.#end()));
+    const read = (): Promise<PublishedRegistry> =>
+      Promise.resolve(PublishedRegistry.after(endOf(this.#parts.keys)));
     try {
       const submitted = await approve(listed, { ...approver, requests, read, nowUnixS });
       if (submitted !== undefined) this.#tell(listed, submitted.statement.claims.seq);
@@ -202,22 +203,6 @@ export class Desk {
       { device, kid: toHex(key.kid), invite: toHex(invite), request: name, item },
       "an enrolment was approved by the operator's key that is here",
     );
-  }
-
-  /** The registry as this process knows it. */
-  #end(): RegistryEnd {
-    const { keys } = this.#parts;
-    return {
-      count: keys.count,
-      last: keys.last,
-      operatorOf: (key) => {
-        const record = keys.get(key.kid);
-        if (record?.role !== "operator" || record.revoked !== null) return undefined;
-        return { iss: record.iss, actsFor: record.streams[0] ?? "", key };
-      },
-      hasDevice: (device) => keys.current(device) !== undefined,
-      hasKey: (kid) => keys.get(kid) !== undefined,
-    };
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {
