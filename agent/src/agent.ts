@@ -28,6 +28,8 @@ export type AgentParts = Omit<CoreParts, "lost"> & {
   readonly watch?: (look: Look) => Stage;
   /** Makes the stage that tells a service manager that the agent lives, as long as what it is given resolves. */
   readonly answerTo?: (answers: () => Promise<void>) => Stage;
+  /** No source is opened, and what is journalled of one waits for the next start. */
+  readonly systemOnly?: boolean;
   /** Why the sources were not read before this start, where it is known: gaps say so. */
   readonly absence?: string;
 };
@@ -59,9 +61,10 @@ export async function startAgent(settings: Settings, parts: AgentParts): Promise
   const agent = core(settings, { ...parts, lost });
   const step = await agent.time.check();
   warnOfTime(agent.time, parts.log);
-  const left = new Map(agent.journal.recover(iss));
+  const isWhole = parts.systemOnly !== true;
+  const left = isWhole ? new Map(agent.journal.recover(iss)) : new Map<string, readonly Entry[]>();
   const readers = await Promise.all(
-    settings.streams.map((stream) => {
+    (isWhole ? settings.streams : []).map((stream) => {
       const entries = left.get(stream.name) ?? [];
       left.delete(stream.name);
       return openReader(stream, entries, { iss, agent, parts });

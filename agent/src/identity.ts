@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { EvidenceError } from "@tallystick/evidence";
 import { writeDurable } from "@tallystick/evidence/node";
@@ -34,6 +34,12 @@ export function markIn(directory: string): Mark {
     }
   };
   return { isThere: () => existsSync(path), make };
+}
+
+/** The device whose data this directory holds, where an agent has begun here. */
+export function deviceIn(directory: string): string | undefined {
+  const path = join(directory, MARK_FILE);
+  return existsSync(path) ? readFileSync(path, "utf8").trim() : undefined;
 }
 
 export type IdentityOptions = {

@@ -46,6 +46,33 @@ and never leaves it: p256, unless --type says otherwise. In a file it is ed25519
     options: { ...CONFIG, ...JSON_OUT },
     run: async (given) => (await import("./status.ts")).runStatus(given),
   },
+  enrol: {
+    summary: "enrol this device with an invite: key, registry, configuration, and the first receipt",
+    usage: "[INVITE | FILE | -] [--config FILE] [--data DIR] [--no-wait] [--unbound] [--json]",
+    details: `INVITE is the line that tally-anchor invite printed; without it, it is asked for (or read from standard input), so that it stays out of the shell's
+history. Run again after an interruption it goes on where it was. The key is made here and never leaves; one that is there is used.
+  --data DIR    the data folder that a new configuration names
+  --no-wait     do not wait for an operator; exit code 3 where one has to decide
+  --unbound     do not bind the enrolment to this machine: for a container that moves
+Exit code 3 also where the device is enrolled, and was interrupted before the first receipt.\n${WHERE}`,
+    options: {
+      ...CONFIG,
+      ...JSON_OUT,
+      data: { type: "string" },
+      "no-wait": { type: "boolean" },
+      unbound: { type: "boolean" },
+    },
+    run: async (given) => (await import("./enrol/enrol.ts")).runEnrol(given),
+  },
+  machine: {
+    summary: "show by what this machine is known, and whether the device was enrolled on it",
+    usage: "[--moved] [--config FILE] [--json]",
+    details: `Exit code 1 where the device was enrolled on another machine.
+  --moved       it is the same device on this machine, after a repair: bind it to this one. Not for a copy of its disk: two machines with
+                one key sign against each other, and the log keeps the proof\n${WHERE}`,
+    options: { ...CONFIG, ...JSON_OUT, moved: { type: "boolean" } },
+    run: async (given) => (await import("./machine-command.ts")).runMachine(given),
+  },
   doctor: {
     summary: "look at everything that the agent needs, also while it runs; nothing is changed",
     usage: "[--config FILE] [--json]",

@@ -14,17 +14,20 @@ import {
   runStages,
   ServiceManager,
   type Arguments,
+  type Stage,
   systemTimer,
 } from "@tallystick/evidence/node";
 import { startAgent } from "./agent.ts";
+import { boundMachine } from "./binding.ts";
 import { monotonicMs } from "./clock.ts";
 import { configPath, readSettings, type Settings } from "./config.ts";
 import type { Log } from "./log.ts";
 import { markIn } from "./identity.ts";
+import { readMachine } from "./machine.ts";
 import { openKeyStore, type DeviceKey } from "./keys/store.ts";
 import { DISK_FULL, fullMarkIn, isDiskFull, openWithRoom } from "./room.ts";
 import { openSource } from "./sources/open.ts";
-import { openStorage } from "./storage.ts";
+import { openStorage, type Storage } from "./storage.ts";
 import { machineTime } from "./system-time.ts";
 import { connectBroker } from "./uplink.ts";
 import { BUILD_UNIX_MS, VERSION } from "./version.ts";
@@ -44,7 +47,21 @@ export async function runAgent({ values }: Arguments): Promise<void> {
   }
 }
 
-async function runWith(settings: Settings, signer: DeviceKey, log: Log): Promise<void> {
+export type RunOptions = {
+  /** No source is opened: the device only says what there is to be said of itself, and delivers. */
+  readonly systemOnly?: boolean;
+  /** One more stage, which may look into the database. When it ends, all end. */
+  readonly watching?: (storage: Storage) => Stage;
+};
+
+/** Runs the agent until it is asked to stop. @throws EvidenceError `machine-mismatch`; what ends an agent */
+export async function runWith(
+  settings: Settings,
+  signer: DeviceKey,
+  log: Log,
+  { systemOnly = false, watching }: RunOptions = {},
+): Promise<void> {
+  boundMachine(settings.data, readMachine());
   const manager = ServiceManager.of(process.env, (message) => log.warn({}, message));
   await manager.ready();
   const opened = await untilSignal((signal) =>
@@ -69,6 +86,7 @@ async function runWith(settings: Settings, signer: DeviceKey, log: Log): Promise
       storage,
       ...(wasFull ? { absence: DISK_FULL } : {}),
       mark: markIn(settings.data),
+      systemOnly,
       signer,
       logs: settings.log
         .map(parseVkey)
@@ -79,7 +97,7 @@ async function runWith(settings: Settings, signer: DeviceKey, log: Log): Promise
       clock: { monotonicMs, buildUnixMs: BUILD_UNIX_MS, source: machineTime },
       timer: systemTimer,
       written: () => bytesWritten("self"),
-      ...(settings.http === undefined
+      ...(settings.http === undefined || systemOnly
         ? {}
         : { watch: await (await import("./http/serve.ts")).watching(settings.http.listen, log) }),
       connect: (onDown, signal) => connectBroker(settings, onDown, signal),
@@ -90,7 +108,7 @@ async function runWith(settings: Settings, signer: DeviceKey, log: Log): Promise
       log,
     });
     if (wasFull) fullMark.remove(); // it is in the database now
-    await runStages(stages, GRACE_MS);
+    await runStages(watching === undefined ? stages : [...stages, watching(storage)], GRACE_MS);
     log.info({}, "stopped");
   } catch (error) {
     if (isDiskFull(error)) fullMark.make();

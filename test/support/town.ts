@@ -319,12 +319,13 @@ export class Town {
       http: { port: 0 },
       ...this.#settings.broker,
     });
-    const { broker, ...anchor } = this.#settings.anchor ?? {};
+    const { broker, enrolment, ...anchor } = this.#settings.anchor ?? {};
     this.#write("anchor", {
       data: this.path("anchor"),
       origin: ORIGIN,
       broker: { url: this.brokerUrl, ...(broker as object | undefined) },
       http: { listen: "127.0.0.1:0" },
+      enrolment: { broker: { url: this.brokerUrl }, ...(enrolment as object | undefined) },
       ...anchor,
     });
     const init = ["init", "--config", this.configFile("anchor"), "--operator-iss", OPERATOR];

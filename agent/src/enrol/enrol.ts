@@ -1,0 +1,218 @@
+/**
+ * `tally-agent enrol`: from an invite to the first verified receipt. The key is made here and never leaves; the machine is bound; the anchor is asked until an operator has let the device in; the
+ * configuration is written; and the agent is run, with nothing but its own stream, until the log has given a receipt for it.
+ *
+ * @module
+ */
+import { existsSync, readFileSync, statSync } from "node:fs";
+import process from "node:process";
+import { createInterface } from "node:readline";
+import {
+  EvidenceError,
+  isEvidenceError,
+  parseInvite,
+  parseVkey,
+  toHex,
+  type Invite,
+} from "@tallystick/evidence";
+import { EXIT, systemTimer, UsageError, type Arguments } from "@tallystick/evidence/node";
+import { boundMachine, readBinding, writeBinding } from "../binding.ts";
+import { configPath, type Settings } from "../config.ts";
+import { deviceIn } from "../identity.ts";
+import { openKeyStore, type DeviceKey, type KeyStore } from "../keys/store.ts";
+import type { Log } from "../log.ts";
+import { readMachine } from "../machine.ts";
+import { ask } from "./ask.ts";
+import { dataIn, draftConfig, writeConfig, type Draft } from "./configuration.ts";
+import { readPending, removePending, writePending } from "./pending.ts";
+import { firstReceipt, type FirstReceipt } from "./receipt.ts";
+import { untilEnrolled } from "./waiting.ts";
+
+const DEFAULT_DATA = "/var/lib/tallystick/agent";
+const MAX_FILE_BYTES = 65_536;
+
+/** What is said on the way, for people. */
+const say = (text: string): void => void process.stderr.write(`${text}\n`);
+
+export async function runEnrol(given: Arguments): Promise<number> {
+  const beganMs = performance.now();
+  const path = configPath(given.values["config"], process.env);
+  const dataOption = typeof given.values["data"] === "string" ? given.values["data"] : undefined;
+  const line = await lineOf(
+    given,
+    dataOption ?? process.env["TALLYSTICK_DATA"] ?? dataIn(path) ?? DEFAULT_DATA,
+  );
+  const invite = parseInvite(line);
+  const draft = draftConfig(path, invite, process.env, dataOption);
+  const { settings } = draft;
+  const owner = deviceIn(settings.data);
+  if (owner !== undefined && owner !== settings.iss)
+    throw new EvidenceError(
+      "storage-exists",
+      `${settings.data} is ${owner}'s: a device has a data folder of its own (--data), and a key of its own`,
+    );
+  const machine = given.values["unbound"] === true ? undefined : await bindMachine(settings.data);
+  const keys = await openKeyStore(settings, { timer: systemTimer });
+  const stop = new AbortController();
+  const onSignal = (): void => stop.abort();
+  process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
+  try {
+    const signer = await keyOf(keys);
+    const kid = toHex(signer.key.kid);
+    say(`${settings.iss}: key ${kid}`);
+    await writePending(settings.data, line.replaceAll(/\s+/g, ""));
+    const once = given.values["no-wait"] === true;
+    const enrolled = await refusedClears(settings, () =>
+      untilEnrolled(
+        {
+          ask: (signal) => ask({ invite, signer, machine }, signal),
+          timer: systemTimer,
+          tell: (state) =>
+            say(isEvidenceError(state) ? `${state.message} [${state.code}]; trying on` : WAITING),
+          once,
+        },
+        stop.signal,
+      ),
+    );
+    if (enrolled === undefined) {
+      say("not enrolled yet [enrol-waiting]; the request stays: go on with tally-agent enrol");
+      return EXIT.cannotTell;
+    }
+    await writeConfig(draft);
+    removePending(settings.data);
+    say(`enrolled: registry item ${enrolled.item}, log index ${enrolled.index}; ${path} ${wordsOf(draft)}`);
+    const receipt = await firstReceipt(settings, signer, peopleLog(), stop.signal);
+    if (receipt === undefined) {
+      say(`enrolled, and no receipt yet; tally-agent run goes on from here: see tally-agent doctor`);
+      return EXIT.cannotTell;
+    }
+    const tookMs = Math.round(performance.now() - beganMs);
+    const done: Done = { device: settings.iss, kid, ...enrolled, ...receipt, tookMs, config: path };
+    process.stdout.write(
+      given.values["json"] === true ? `${JSON.stringify(asJson(done, invite))}\n` : inWords(done),
+    );
+    return EXIT.good;
+  } finally {
+    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+    await keys.close();
+  }
+}
+
+const WAITING =
+  "the request is there; waiting for an operator to approve it (compare the key above). Ctrl-C leaves it: tally-agent enrol goes on later";
+
+type Done = FirstReceipt & {
+  readonly device: string;
+  readonly kid: string;
+  readonly item: number;
+  readonly index: number;
+  readonly tookMs: number;
+  readonly config: string;
+};
+
+/** The invite: given, in a file, on standard input, or left from an earlier try. */
+async function lineOf({ positionals }: Arguments, data: string): Promise<string> {
+  const [given, ...more] = positionals;
+  if (more.length > 0) throw new UsageError("give one invite: in quotes, or as a file");
+  if (given === undefined) {
+    const pending = readPending(data);
+    if (pending !== undefined) return pending;
+    if (!process.stdin.isTTY) return fromStdin();
+    return prompt("paste the invite: ");
+  }
+  if (given === "-") return fromStdin();
+  if (given.trimStart().startsWith("tally-invite:") || !existsSync(given)) return given;
+  if (statSync(given).size > MAX_FILE_BYTES)
+    throw new EvidenceError("invite-malformed", `${given}: far larger than an invite`);
+  return readFileSync(given, "utf8");
+}
+
+async function fromStdin(): Promise<string> {
+  let text = "";
+  for await (const chunk of process.stdin.setEncoding("utf8")) {
+    text += chunk as string;
+    if (text.length > MAX_FILE_BYTES) break;
+  }
+  return text;
+}
+
+async function prompt(question: string): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return await new Promise<string>((resolve, reject) => {
+      lines.question(question, resolve);
+      lines.once("close", () => reject(new UsageError("no invite was given")));
+    });
+  } finally {
+    lines.close();
+  }
+}
+
+/** The device's key: made now, or the one that is there. */
+async function keyOf(keys: KeyStore): Promise<DeviceKey> {
+  try {
+    await keys.make(undefined);
+  } catch (error) {
+    if (!isEvidenceError(error) || error.code !== "key-file-exists") throw error;
+    say(`${keys.place}: the key that is there is used`);
+  }
+  return keys.open();
+}
+
+/**
+ * Binds this machine before anybody is told of it, so that each try says the same.
+ *
+ * @throws EvidenceError `machine-mismatch` where it is another one's disk
+ */
+async function bindMachine(data: string): Promise<Uint8Array | undefined> {
+  const machine = readMachine();
+  if (readBinding(data) === undefined) {
+    if (machine.hash === undefined) {
+      say("this machine has nothing to tell it by: the enrolment is bound to none");
+      return undefined;
+    }
+    await writeBinding(data, machine);
+    if (!machine.hardware)
+      say("this machine is known by /etc/machine-id alone: a copy of its disk can't be told from it");
+  }
+  return boundMachine(data, machine);
+}
+
+/** Where it is refused for good, the invite is of no use any more. */
+async function refusedClears<T>({ data }: Settings, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (isEvidenceError(error) && error.disposition !== "retry") removePending(data);
+    throw error;
+  }
+}
+
+/** The agent's log, as lines for people; what it does without trouble isn't told. */
+const peopleLog = (): Log => ({
+  info: () => undefined,
+  warn: (_, message) => say(message),
+  error: (_, message) => say(message),
+});
+
+const wordsOf = ({ changed }: Draft): string =>
+  changed.length === 0 ? "says so" : `says so; changed there: ${changed.join(", ")}`;
+
+const asJson = ({ receipt, ...done }: Done, { logs }: Invite): object => ({
+  ...done,
+  logs: logs.map((log) => parseVkey(log).name),
+  receipt: { ...receipt, time: timeOf(receipt.timeUnixS), timeUnixS: undefined },
+});
+
+const inWords = ({ device, kid, item, index, receipt, tookMs, config }: Done): string =>
+  [
+    `device    ${device}`,
+    `key       ${kid}`,
+    `registry  item ${item}, log index ${index}`,
+    `receipt   verified: tree of ${receipt.size} of ${receipt.origin}, ${timeOf(receipt.timeUnixS)}`,
+    `took      ${(tookMs / 1000).toFixed(1)} s`,
+    `next      the streams in ${config}; then tally-agent run`,
+    "",
+  ].join("\n");
+
+const timeOf = (unixS: number): string => new Date(unixS * 1000).toISOString().replace(".000", "");

@@ -1,0 +1,62 @@
+/**
+ * Asking until there is an answer: again and again, less often the longer it takes, and through whatever passes by itself. What can't get better ends it.
+ *
+ * @module
+ */
+import { isEvidenceError, type EvidenceError } from "@tallystick/evidence";
+import { sleep, type Timer } from "@tallystick/evidence/node";
+import type { Answer } from "./ask.ts";
+
+/** An enrolment by a key that is at hand takes about a second. */
+const FIRST_MS = 500;
+const MAX_MS = 10_000;
+const SLOWER = 1.3;
+
+export type WaitParts = {
+  readonly ask: (signal: AbortSignal) => Promise<Answer>;
+  readonly timer: Timer;
+  /** Told what is waited for, whenever that changes. */
+  readonly tell: (state: "waiting" | EvidenceError) => void;
+  /** True: asked once, and not again. */
+  readonly once: boolean;
+};
+
+/**
+ * Asks until the device is enrolled.
+ *
+ * @returns undefined where `signal` was aborted first, or an operator has to decide and nobody wants to wait for that
+ * @throws EvidenceError the refusal; with `once` also what passes by itself
+ */
+export async function untilEnrolled(
+  { ask, timer, tell, once }: WaitParts,
+  signal: AbortSignal,
+): Promise<Extract<Answer, { state: "enrolled" }> | undefined> {
+  let told: string | undefined;
+  for (let waitMs = FIRST_MS; !signal.aborted; waitMs = Math.min(MAX_MS, waitMs * SLOWER)) {
+    const answer = await asked(ask, signal);
+    if (signal.aborted) break;
+    if (isEvidenceError(answer)) {
+      if (answer.disposition !== "retry" || once) throw answer;
+    } else if (answer.state === "enrolled") return answer;
+    const state = isEvidenceError(answer) ? answer : answer.state;
+    const name = isEvidenceError(state) ? state.code : state;
+    if (name !== told) tell(state);
+    told = name;
+    // An operator's key that is at hand takes a moment, too.
+    if (once && waitMs > FIRST_MS * SLOWER ** ONCE_ASKED) return undefined;
+    await sleep(timer, waitMs, signal);
+  }
+  return undefined;
+}
+
+/** With `once` it is asked so often all the same: the registry takes its half second. */
+const ONCE_ASKED = 4;
+
+async function asked(ask: WaitParts["ask"], signal: AbortSignal): Promise<Answer | EvidenceError> {
+  try {
+    return await ask(signal);
+  } catch (error) {
+    if (isEvidenceError(error)) return error;
+    throw error;
+  }
+}
