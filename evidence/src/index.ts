@@ -49,6 +49,12 @@ export {
 } from "./chain.ts";
 export { formatCheckpoint, openCheckpoint, parseCheckpoint, type Checkpoint } from "./checkpoint.ts";
 export { CompactRange, type OnNode } from "./compact-range.ts";
+export {
+  openConnectToken,
+  sealConnectToken,
+  type ConnectClaims,
+  type ConnectToken,
+} from "./connect-token.ts";
 export { verifyConsistency } from "./consistency.ts";
 export { coverage, type ChainCoverage, type StreamCoverage } from "./coverage.ts";
 export {
