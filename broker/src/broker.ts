@@ -7,14 +7,19 @@
  *
  * @module
  */
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { Aedes, type Client, type PublishPacket, type Subscription } from "aedes";
 import { EvidenceError, isEvidenceError, type EvidenceCode } from "@tallystick/evidence";
-import { accessOf, isTopicKind, type Access } from "./access.ts";
+import { createNodeProvider } from "@tallystick/evidence/node";
+import { isTopicKind } from "./access.ts";
+import { Admissions, returnCodeOf, type Admission } from "./admission.ts";
+import { Authenticator, noKeys, type KeySource } from "./authenticate.ts";
 import type { Config } from "./config.ts";
 import type { Counters } from "./counters.ts";
 import { PacketGuard } from "./guard.ts";
 import { Inflow, Underway } from "./inflow.ts";
+import { Online } from "./online.ts";
+import type { Peer } from "./peer.ts";
 import { Persistence } from "./persistence.ts";
 import { Retained } from "./retained.ts";
 import { Router } from "./router.ts";
@@ -22,16 +27,15 @@ import { Sessions } from "./sessions.ts";
 
 export interface Broker {
   /** Takes over a connection. */
-  handle(socket: Socket): void;
+  handle(stream: Duplex, peer: Peer): void;
   /** Values for the metrics. */
   gauges(): Readonly<Record<string, number>>;
   /** Ends all connections. */
   close(): Promise<void>;
 }
 
-/** CONNACK return codes (MQTT 3.1.1, 3.2.2.3). */
-const IDENTIFIER_REJECTED = 2;
-const NOT_AUTHORIZED = 5;
+/** Longest client id of MQTT 3.1 (its section 3.1); aedes refuses longer ones itself. */
+const MAX_OLD_ID = 23;
 
 /** How often absent sessions are looked through. */
 const SWEEP_MS = 30_000;
@@ -53,20 +57,22 @@ const BROKEN: ReadonlySet<string> = new Set([
   "ERR_STREAM_PREMATURE_CLOSE",
 ]);
 
-/** What the broker remembers of a connection. */
-interface Admission {
-  readonly access: Access;
-  readonly filters: Set<string>;
-}
-
 /** Starts a broker that listens nowhere yet; `nowMs` is a monotonic clock. */
-export async function createBroker(config: Config, counters: Counters, nowMs: () => number): Promise<Broker> {
+export async function createBroker(
+  config: Config,
+  counters: Counters,
+  nowMs: () => number,
+  registry: KeySource = noKeys,
+): Promise<Broker> {
   const { limits, queues } = config;
   const services = new Map(config.services.map((service) => [service.id, service]));
+  const peers = new WeakMap<Client, Peer>();
   const admitted = new WeakMap<Client, Admission>();
   const inflows = new WeakMap<Client, Inflow>();
   const underway = new Underway(config.queues.maxUnderway);
   const refusedAtConnect = new WeakMap<Client, EvidenceError>();
+  // aedes tells of one connection's end once for everything that was still under way in it
+  const told = new WeakSet<Client>();
 
   const sessions = new Sessions({
     max: config.sessions.max,
@@ -86,27 +92,27 @@ export async function createBroker(config: Config, counters: Counters, nowMs: ()
     delivered: () => counters.delivered(),
   });
 
-  /** Why a client may not connect, or what it may do. */
-  function admit(packet: Connect): Admission {
-    const access = accessOf(packet.clientId, services, limits.maxPayloadBytes);
-    if (access === undefined)
-      throw new EvidenceError("client-unknown", "client id is neither a device's nor a service's");
-    const keepaliveS = packet.keepalive ?? 0;
-    if (keepaliveS < 1 || keepaliveS > limits.maxKeepaliveS) {
-      throw new EvidenceError("keepalive-range", "keep-alive out of range", { maxS: limits.maxKeepaliveS });
-    }
-    if (packet.will !== undefined) {
-      const { topic, qos = 0, retain = false, payload } = packet.will;
-      const answer = access.publish({ topic, qos, retain, bytes: payload.length });
-      if (answer !== "state") {
-        throw new EvidenceError(
-          isTopicKind(answer) ? "topic-owner" : answer,
-          "the will is not for the client's own state",
-        );
-      }
-    }
-    return { access, filters: new Set() };
-  }
+  const authenticator = new Authenticator({ services, registry, provider: createNodeProvider() });
+  const online = new Online<Client>({
+    fault: (client) => {
+      const kid = admitted.get(client)?.proof.kid;
+      return kid === undefined ? undefined : authenticator.fault(client.id, kid);
+    },
+    isRevoked: (iss) => (registry.keys()?.current(iss)?.revoked ?? null) !== null,
+    dropped: (code, client) => counters.refused(code, client.id, peers.get(client)?.address),
+    sessions,
+    retained,
+  });
+  const admissions = new Admissions({
+    limits,
+    services,
+    authenticator,
+    connected: (clientId) => {
+      const client = online.get(clientId);
+      return client === undefined ? undefined : admitted.get(client)?.proof;
+    },
+    nowMs,
+  });
 
   const aedes = await Aedes.createBroker({
     mq: router,
@@ -120,10 +126,16 @@ export async function createBroker(config: Config, counters: Counters, nowMs: ()
     queueLimit: 32,
 
     preConnect(client, packet, done) {
+      const { protocolVersion = 4, clientId } = packet;
+      // what aedes refuses after this gets no session, and nobody asks who it is
+      const isRefused = protocolVersion === 3 ? clientId.length > MAX_OLD_ID : protocolVersion !== 4;
       try {
-        admitted.set(client, admit(packet));
-        // [MQTT-3.2.2-2]: without room for a session CONNACK says that there is none, and the client's session is a clean one.
-        if (packet.clean === false && !sessions.open(packet.clientId)) packet.clean = true;
+        const peer = peers.get(client);
+        if (!isRefused && peer !== undefined) {
+          admitted.set(client, admissions.admit(packet, peer));
+          // [MQTT-3.2.2-2]: without room for a session CONNACK says that there is none, and the client's session is a clean one.
+          if (packet.clean === false && !sessions.open(clientId)) packet.clean = true;
+        }
       } catch (error) {
         if (!isEvidenceError(error)) throw error;
         refusedAtConnect.set(client, error);
@@ -135,15 +147,23 @@ export async function createBroker(config: Config, counters: Counters, nowMs: ()
 
     authenticate(client, _username, _password, done) {
       const refusal = refusedAtConnect.get(client);
-      if (refusal === undefined) {
-        counters.connected();
-        if (admitted.get(client)?.access.kind === "service") inflows.get(client)?.isService();
+      const peer = peers.get(client);
+      const admission = admitted.get(client);
+      if (refusal === undefined && admission !== undefined) {
+        const { proof, access } = admission;
+        counters.connected(proof.by);
+        peer?.proved();
+        if (online.get(client.id) !== undefined)
+          counters.refused("client-replaced", client.id, peer?.address);
+        if (access.kind === "service") inflows.get(client)?.isService();
+        else if (proof.by !== "none") inflows.get(client)?.limit(limits.device, nowMs);
         done(null, true);
         return;
       }
-      counters.refused(refusal.code, client.id);
-      const returnCode = refusal.code === "client-unknown" ? IDENTIFIER_REJECTED : NOT_AUTHORIZED;
-      done(Object.assign(new Error(refusal.message), { returnCode }), false);
+      const code = refusal?.code ?? "client-unknown";
+      counters.refused(code, client.id, peer?.address);
+      told.add(client);
+      done(Object.assign(new Error(refusal?.message ?? code), { returnCode: returnCodeOf(code) }), false);
     },
 
     authorizePublish(client, packet, done) {
@@ -193,13 +213,11 @@ export async function createBroker(config: Config, counters: Counters, nowMs: ()
     return undefined;
   }
 
-  // aedes tells of one connection's end once for everything that was still under way in it
-  const told = new WeakSet<Client>();
   const ended = (client: Client, error: Error): void => {
     const code = codeOf(error);
     if (code === undefined || told.has(client)) return;
     told.add(client);
-    counters.refused(code, client.id ?? "");
+    counters.refused(code, client.id ?? "", peers.get(client)?.address);
   };
   aedes.on("clientError", ended);
   aedes.on("connectionError", ended);
@@ -207,15 +225,19 @@ export async function createBroker(config: Config, counters: Counters, nowMs: ()
     // a client that leaves is said to unsubscribe from everything
     for (const filter of filters) admitted.get(client)?.filters.delete(filter);
   });
-  aedes.on("clientDisconnect", (client) => sessions.left(client.id, nowMs()));
-  const sweep = setInterval(() => sessions.expire(nowMs()), SWEEP_MS);
+  aedes.on("client", (client) => online.came(client));
+  aedes.on("clientDisconnect", (client) => online.went(client, nowMs()));
+  const unfollow = registry.onChange(() => online.keysChanged());
+  const sweep = setInterval(() => online.sweep(nowMs()), SWEEP_MS);
 
   return {
-    handle(socket) {
-      const inflow = new Inflow(socket, new PacketGuard(limits), underway, (code) =>
-        counters.refused(code, ""),
+    handle(stream, peer) {
+      const inflow = new Inflow(stream, new PacketGuard(limits), underway, (code) =>
+        counters.refused(code, "", peer.address),
       );
-      inflows.set(aedes.handle(socket), inflow);
+      const client = aedes.handle(stream);
+      peers.set(client, peer);
+      inflows.set(client, inflow);
     },
     gauges() {
       const { messages, bytes } = router.underway();
@@ -231,12 +253,11 @@ export async function createBroker(config: Config, counters: Counters, nowMs: ()
     },
     async close() {
       clearInterval(sweep);
+      unfollow();
       await new Promise<void>((resolve) => aedes.close(resolve));
     },
   };
 }
-
-type Connect = Parameters<NonNullable<ConstructorParameters<typeof Aedes>[0]>["preConnect"] & {}>[1];
 
 const asPublish = (packet: PublishPacket) => ({
   topic: packet.topic,
@@ -250,5 +271,7 @@ function codeOf(error: Error & { readonly code?: unknown }): EvidenceCode | unde
   if (isEvidenceError(error)) return error.code;
   if (typeof error.code === "string" && BROKEN.has(error.code)) return undefined;
   if (error.message === "connection closed") return undefined;
+  if (error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") return "too-large";
+  if (typeof error.code === "string" && error.code.startsWith("WS_ERR_")) return "websocket-malformed";
   return AEDES_SAYS[error.message] ?? "packet-malformed";
 }

@@ -14,13 +14,32 @@ const TopicKind = z.enum(TOPIC_KINDS, { error: `one of ${TOPIC_KINDS.join(", ")}
 const whole = (min: number, max: number): z.ZodInt =>
   z.int(`a whole number from ${min} to ${max}`).min(min, `at least ${min}`).max(max, `at most ${max}`);
 
+const path = z.string().min(1, "the path of a file");
+
 const Address = (port: number) =>
   z.strictObject({
-    /** 127.0.0.0/8, ::1 or localhost: anything else needs TLS and authentication, which this broker does not have. */
+    /** 127.0.0.0/8, ::1 or localhost; under `tls` any address of this machine, 0.0.0.0 and :: for all of them. */
     host: z.string().default("127.0.0.1"),
     /** 0 lets the system choose. */
     port: z.coerce.number().pipe(whole(0, 65_535)).default(port),
   });
+
+/** A listener without TLS: on loopback, whatever else it is told. */
+const Plain = (port: number) =>
+  Address(port).extend({
+    /** none: whoever can open the port may take any client id. required: services by their secret; a device's token needs TLS. */
+    auth: z.enum(["none", "required"], { error: "none or required" }).default("none"),
+  });
+
+/** MQTT in WebSocket frames, at /mqtt. */
+const origins = z
+  .array(z.string().regex(/^https?:\/\/[^/]+$/, "https://host, nothing after it"))
+  .max(16, "at most 16 origins")
+  .default([]);
+
+const Secret = z
+  .string()
+  .regex(/^sha256:[0-9a-f]{64}$/, "sha256: and 64 hexadecimal digits, as tally-broker secret make prints it");
 
 const Service = z.strictObject({
   /** MQTT client id. Never of the form org/device. */
@@ -29,6 +48,20 @@ const Service = z.strictObject({
   subscribe: z.array(TopicKind).default([]),
   /** What happens while this service reads too slowly: its writers wait, or its newest messages are dropped. */
   whenSlow: z.enum(["wait", "drop"], { error: "wait or drop" }).default("drop"),
+  /** Hash of its secret, or of up to four while one takes the place of another. */
+  secret: z.union([Secret, z.array(Secret).min(1).max(4)]).optional(),
+});
+
+const Tls = z.strictObject({
+  /** MQTT over TLS 1.3. */
+  listen: Address(8883).prefault({}),
+  /** The same in WebSocket frames; absent: none. */
+  webSocket: Address(8884).extend({ origins }).optional(),
+  /** PEM files: the chain, the broker's own certificate first, and its private key. Read again when they change. */
+  cert: path,
+  key: path,
+  /** Authorities of client certificates; absent: none is asked for. */
+  clientCa: path.optional(),
 });
 
 /** What is kept in memory for one subscription; `maxBytes` counts topics and payloads. */
@@ -44,9 +77,14 @@ const Config = z.strictObject({
   version: z.literal(1, "version: 1 is the only one"),
   /** Folder of what the broker keeps: the registry, in its folder `registry`. */
   data: z.string().min(1, "a folder").default("/var/lib/tallystick/broker"),
-  /** Whose keys count; absent: nobody asks. */
+  /** Whose keys count: needed where devices have to show theirs. */
   registry: RegistrySettings.optional(),
-  listen: Address(1883).prefault({}),
+  /** MQTT without TLS, on loopback; false: none. */
+  listen: z.union([z.literal(false), Plain(1883)], { error: "host and port, or false" }).prefault({}),
+  /** The same in WebSocket frames; absent: none. */
+  webSocket: Plain(8083).extend({ origins }).optional(),
+  /** For a network; absent: the broker is on loopback only. */
+  tls: Tls.optional(),
   /** Metrics and health; absent: none. */
   http: Address(8081).optional(),
   /** Clients that are no devices, the ledger first of all. */
@@ -71,6 +109,26 @@ const Config = z.strictObject({
       maxControlBytes: whole(256, 65_536).default(4096),
       maxSubscriptions: whole(1, 1024).default(32),
       connectTimeoutMs: whole(100, 60_000).default(5000),
+      /** For the TLS handshake and the upgrade to WebSocket, together. */
+      handshakeTimeoutMs: whole(100, 60_000).default(10_000),
+      /** Connections that have not yet shown who they are. */
+      maxUnproved: whole(1, 65_000).default(256),
+      /** Of one address (IPv6: one /64), where clients have to show who they are. */
+      address: z
+        .strictObject({
+          maxConnections: whole(1, 65_000).default(1000),
+          maxUnproved: whole(1, 65_000).default(64),
+          maxAttemptsPerMinute: whole(1, 1_000_000).default(600),
+        })
+        .prefault({}),
+      /** Of one device, where it had to show its key. It has one connection; one that brings more is read from later. */
+      device: z
+        .strictObject({
+          maxConnectsPerMinute: whole(1, 60_000).default(30),
+          maxMessagesPerS: whole(1, 1_000_000).default(500),
+          maxBytesPerS: whole(1024, 1 << 30).default(1 << 20),
+        })
+        .prefault({}),
       /** A client that asks for a longer keep-alive, or none, is refused. */
       maxKeepaliveS: whole(1, 43_200).default(3600),
       /** A subscriber whose socket took nothing for so long is cut off. */
@@ -109,6 +167,7 @@ const Config = z.strictObject({
 });
 
 export type Config = z.output<typeof Config>;
+export type DeviceRate = Pick<Config["limits"]["device"], "maxMessagesPerS" | "maxBytesPerS">;
 export type Service = Config["services"][number];
 export type TopicKind = (typeof TOPIC_KINDS)[number];
 export type QueueBounds = Config["queues"]["device"];

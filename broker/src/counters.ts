@@ -4,17 +4,18 @@
  * @module
  */
 import { EVIDENCE_CODES, type EvidenceCode } from "@tallystick/evidence";
+import type { ProofKind } from "./authenticate.ts";
 import type { TopicKind } from "./config.ts";
 
-/** Called at each refusal or loss: where it goes to the log, thinned out. */
-export type Notice = (code: EvidenceCode, client: string) => void;
+/** Called at each refusal or loss: where it goes to the log, thinned out. `address` is empty where it says nothing. */
+export type Notice = (code: EvidenceCode, client: string, address: string) => void;
 
 export class Counters {
   readonly #codes = new Map<EvidenceCode, number>();
   readonly #messages: Record<TopicKind, number> = { up: 0, down: 0, state: 0, checkpoint: 0 };
   readonly #bytes: Record<TopicKind, number> = { up: 0, down: 0, state: 0, checkpoint: 0 };
   readonly #notice: Notice;
-  #connections = 0;
+  readonly #proofs: Record<ProofKind, number> = { none: 0, token: 0, certificate: 0, secret: 0 };
   #delivered = 0;
 
   constructor(notice: Notice) {
@@ -22,9 +23,9 @@ export class Counters {
   }
 
   /** A refusal or a loss. The code is the label: few values, never text from the wire. */
-  refused(code: EvidenceCode, client: string): void {
+  refused(code: EvidenceCode, client: string, address = ""): void {
     this.#codes.set(code, (this.#codes.get(code) ?? 0) + 1);
-    this.#notice(code, client);
+    this.#notice(code, client, address);
   }
 
   published(kind: TopicKind, bytes: number): void {
@@ -36,8 +37,8 @@ export class Counters {
     this.#delivered++;
   }
 
-  connected(): void {
-    this.#connections++;
+  connected(by: ProofKind): void {
+    this.#proofs[by]++;
   }
 
   count(code: EvidenceCode): number {
@@ -48,7 +49,7 @@ export class Counters {
   text(gauges: Readonly<Record<string, number>>): string {
     const lines = [
       "# TYPE tally_broker_connections_total counter",
-      `tally_broker_connections_total ${this.#connections}`,
+      ...Object.entries(this.#proofs).map(([by, n]) => `tally_broker_connections_total{proof="${by}"} ${n}`),
       "# TYPE tally_broker_deliveries_total counter",
       `tally_broker_deliveries_total ${this.#delivered}`,
       "# TYPE tally_broker_messages_total counter",
@@ -74,12 +75,12 @@ export class Counters {
  * many were left out meanwhile: a flood of refusals is not a flood of log lines.
  */
 export function thinned(
-  write: (line: { code: EvidenceCode; client: string; leftOut: number }) => void,
+  write: (line: { code: EvidenceCode; client: string; address?: string; leftOut: number }) => void,
   intervalMs: number,
   now: () => number,
 ): Notice {
   const last = new Map<EvidenceCode, { at: number; leftOut: number }>();
-  return (code, client) => {
+  return (code, client, address) => {
     const before = last.get(code);
     const at = now();
     if (before !== undefined && at - before.at < intervalMs) {
@@ -87,6 +88,7 @@ export function thinned(
       return;
     }
     last.set(code, { at, leftOut: 0 });
-    write({ code, client, leftOut: before?.leftOut ?? 0 });
+    const from = address === "" ? {} : { address };
+    write({ code, client, ...from, leftOut: before?.leftOut ?? 0 });
   };
 }

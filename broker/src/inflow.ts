@@ -8,7 +8,9 @@
  *
  * @module
  */
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { Bucket } from "./bucket.ts";
+import type { DeviceRate } from "./config.ts";
 import type { GuardCode, PacketGuard } from "./guard.ts";
 
 /** Bytes handed on at a time; others get their turn in between. */
@@ -61,9 +63,45 @@ export class Underway {
   }
 }
 
+/** What one device may bring in: packets and bytes a second, and as much at once. What is more waits where it is: at the device. */
+class Rate {
+  readonly #packets: Bucket;
+  readonly #bytes: Bucket;
+  readonly #nowMs: () => number;
+  #waiting: NodeJS.Timeout | undefined;
+
+  constructor({ maxMessagesPerS, maxBytesPerS }: DeviceRate, nowMs: () => number) {
+    this.#packets = new Bucket(maxMessagesPerS, nowMs());
+    this.#bytes = new Bucket(maxBytesPerS, nowMs());
+    this.#nowMs = nowMs;
+  }
+
+  spend(packets: number, bytes: number): void {
+    const nowMs = this.#nowMs();
+    this.#packets.spend(packets, nowMs);
+    this.#bytes.spend(bytes, nowMs);
+  }
+
+  /** Tells whether something may be read; where it may not, `wake` is called when it may. */
+  allows(wake: () => void): boolean {
+    const nowMs = this.#nowMs();
+    const waitMs = Math.max(this.#packets.waitMs(nowMs), this.#bytes.waitMs(nowMs));
+    if (waitMs === 0) return true;
+    this.#waiting ??= setTimeout(() => {
+      this.#waiting = undefined;
+      wake();
+    }, waitMs);
+    return false;
+  }
+
+  end(): void {
+    clearTimeout(this.#waiting);
+  }
+}
+
 export class Inflow {
   readonly #all: Underway;
-  readonly #socket: Socket;
+  readonly #socket: Duplex;
   readonly #guard: PacketGuard;
   readonly #read: (size?: number) => unknown;
   readonly #refused: (code: GuardCode) => void;
@@ -75,6 +113,7 @@ export class Inflow {
   #turnTaken = false;
   #wanted = false;
   #cutOff = false;
+  #rate: Rate | undefined;
 
   /**
    * Puts itself in the place of the socket's `read`, which is how aedes pulls: nothing is copied or queued twice that way, and
@@ -82,20 +121,28 @@ export class Inflow {
    *
    * @param refused - called before the connection is destroyed
    */
-  constructor(socket: Socket, guard: PacketGuard, all: Underway, refused: (code: GuardCode) => void) {
+  constructor(socket: Duplex, guard: PacketGuard, all: Underway, refused: (code: GuardCode) => void) {
     this.#all = all;
     this.#socket = socket;
     this.#guard = guard;
     this.#refused = refused;
-    this.#read = socket.read.bind(socket);
+    this.#read = socket.read.bind(socket) as (size?: number) => unknown;
     socket.read = (size) => (size === 0 ? this.#read(0) : this.#next());
     socket.on("drain", () => this.wake());
-    socket.once("close", () => all.forget(this));
+    socket.once("close", () => {
+      all.forget(this);
+      this.#rate?.end();
+    });
   }
 
   /** A service is read from whatever the devices do: what it has to say is what they wait for. */
   isService(): void {
     this.#isDevice = false;
+  }
+
+  /** A device that showed its key is read from at this rate. */
+  limit(rate: DeviceRate, nowMs: () => number): void {
+    this.#rate = new Rate(rate, nowMs);
   }
 
   /** A publish of this client goes on its way. */
@@ -121,6 +168,7 @@ export class Inflow {
     if (!this.#socket.writableNeedDrain) this.#answered = this.#guard.packets;
     if (this.#cutOff || this.#turnTaken || this.#underway > 0) return false;
     if (this.#guard.packets - this.#answered >= MAX_UNANSWERED) return false;
+    if (this.#rate?.allows(() => this.wake()) === false) return false;
     return !this.#isDevice || this.#all.hasRoomFor(this);
   }
 
@@ -139,7 +187,9 @@ export class Inflow {
       this.#turnTaken = false;
       this.wake();
     });
+    const before = this.#guard.packets;
     const passed = this.#guard.check(chunk);
+    if (typeof passed === "number") this.#rate?.spend(this.#guard.packets - before, passed);
     if (passed === chunk.length) return chunk;
     if (typeof passed === "number") {
       this.#socket.unshift(chunk.subarray(passed));

@@ -1,5 +1,5 @@
 /**
- * Listening, on loopback and nowhere else: beyond it TLS and authentication are a must, and this broker has neither.
+ * Listening: without TLS on loopback and nowhere else, for beyond it TLS and authentication are a must.
  *
  * @module
  */
@@ -17,7 +17,21 @@ export function loopback(host: string): string {
   if ((isIP(host) === 4 && host.startsWith("127.")) || host === "::1") return host;
   throw new EvidenceError(
     "address-not-loopback",
-    `${host}: this broker listens on loopback only (127.0.0.1, ::1); for a network put one with TLS and authentication in its place`,
+    `${host}: without TLS the broker listens on loopback only (127.0.0.1, ::1); for a network give the address under tls`,
+  );
+}
+
+/**
+ * The address to bind where TLS and authentication are in force: any IP address, or `localhost`.
+ *
+ * @throws EvidenceError `address-not-loopback` for a name: whose address it is may change
+ */
+export function anywhere(host: string): string {
+  if (host === "localhost") return "127.0.0.1";
+  if (isIP(host) !== 0) return host;
+  throw new EvidenceError(
+    "address-not-loopback",
+    `${host}: give an IP address of this machine; 0.0.0.0 or :: for all of them`,
   );
 }
 
@@ -29,8 +43,9 @@ export function loopback(host: string): string {
 export async function listen(
   server: Server,
   { host, port }: { host: string; port: number },
+  allowed: (host: string) => string = loopback,
 ): Promise<string> {
-  const address = loopback(host);
+  const address = allowed(host);
   await new Promise<void>((resolve, reject) => {
     const failed = (cause: NodeJS.ErrnoException): void => {
       const taken = cause.code === "EADDRINUSE";

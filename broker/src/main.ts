@@ -8,6 +8,7 @@ import { existsSync } from "node:fs";
 import process from "node:process";
 import { pino } from "pino";
 import {
+  readTls,
   runCommand,
   runStages,
   ServiceManager,
@@ -17,8 +18,9 @@ import {
 import pkg from "../package.json" with { type: "json" };
 import { defaultConfig, readConfig, type Config } from "./config.ts";
 import { thinned } from "./counters.ts";
-import { loopback } from "./listen.ts";
+import { checkAddresses, filesOf } from "./listeners.ts";
 import { runBroker } from "./run.ts";
+import { makeSecret } from "./secret.ts";
 
 const DEFAULT_CONFIG = "/etc/tallystick/broker.yaml";
 const GRACE_MS = 10_000;
@@ -38,7 +40,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     summary: "carry messages until asked to stop",
     usage: "[--config FILE] [--json]",
     details: `FILE is ${DEFAULT_CONFIG} unless given; where there is none the defaults hold.
-Prints "listening on mqtt://HOST:PORT" when clients may connect. Listens on loopback only.`,
+Prints "listening on mqtt://HOST:PORT" and the other addresses when clients may connect, and the pin of its certificate.`,
     options: { ...CONFIG_OPTION, json: { type: "boolean" } },
     async run(given) {
       const config = configOf(given);
@@ -55,15 +57,23 @@ Prints "listening on mqtt://HOST:PORT" when clients may connect. Listens on loop
           (signal) =>
             runBroker(
               config,
-              notice,
-              ({ mqtt, http }) => {
-                const text =
-                  given.values["json"] === true
-                    ? JSON.stringify({ listening: mqtt, http })
-                    : `listening on ${mqtt}`;
-                process.stdout.write(`${text}\n`);
-                log.info({ mqtt, http }, "listening");
-                void manager.ready();
+              {
+                notice,
+                ready({ urls, http, pin }) {
+                  const all = Object.values(urls);
+                  const text =
+                    given.values["json"] === true
+                      ? JSON.stringify({ listening: all[0], ...urls, http, pin })
+                      : `listening on ${all.join(", ")}${pin === undefined ? "" : `\npin ${pin}`}`;
+                  process.stdout.write(`${text}\n`);
+                  log.info({ ...urls, http, pin }, "listening");
+                  void manager.ready();
+                },
+                renewed(outcome) {
+                  if ("error" in outcome)
+                    log.error({ reason: outcome.error.message }, "the certificate before goes on");
+                  else log.info(outcome, "new certificate");
+                },
               },
               signal,
             ),
@@ -73,14 +83,26 @@ Prints "listening on mqtt://HOST:PORT" when clients may connect. Listens on loop
       log.info("stopped");
     },
   },
+  "secret make": {
+    summary: "make a service's secret, and the hash of it for the broker's configuration",
+    usage: "[--json]",
+    details: `Prints both; neither is kept. The secret goes into a file of the service's (mode 0600), the hash under services[].secret.`,
+    options: { json: { type: "boolean" } },
+    async run(given) {
+      const made = makeSecret();
+      const text =
+        given.values["json"] === true ? JSON.stringify(made) : `secret ${made.secret}\nhash   ${made.hash}`;
+      process.stdout.write(`${text}\n`);
+    },
+  },
   "config check": {
     summary: "check the configuration, every fault with its line",
     usage: "[--config FILE]",
     options: CONFIG_OPTION,
     async run(given) {
       const config = configOf(given);
-      loopback(config.listen.host);
-      if (config.http !== undefined) loopback(config.http.host);
+      checkAddresses(config);
+      if (config.tls !== undefined) readTls(filesOf(config.tls));
       process.stdout.write("the configuration is good\n");
     },
   },

@@ -33,6 +33,14 @@ export class Retained {
     }
   }
 
+  topics(): readonly string[] {
+    return [...this.#packets.keys()];
+  }
+
+  forget(topic: string): void {
+    this.#packets.delete(topic);
+  }
+
   /** Messages that match the filters: looked up where a filter has no wildcard, searched for where it has. */
   *matching(filters: readonly string[]): Generator<AedesPublishPacket> {
     for (const filter of filters) {

@@ -91,6 +91,17 @@ export class Sessions {
     return true;
   }
 
+  /** Clients that have one. */
+  clients(): readonly string[] {
+    return [...this.#sessions.keys()];
+  }
+
+  /** The client is there: its session does not age. Another connection of it may have ended after this one began. */
+  here(clientId: string): void {
+    const session = this.#sessions.get(clientId);
+    if (session !== undefined) session.leftAtMs = undefined;
+  }
+
   /** The client's connection ended: from now on its session ages. */
   left(clientId: string, nowMs: number): void {
     const session = this.#sessions.get(clientId);

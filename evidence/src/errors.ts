@@ -117,6 +117,7 @@ const DISPOSITION = {
   "credentials-missing": "refuse",
   "tls-malformed": "stop",
   "tls-pin": "refuse",
+  "tls-handshake": "refuse",
   "tls-required": "stop",
   // keys in hardware
   "hardware-key": "stop",

@@ -9,7 +9,8 @@ import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
 import { onTestFinished } from "vitest";
 import type { EvidenceCode } from "@tallystick/evidence";
 import { defaultConfig, type Config } from "../../../broker/src/config.ts";
-import { runBroker } from "../../../broker/src/run.ts";
+import { noKeys, type KeySource } from "../../../broker/src/authenticate.ts";
+import { runBroker, type Addresses } from "../../../broker/src/run.ts";
 
 /** Settings that differ from the defaults, in any depth. */
 type Partly<T> = T extends readonly unknown[]
@@ -21,6 +22,11 @@ type Partly<T> = T extends readonly unknown[]
 export interface Running {
   readonly url: string;
   readonly port: number;
+  /** By scheme. */
+  readonly urls: Readonly<Record<string, string>>;
+  readonly pin: string;
+  /** Pins of certificates that came later, or why one did not. */
+  readonly renewals: readonly string[];
   /** Refusals and losses so far. */
   readonly codes: readonly EvidenceCode[];
   /** Resolves when `code` was counted `times` times. */
@@ -31,7 +37,10 @@ export interface Running {
 }
 
 /** Starts a broker that ends with the test. */
-export async function startBroker(changes: Partly<Config> = {}): Promise<Running> {
+export async function startBroker(
+  changes: Partly<Config> = {},
+  registry: KeySource = noKeys,
+): Promise<Running> {
   const config = merged(defaultConfig(), {
     listen: { port: 0 },
     http: { host: "127.0.0.1", port: 0 },
@@ -40,14 +49,25 @@ export async function startBroker(changes: Partly<Config> = {}): Promise<Running
   const codes: EvidenceCode[] = [];
   const watchers = new Set<() => void>();
   const stop = new AbortController();
-  const started = Promise.withResolvers<{ mqtt: string; http?: string }>();
+  const started = Promise.withResolvers<Addresses>();
   const notice = (code: EvidenceCode): void => {
     codes.push(code);
     for (const look of watchers) look();
   };
-  const running = runBroker(config, notice, started.resolve, stop.signal);
+  const renewals: string[] = [];
+  const running = runBroker(
+    config,
+    {
+      notice,
+      ready: started.resolve,
+      renewed: (outcome) => renewals.push("error" in outcome ? outcome.error.message : outcome.pin),
+    },
+    stop.signal,
+    registry,
+  );
   running.catch(started.reject);
-  const { mqtt: url, http = "" } = await started.promise;
+  const { urls, http = "", pin = "" } = await started.promise;
+  const url = urls["mqtt"] ?? urls["mqtts"] ?? "";
   const end = async (): Promise<void> => {
     stop.abort();
     await running;
@@ -55,6 +75,9 @@ export async function startBroker(changes: Partly<Config> = {}): Promise<Running
   onTestFinished(end);
   return {
     url,
+    urls,
+    pin,
+    renewals,
     port: Number(new URL(url).port),
     codes,
     seen: (code, times = 1) =>
