@@ -8,9 +8,10 @@ import { hash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { checkStream, EvidenceError, isEvidenceError, NOTE_ED25519, parseVkey } from "@tallystick/evidence";
-import { ConfigError, parseConfig } from "@tallystick/evidence/node";
+import { ConfigError, parseConfig, parsePin } from "@tallystick/evidence/node";
 import { LineCounter, parseDocument } from "yaml";
 import * as z from "zod";
+import { staysPrivate } from "./broker-url.ts";
 import type { Line, SourceOptions } from "./sources/open.ts";
 
 export const DEFAULT_CONFIG_PATH = "/etc/tallystick/agent.yaml";
@@ -60,6 +61,7 @@ function checkLogKey(text: string): void {
 }
 
 const path = z.string().min(1, "give the path of a file or folder");
+const pin = z.string().superRefine(passes(parsePin));
 const seconds = (least: number, most: number) =>
   z
     .number(`give seconds, ${least} to ${most}`)
@@ -156,9 +158,26 @@ const Schema = z
         url: z
           .url({ protocol: /^mqtts?$/, error: "give the broker as mqtts://host:port" })
           .default("mqtt://127.0.0.1:1883"),
-        tls: z.strictObject({ ca: path.optional(), cert: path.optional(), key: path.optional() }).optional(),
+        tls: z
+          .strictObject({
+            pin: z.union([pin, z.array(pin).min(1).max(4)]).optional(),
+            ca: path.optional(),
+            cert: path.optional(),
+            key: path.optional(),
+          })
+          .refine(({ pin, ca }) => pin === undefined || ca === undefined, "give either pin or ca")
+          .refine(({ cert, key }) => (cert === undefined) === (key === undefined), "cert and key go together")
+          .optional(),
         username: z.string().min(1).optional(),
         passwordFile: path.optional(),
+      })
+      .refine(({ url }) => !url.startsWith("mqtt:") || staysPrivate(url), {
+        path: ["url"],
+        message: "beyond this machine use mqtts://, with tls.pin or tls.ca",
+      })
+      .refine(({ url, tls }) => tls === undefined || url.startsWith("mqtts:"), {
+        path: ["tls"],
+        message: "goes with mqtts://",
       })
       .prefault({}),
     http: z

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { isEvidenceError } from "@tallystick/evidence";
+import { isEvidenceError, type EvidenceCode } from "@tallystick/evidence";
 import { sleep, type Timer } from "@tallystick/evidence/node";
 import type { Answers } from "./answers.ts";
 import { type Clock } from "./clock.ts";
@@ -31,6 +31,14 @@ export type DeliveryParts = {
   readonly log: Log;
   readonly random: () => number;
 };
+
+/** What may be mended at the broker, or in files that are read anew, while readings go on. */
+const WAITED_OUT: ReadonlySet<EvidenceCode> = new Set([
+  "unreachable",
+  "tls-pin",
+  "tls-handshake",
+  "tls-malformed",
+]);
 
 /** First pause before another try to connect; doubled from then on. */
 const RECONNECT_FIRST_MS = 1000;
@@ -104,11 +112,11 @@ export class Delivery {
       this.#parts.line.down(reason);
       if (!signal.aborted) log.warn({ broker }, `the connection to the broker was lost: ${reason}`);
     } catch (error) {
-      if (!isEvidenceError(error) || error.code !== "unreachable") throw error;
+      if (!isEvidenceError(error) || !WAITED_OUT.has(error.code)) throw error;
       this.#parts.line.down(error.message);
       if (signal.aborted || !reminder.isDue()) return;
-      const advice = "statements wait in the outbox; start the broker or set broker.url";
-      log.warn({ code: error.code }, `no broker: ${error.message}; ${advice}`);
+      const advice = error.code === "unreachable" ? "; start the broker or set broker.url" : "";
+      log.warn({ code: error.code }, `no broker: ${error.message}; statements wait in the outbox${advice}`);
     } finally {
       this.#session = undefined;
     }

@@ -29,7 +29,7 @@ import { DISK_FULL, fullMarkIn, isDiskFull, openWithRoom } from "./room.ts";
 import { openSource } from "./sources/open.ts";
 import { openStorage, type Storage } from "./storage.ts";
 import { machineTime } from "./system-time.ts";
-import { connectBroker } from "./uplink.ts";
+import { brokerLine } from "./uplink.ts";
 import { BUILD_UNIX_MS, VERSION } from "./version.ts";
 
 /** How long a clean stop may take before the process is ended all the same. */
@@ -100,7 +100,7 @@ export async function runWith(
       ...(settings.http === undefined || systemOnly
         ? {}
         : { watch: await (await import("./http/serve.ts")).watching(settings.http.listen, log) }),
-      connect: (onDown, signal) => connectBroker(settings, onDown, signal),
+      connect: brokerLine(settings, () => [signer]),
       openSource,
       randomBytes: (length) => new Uint8Array(randomBytes(length)),
       random: Math.random,

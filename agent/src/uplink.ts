@@ -7,9 +7,18 @@
  * @module
  */
 import { readFileSync } from "node:fs";
-import { downTopic, EvidenceError, stateTopic } from "@tallystick/evidence";
+import {
+  downTopic,
+  equalBytes,
+  EvidenceError,
+  isEvidenceError,
+  sealConnectToken,
+  stateTopic,
+  type Signer,
+} from "@tallystick/evidence";
 import type { IClientOptions, MqttClient } from "mqtt";
 import type { Settings } from "./config.ts";
+import type { Dialled } from "./dial.ts";
 
 export type LineSettings = Pick<Settings, "iss" | "broker" | "metered">;
 
@@ -35,77 +44,121 @@ const END_TIMEOUT_MS = 1000;
 /** A silent line is noticed after one and a half of these; each ping costs some hundred bytes on the air. */
 const KEEPALIVE_S = { default: 60, metered: 900 } as const;
 
+/** The keys that the device may show, the newest first: right after a rotation the broker may still know the one before. */
+export type Signers = () => readonly Signer[];
+
 /**
- * Connects, with a last will, and subscribes.
+ * A line to the broker of the configuration: connects, with a last will, and subscribes. What shows the broker who this is: a user name and password, or a client
+ * certificate, where the configuration has one; else, over TLS, a token of the device's key for that very connection.
  *
- * @throws EvidenceError `unreachable` with the reason
+ * Each call of what is returned throws EvidenceError `unreachable` with the reason, `tls-required`, `tls-pin`, `tls-handshake`, `tls-malformed`, or what a signer throws.
  */
-export async function connectBroker(
-  settings: LineSettings,
-  ...[onDown, signal]: Parameters<Connect>
-): Promise<Connection> {
-  const { connect } = await import("mqtt");
-  const { iss, broker } = settings;
-  const state = stateTopic(iss);
-  let client: MqttClient | undefined;
-  const giveUp = (): void => void client?.end(true);
-  try {
-    client = connect(optionsOf(settings));
-    const line = new Line(client);
-    signal.addEventListener("abort", giveUp);
-    if (signal.aborted) giveUp();
-    await line.until<void>((done) => client?.once("connect", () => done(undefined)));
-    client.on("message", (topic, payload) => {
-      if (topic === downTopic(iss)) onDown(payload);
+export function brokerLine(settings: LineSettings, signers: Signers): Connect {
+  const { iss } = settings;
+  const keys = new Turns(signers);
+  return (onDown, signal) =>
+    entered(settings, keys, signal, { will: willOf(iss) }, async (line, client) => {
+      client.on("message", (topic, payload) => {
+        if (topic === downTopic(iss)) onDown(payload);
+      });
+      await line.subscribe(downTopic(iss));
+      await line.publish(stateTopic(iss), ONLINE, true);
+      return {
+        publish: (topic, payload) => line.publish(topic, payload, false),
+        closed: line.closed,
+        end: () => line.end(stateTopic(iss)),
+      };
     });
-    await line.subscribe(downTopic(iss));
-    await line.publish(state, ONLINE, true);
-    return {
-      publish: (topic, payload) => line.publish(topic, payload, false),
-      closed: line.closed,
-      end: () => line.end(state),
-    };
-  } catch (cause) {
-    client?.end(true);
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new EvidenceError("unreachable", `${broker.url}: ${reason}`, {}, cause);
-  } finally {
-    signal.removeEventListener("abort", giveUp);
-  }
 }
 
 /**
  * Tries whether the broker lets this device in, and leaves again: nothing is published, subscribed or acknowledged, and the session that waits there stays
  * as it is. Not while an agent runs: the same name twice ends the first connection.
  *
- * @throws EvidenceError `unreachable` with the reason
+ * @throws EvidenceError as {@link brokerLine}
  */
-export async function tryBroker(settings: LineSettings, signal: AbortSignal): Promise<void> {
-  const { connect } = await import("mqtt");
+export function tryBroker(settings: LineSettings, signers: Signers, signal: AbortSignal): Promise<void> {
+  return entered(settings, new Turns(signers), signal, { isVisit: true }, async (_line, client) => {
+    client.end(true);
+  });
+}
+
+/** Whose key is shown next: the newest one's, but that a key which the broker did not take gives way once. */
+class Turns {
+  readonly #signers: Signers;
+  #refused: Uint8Array | undefined;
+
+  constructor(signers: Signers) {
+    this.#signers = signers;
+  }
+
+  next(): Signer | undefined {
+    const all = this.#signers();
+    const refused = this.#refused;
+    return all.find(({ key }) => refused === undefined || !equalBytes(key.kid, refused)) ?? all[0];
+  }
+
+  taken(): void {
+    this.#refused = undefined;
+  }
+
+  refused(signer: Signer | undefined): void {
+    this.#refused = signer?.key.kid;
+  }
+}
+
+/** Connects, and does what is to be done first; whatever fails, the connection is gone. */
+async function entered<T>(
+  settings: LineSettings,
+  keys: Turns,
+  signal: AbortSignal,
+  { isVisit = false, ...options }: Pick<IClientOptions, "will"> & { readonly isVisit?: boolean },
+  begin: (line: Line, client: MqttClient) => Promise<T>,
+): Promise<T> {
+  const { broker } = settings;
+  const [{ MqttClient }, { dial }] = await Promise.all([import("mqtt"), import("./dial.ts")]);
+  const { socket, secured } = await dial(broker.url, broker.tls ?? {}, CONNECT_TIMEOUT_MS, signal);
+  socket.on("error", () => {}); // until MQTT.js listens
+  const signer = secured === undefined || hasCredentials(broker) ? undefined : keys.next();
   let client: MqttClient | undefined;
   const giveUp = (): void => void client?.end(true);
   try {
-    const { will: _, ...options } = optionsOf(settings);
-    client = connect(options);
-    client.handleMessage = () => {}; // never acknowledged: it comes again to the agent
+    const shown = await shownBy(settings, signer, secured);
+    client = new MqttClient(() => socket, { ...optionsOf(settings), ...options, ...shown });
+    if (isVisit) client.handleMessage = () => {}; // never acknowledged: it comes again to the agent
     const line = new Line(client);
     signal.addEventListener("abort", giveUp);
+    if (signal.aborted) giveUp();
     await line.until<void>((done) => client?.once("connect", () => done(undefined)));
+    keys.taken();
+    return await begin(line, client);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new EvidenceError("unreachable", `${settings.broker.url}: ${reason}`, {}, cause);
+    client?.end(true);
+    socket.destroy();
+    if (isEvidenceError(cause)) throw cause;
+    if (isRefusal(cause)) keys.refused(signer);
+    throw new EvidenceError("unreachable", `${broker.url}: ${reasonOf(cause)}`, {}, cause);
   } finally {
     signal.removeEventListener("abort", giveUp);
-    client?.end(true);
   }
+}
+
+/** CONNACK said that this client may not connect (MQTT 3.1.1 section 3.2.2.3). */
+const isRefusal = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && (error.code === 4 || error.code === 5);
+
+function reasonOf(cause: unknown): string {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return isRefusal(cause)
+    ? `the broker refuses this device (${reason}): is its key enrolled and not revoked, and does the broker have the newest registry?`
+    : reason;
 }
 
 const ONLINE = Buffer.from("online");
 const OFFLINE = Buffer.from("offline");
 
-function optionsOf({ iss, broker, metered }: LineSettings): IClientOptions {
+function optionsOf({ iss, metered }: LineSettings): IClientOptions {
   return {
-    ...addressOf(broker.url),
     clientId: iss,
     protocolVersion: 4,
     clean: false, // receipts that come while we are away wait at the broker, if it can
@@ -114,34 +167,53 @@ function optionsOf({ iss, broker, metered }: LineSettings): IClientOptions {
     keepalive: metered ? KEEPALIVE_S.metered : KEEPALIVE_S.default,
     resubscribe: false,
     writeCache: false, // else MQTT.js makes a buffer for each of 65,536 numbers: 13 ms and some megabytes at the first packet
-    will: { topic: stateTopic(iss), payload: OFFLINE, qos: 1, retain: true },
-    ...secrets(broker),
   };
 }
 
-/** The parts of the broker's address; MQTT.js itself would read it with an interface of Node's that is going away. */
-function addressOf(url: string): IClientOptions {
-  const { protocol, hostname, port, username, password } = new URL(url);
+const willOf = (iss: string): NonNullable<IClientOptions["will"]> => ({
+  topic: stateTopic(iss),
+  payload: OFFLINE,
+  qos: 1,
+  retain: true,
+});
+
+/** True where the configuration says how this client shows who it is; the device's key has nothing to do with it then. */
+const hasCredentials = ({ url, username, passwordFile, tls }: LineSettings["broker"]): boolean =>
+  username !== undefined ||
+  passwordFile !== undefined ||
+  tls?.cert !== undefined ||
+  new URL(url).username !== "";
+
+type Shown = Pick<IClientOptions, "username" | "password">;
+
+async function shownBy(
+  { iss, broker }: LineSettings,
+  signer: Signer | undefined,
+  secured: Dialled["secured"],
+): Promise<Shown> {
+  if (signer !== undefined && secured !== undefined) {
+    const token = await sealConnectToken({ iss, aud: secured.pin, exporter: secured.exporter }, signer);
+    return { username: iss, password: asBuffer(token) };
+  }
+  const { username, password } = new URL(broker.url);
+  const { passwordFile } = broker;
+  const name = broker.username ?? decodeURIComponent(username);
+  const secret = passwordFile === undefined ? decodeURIComponent(password) : readPassword(passwordFile);
+  // a password goes with a name [MQTT-3.1.2-22]
   return {
-    protocol: protocol === "mqtts:" ? "mqtts" : "mqtt",
-    host: hostname.replace(/^\[(.*)\]$/, "$1"), // IPv6: the brackets belong to the URL
-    ...(port === "" ? {} : { port: Number(port) }),
-    ...(username === "" ? {} : { username: decodeURIComponent(username) }),
-    ...(password === "" ? {} : { password: decodeURIComponent(password) }),
+    ...(name !== "" ? { username: name } : secret === "" ? {} : { username: iss }),
+    ...(secret !== "" && { password: secret }),
   };
 }
 
-type Secrets = { ca?: Buffer; cert?: Buffer; key?: Buffer; username?: string; password?: string };
-
-/** Read anew for each connection: certificates are renewed while the agent runs. */
-function secrets({ tls, username, passwordFile }: LineSettings["broker"]): Secrets {
-  return {
-    ...(tls?.ca === undefined ? {} : { ca: readFileSync(tls.ca) }),
-    ...(tls?.cert === undefined ? {} : { cert: readFileSync(tls.cert) }),
-    ...(tls?.key === undefined ? {} : { key: readFileSync(tls.key) }),
-    ...(username === undefined ? {} : { username }),
-    ...(passwordFile === undefined ? {} : { password: readFileSync(passwordFile, "utf8").trimEnd() }),
-  };
+/** Read anew for each connection: it may be replaced while the agent runs. */
+function readPassword(path: string): string {
+  try {
+    return readFileSync(path, "utf8").trimEnd();
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new EvidenceError("tls-malformed", `${path}: can't read the password: ${reason}`, {}, cause);
+  }
 }
 
 /** A client whose every promise is settled when the connection ends; MQTT.js leaves some of them waiting. */
@@ -152,16 +224,16 @@ class Line {
 
   constructor(client: MqttClient) {
     this.#client = client;
-    let reason = "the connection was closed";
+    let fault = new Error("the connection was closed");
     client.on("error", (error) => {
-      reason = error.message;
+      fault = error;
       if (!client.connected) client.end(true); // refused: some errors don't close the stream
     });
     this.closed = new Promise((resolve) => {
       client.once("close", () => {
-        for (const reject of this.#waiting) reject(new Error(reason));
+        for (const reject of this.#waiting) reject(fault);
         this.#waiting.clear();
-        resolve(reason);
+        resolve(fault.message);
       });
     });
   }

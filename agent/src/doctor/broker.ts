@@ -4,7 +4,17 @@
  * @module
  */
 import { readFileSync } from "node:fs";
-import { fail, inTime, ok, probeBroker, warn, type Expected, type Finding } from "@tallystick/evidence/node";
+import {
+  fail,
+  inTime,
+  loadSigner,
+  ok,
+  parsePin,
+  probeBroker,
+  warn,
+  type Expected,
+  type Finding,
+} from "@tallystick/evidence/node";
 import type { Settings } from "../config.ts";
 import { notedLine } from "../line-state.ts";
 import { tryBroker } from "../uplink.ts";
@@ -17,6 +27,7 @@ export async function* brokerFindings(patient: Patient, signal: AbortSignal): As
 }
 
 const expectedOf = ({ tls }: Settings["broker"]): Expected => ({
+  ...(tls?.pin === undefined ? {} : { pin: [tls.pin].flat().map(parsePin) }),
   ...(tls?.ca === undefined ? {} : { ca: readFileSync(tls.ca) }),
   ...(tls?.cert === undefined ? {} : { cert: readFileSync(tls.cert) }),
   ...(tls?.key === undefined ? {} : { key: readFileSync(tls.key) }),
@@ -29,7 +40,7 @@ async function entryFindings(
 ): Promise<readonly Finding[]> {
   if (typeof pid === "number") return [notedFinding(record && notedLine(record.meta))];
   try {
-    await tryBroker(settings, signal);
+    await tryBroker(settings, () => [loadSigner(settings.key)], signal);
     return [ok("broker entry", `${settings.iss} is let in`)];
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);

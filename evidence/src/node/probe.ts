@@ -14,7 +14,10 @@ import { peerPin, type TlsPin } from "./tls-identity.ts";
 type Endpoint = { readonly host: string; readonly port: number };
 
 /** How the other end is known: by the pin of its key, or by authorities (the system's where `ca` is left out). */
-export type Expected = Pick<ConnectionOptions, "ca" | "cert" | "key"> & { readonly pin?: TlsPin };
+export type Expected = Pick<ConnectionOptions, "ca" | "cert" | "key"> & {
+  /** One, or several of which one is enough. */
+  readonly pin?: TlsPin | readonly TlsPin[];
+};
 
 /** A certificate that is over within so long should be renewed by now. */
 const RENEW_WITHIN_S = 14 * 86_400;
@@ -74,7 +77,7 @@ async function probeTls(
     await settled(socket, "secureConnect", signal);
     return [
       versionOf(about, socket),
-      pin === undefined ? chainOf(about, socket) : pinned(about, socket, pin),
+      pin === undefined ? chainOf(about, socket) : pinned(about, socket, [pin].flat()),
       expiryOf(about, socket, pin !== undefined),
     ];
   } catch (cause) {
@@ -97,13 +100,13 @@ function versionOf(about: string, socket: TLSSocket): Finding {
     : fail(about, `${version}: TLS 1.3 is asked for`, "bring the server up to date");
 }
 
-function pinned(about: string, socket: TLSSocket, pin: TlsPin): Finding {
+function pinned(about: string, socket: TLSSocket, pins: readonly TlsPin[]): Finding {
   const shown = peerPin(socket);
-  return shown === pin
-    ? ok(about, `the key is the one pinned, ${pin}`)
+  return shown !== undefined && pins.includes(shown)
+    ? ok(about, `the key is the one pinned, ${shown}`)
     : fail(
         about,
-        `it shows ${shown ?? "no certificate"}, and ${pin} is pinned`,
+        `it shows ${shown ?? "no certificate"}, and ${pins.join(", ")} is pinned`,
         "if its operator changed the key, pin the new one; if not, somebody else answers there",
       );
 }

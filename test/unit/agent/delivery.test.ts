@@ -4,7 +4,7 @@ import { downTopic, encodeDown, stateTopic, toHex, type Statement } from "@tally
 import { systemTimer } from "@tallystick/evidence/node";
 import type { MqttClient } from "mqtt";
 import { monotonicMs } from "../../../agent/src/clock.ts";
-import { connectBroker } from "../../../agent/src/uplink.ts";
+import { brokerLine } from "../../../agent/src/uplink.ts";
 import { ISS, observation, Rig, STREAM } from "../../support/agent-rig.ts";
 import { connected, startBroker, type Running } from "../broker/start.ts";
 
@@ -31,7 +31,7 @@ class LiveRig extends Rig {
       ...this.parts(),
       clock: { ...this.parts().clock, monotonicMs },
       timer: systemTimer,
-      connect: (...given) => connectBroker(this.settings, ...given),
+      connect: brokerLine(this.settings, () => [this.parts().signer]),
     });
     const stop = new AbortController();
     const running = Promise.all(stages.map((stage) => stage(stop.signal)));
