@@ -61,7 +61,7 @@ function checkLogKey(text: string): void {
 }
 
 const path = z.string().min(1, "give the path of a file or folder");
-const pin = z.string().superRefine(passes(parsePin));
+const tlsPin = z.string().superRefine(passes(parsePin));
 const seconds = (least: number, most: number) =>
   z
     .number(`give seconds, ${least} to ${most}`)
@@ -160,7 +160,7 @@ const Schema = z
           .default("mqtt://127.0.0.1:1883"),
         tls: z
           .strictObject({
-            pin: z.union([pin, z.array(pin).min(1).max(4)]).optional(),
+            pin: z.union([tlsPin, z.array(tlsPin).min(1).max(4)]).optional(),
             ca: path.optional(),
             cert: path.optional(),
             key: path.optional(),

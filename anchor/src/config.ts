@@ -13,6 +13,9 @@ import { EnrolmentSettings, PublicSettings } from "./enrolment/settings.ts";
 
 export const DEFAULT_CONFIG_PATH = "/etc/tallystick/anchor.yaml";
 
+const pin = z.string().regex(/^sha256:[0-9a-f]{64}$/, "give sha256: and 64 hexadecimal digits");
+const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
+
 const ConfigSchema = z.strictObject({
   version: z.literal(1, { error: "use version: 1" }),
   /** Folder of the database, the public directory, the inbox, and by default the keys. */
@@ -35,13 +38,26 @@ const ConfigSchema = z.strictObject({
       username: z.string().optional(),
       /** File whose first line is the password. */
       passwordFile: path.optional(),
-      /** For mqtts, PEM files: the authority behind the broker's certificate, and this client's own certificate and key. */
-      tls: z.strictObject({ ca: path.optional(), cert: path.optional(), key: path.optional() }).prefault({}),
+      /** For mqtts: the pin of the broker's certificate (or several), or the authority behind it; this client's own certificate and key. PEM files. */
+      tls: z
+        .strictObject({
+          pin: z.union([pin, z.array(pin).min(1).max(4)]).optional(),
+          ca: path.optional(),
+          cert: path.optional(),
+          key: path.optional(),
+        })
+        .refine((tls) => tls.pin === undefined || tls.ca === undefined, "give either pin or ca")
+        .refine(({ cert, key }) => (cert === undefined) === (key === undefined), "cert and key go together")
+        .prefault({}),
       /** How long after subscribing a retained checkpoint may still come; nothing is sequenced before. */
       settleMs: count(0, 60_000).default(500),
       /** Messages to devices that may wait for PUBACK; more are dropped, and cost one more sending each. */
       maxUnacknowledged: count(16, 60_000).default(8192),
       maxUnacknowledgedBytes: count(65_536, 2 ** 31).default(32 * 2 ** 20),
+    })
+    .refine(({ url }) => url.startsWith("mqtts:") || LOOPBACK.test(new URL(url).hostname), {
+      path: ["url"],
+      message: "beyond this machine use mqtts://, with tls.pin or tls.ca",
     })
     .prefault({}),
   http: z

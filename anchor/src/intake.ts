@@ -6,15 +6,18 @@
  *
  * @module
  */
-import { connect, type IClientOptions, type IPublishPacket, type MqttClient } from "mqtt";
+import type { Socket } from "node:net";
+import { connect, MqttClient, type IClientOptions, type IPublishPacket } from "mqtt";
 import { CHECKPOINT_TOPIC, parseTopic } from "@tallystick/evidence";
 import type { Downlink } from "./downlink.ts";
 import { machineTime, type Time } from "./time.ts";
 
 /** Who connects where, and how. */
-export type Connection = Pick<IClientOptions, "username" | "password" | "ca" | "cert" | "key"> & {
+export type Connection = Pick<IClientOptions, "username" | "password"> & {
   readonly url: string;
   readonly clientId: string;
+  /** Opens the connection, where that is more than TCP: nothing is sent over it before its other end was checked. */
+  readonly open?: () => Socket;
   /** Messages to devices that may wait for their PUBACK; more are dropped. */
   readonly maxUnacknowledged: number;
   /** Bytes that they may have together. */
@@ -42,10 +45,11 @@ export type IntakeEvents = {
 };
 
 /** As MQTT.js connects; the client goes on trying by itself. */
-export type ConnectBroker = (url: string, options: IClientOptions) => MqttClient;
+export type ConnectBroker = (url: string, options: IClientOptions, open?: () => Socket) => MqttClient;
 
-/** Over TCP, TLS or WebSocket, as the URL says. */
-export const connectMqtt: ConnectBroker = connect;
+/** Over TCP, unless the connection is opened otherwise. */
+export const connectMqtt: ConnectBroker = (url, options, open) =>
+  open === undefined ? connect(url, options) : new MqttClient(open, options);
 
 /** What is outside of this process. */
 export type IntakeSurroundings = { readonly connect: ConnectBroker; readonly time: Pick<Time, "after"> };
@@ -117,20 +121,22 @@ export class Intake implements Downlink {
     const {
       url,
       clientId,
+      open,
       maxUnacknowledged: _,
       maxUnacknowledgedBytes: __,
       settleMs: ___,
       watchStates: ____,
       ...credentials
     } = connection;
-    this.#client = surroundings.connect(url, {
+    const options = {
       ...credentials,
       clientId,
       clean: false, // a session: what devices send while the anchor is away waits at the broker
       reconnectPeriod: RECONNECT_MS,
       reconnectOnConnackError: true,
       resubscribe: false, // done below on each connection
-    });
+    };
+    this.#client = surroundings.connect(url, options, open);
     this.#client.handleMessage = (packet, done) => this.#handle(packet, done);
     this.#client.on("connect", () => this.#subscribe());
     this.#client.on("error", (error) => this.#fault(error.message || String(error)));

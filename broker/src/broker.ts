@@ -271,7 +271,6 @@ function codeOf(error: Error & { readonly code?: unknown }): EvidenceCode | unde
   if (isEvidenceError(error)) return error.code;
   if (typeof error.code === "string" && BROKEN.has(error.code)) return undefined;
   if (error.message === "connection closed") return undefined;
-  if (error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") return "too-large";
-  if (typeof error.code === "string" && error.code.startsWith("WS_ERR_")) return "websocket-malformed";
+  if (typeof error.code === "string" && error.code.startsWith("WS_ERR_")) return undefined; // told where it was seen
   return AEDES_SAYS[error.message] ?? "packet-malformed";
 }

@@ -14,7 +14,7 @@ const TopicKind = z.enum(TOPIC_KINDS, { error: `one of ${TOPIC_KINDS.join(", ")}
 const whole = (min: number, max: number): z.ZodInt =>
   z.int(`a whole number from ${min} to ${max}`).min(min, `at least ${min}`).max(max, `at most ${max}`);
 
-const path = z.string().min(1, "the path of a file");
+const file = z.string().min(1, "the path of a file");
 
 const Address = (port: number) =>
   z.strictObject({
@@ -58,10 +58,10 @@ const Tls = z.strictObject({
   /** The same in WebSocket frames; absent: none. */
   webSocket: Address(8884).extend({ origins }).optional(),
   /** PEM files: the chain, the broker's own certificate first, and its private key. Read again when they change. */
-  cert: path,
-  key: path,
+  cert: file,
+  key: file,
   /** Authorities of client certificates; absent: none is asked for. */
-  clientCa: path.optional(),
+  clientCa: file.optional(),
 });
 
 /** What is kept in memory for one subscription; `maxBytes` counts topics and payloads. */
@@ -73,98 +73,103 @@ const Queue = (messages: number, bytes: number) =>
     })
     .prefault({});
 
-const Config = z.strictObject({
-  version: z.literal(1, "version: 1 is the only one"),
-  /** Folder of what the broker keeps: the registry, in its folder `registry`. */
-  data: z.string().min(1, "a folder").default("/var/lib/tallystick/broker"),
-  /** Whose keys count: needed where devices have to show theirs. */
-  registry: RegistrySettings.optional(),
-  /** MQTT without TLS, on loopback; false: none. */
-  listen: z.union([z.literal(false), Plain(1883)], { error: "host and port, or false" }).prefault({}),
-  /** The same in WebSocket frames; absent: none. */
-  webSocket: Plain(8083).extend({ origins }).optional(),
-  /** For a network; absent: the broker is on loopback only. */
-  tls: Tls.optional(),
-  /** Metrics and health; absent: none. */
-  http: Address(8081).optional(),
-  /** Clients that are no devices, the ledger first of all. */
-  services: z
-    .array(Service)
-    .max(64, "at most 64 services")
-    .refine((all) => new Set(all.map(({ id }) => id)).size === all.length, "no id twice")
-    .prefault([
-      {
-        id: "anchor",
-        publish: ["down", "checkpoint"],
-        subscribe: ["up", "checkpoint", "state"],
-        whenSlow: "wait",
-      },
-    ]),
-  limits: z
-    .strictObject({
-      maxConnections: whole(1, 65_000).default(2000),
-      /** An `up` or `down` message; the format allows 65,536. */
-      maxPayloadBytes: whole(1024, 65_536).default(65_536),
-      /** CONNECT, SUBSCRIBE, UNSUBSCRIBE. */
-      maxControlBytes: whole(256, 65_536).default(4096),
-      maxSubscriptions: whole(1, 1024).default(32),
-      connectTimeoutMs: whole(100, 60_000).default(5000),
-      /** For the TLS handshake and the upgrade to WebSocket, together. */
-      handshakeTimeoutMs: whole(100, 60_000).default(10_000),
-      /** Connections that have not yet shown who they are. */
-      maxUnproved: whole(1, 65_000).default(256),
-      /** Of one address (IPv6: one /64), where clients have to show who they are. */
-      address: z
-        .strictObject({
-          maxConnections: whole(1, 65_000).default(1000),
-          maxUnproved: whole(1, 65_000).default(64),
-          maxAttemptsPerMinute: whole(1, 1_000_000).default(600),
-        })
-        .prefault({}),
-      /** Of one device, where it had to show its key. It has one connection; one that brings more is read from later. */
-      device: z
-        .strictObject({
-          maxConnectsPerMinute: whole(1, 60_000).default(30),
-          maxMessagesPerS: whole(1, 1_000_000).default(500),
-          maxBytesPerS: whole(1024, 1 << 30).default(1 << 20),
-        })
-        .prefault({}),
-      /** A client that asks for a longer keep-alive, or none, is refused. */
-      maxKeepaliveS: whole(1, 43_200).default(3600),
-      /** A subscriber whose socket took nothing for so long is cut off. */
-      drainTimeoutMs: whole(100, 600_000).default(30_000),
-      /** Retained messages: one `state` a device, and the checkpoint. */
-      maxRetained: whole(1, 1_000_000).default(20_000),
-    })
-    .prefault({}),
-  /** Messages on their way to one subscription of a device, or of a service. */
-  queues: z
-    .strictObject({
-      /** Publishes of all devices together that are on their way to a queue; beyond it no device is read from. */
-      maxUnderway: whole(1, 65_000).default(4096),
-      device: Queue(256, 1 << 20),
-      service: Queue(16_384, 32 << 20),
-    })
-    .prefault({}),
-  /** What is kept for a client that asked for a session that outlives its connection (clean = false). */
-  sessions: z
-    .strictObject({
-      /** 0: every session is a clean one. */
-      max: whole(0, 65_000).default(2000),
-      device: Queue(64, 1 << 18),
-      service: Queue(4096, 16 << 20),
-      /** Over all sessions. */
-      maxBytes: whole(0, 1 << 30).default(64 << 20),
-      /** An absent client's session is forgotten after so long. */
-      expireS: whole(1, 604_800).default(86_400),
-    })
-    .prefault({}),
-  log: z
-    .strictObject({
-      level: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
-    })
-    .prefault({}),
-});
+const Config = z
+  .strictObject({
+    version: z.literal(1, "version: 1 is the only one"),
+    /** Folder of what the broker keeps: the registry, in its folder `registry`. */
+    data: z.string().min(1, "a folder").default("/var/lib/tallystick/broker"),
+    /** Whose keys count: needed where devices have to show theirs. */
+    registry: RegistrySettings.optional(),
+    /** MQTT without TLS, on loopback; false: none. */
+    listen: z.union([z.literal(false), Plain(1883)], { error: "host and port, or false" }).prefault({}),
+    /** The same in WebSocket frames; absent: none. */
+    webSocket: Plain(8083).extend({ origins }).optional(),
+    /** For a network; absent: the broker is on loopback only. */
+    tls: Tls.optional(),
+    /** Metrics and health; absent: none. */
+    http: Address(8081).optional(),
+    /** Clients that are no devices, the ledger first of all. */
+    services: z
+      .array(Service)
+      .max(64, "at most 64 services")
+      .refine((all) => new Set(all.map(({ id }) => id)).size === all.length, "no id twice")
+      .prefault([
+        {
+          id: "anchor",
+          publish: ["down", "checkpoint"],
+          subscribe: ["up", "checkpoint", "state"],
+          whenSlow: "wait",
+        },
+      ]),
+    limits: z
+      .strictObject({
+        maxConnections: whole(1, 65_000).default(2000),
+        /** An `up` or `down` message; the format allows 65,536. */
+        maxPayloadBytes: whole(1024, 65_536).default(65_536),
+        /** CONNECT, SUBSCRIBE, UNSUBSCRIBE. */
+        maxControlBytes: whole(256, 65_536).default(4096),
+        maxSubscriptions: whole(1, 1024).default(32),
+        connectTimeoutMs: whole(100, 60_000).default(5000),
+        /** For the TLS handshake and the upgrade to WebSocket, together. */
+        handshakeTimeoutMs: whole(100, 60_000).default(10_000),
+        /** Connections that have not yet shown who they are. */
+        maxUnproved: whole(1, 65_000).default(256),
+        /** Of one address (IPv6: one /64), where clients have to show who they are. */
+        address: z
+          .strictObject({
+            maxConnections: whole(1, 65_000).default(1000),
+            maxUnproved: whole(1, 65_000).default(64),
+            maxAttemptsPerMinute: whole(1, 1_000_000).default(600),
+          })
+          .prefault({}),
+        /** Of one device, where it had to show its key. It has one connection; one that brings more is read from later. */
+        device: z
+          .strictObject({
+            maxConnectsPerMinute: whole(1, 60_000).default(30),
+            maxMessagesPerS: whole(1, 1_000_000).default(500),
+            maxBytesPerS: whole(1024, 1 << 30).default(1 << 20),
+          })
+          .prefault({}),
+        /** A client that asks for a longer keep-alive, or none, is refused. */
+        maxKeepaliveS: whole(1, 43_200).default(3600),
+        /** A subscriber whose socket took nothing for so long is cut off. */
+        drainTimeoutMs: whole(100, 600_000).default(30_000),
+        /** Retained messages: one `state` a device, and the checkpoint. */
+        maxRetained: whole(1, 1_000_000).default(20_000),
+      })
+      .prefault({}),
+    /** Messages on their way to one subscription of a device, or of a service. */
+    queues: z
+      .strictObject({
+        /** Publishes of all devices together that are on their way to a queue; beyond it no device is read from. */
+        maxUnderway: whole(1, 65_000).default(4096),
+        device: Queue(256, 1 << 20),
+        service: Queue(16_384, 32 << 20),
+      })
+      .prefault({}),
+    /** What is kept for a client that asked for a session that outlives its connection (clean = false). */
+    sessions: z
+      .strictObject({
+        /** 0: every session is a clean one. */
+        max: whole(0, 65_000).default(2000),
+        device: Queue(64, 1 << 18),
+        service: Queue(4096, 16 << 20),
+        /** Over all sessions. */
+        maxBytes: whole(0, 1 << 30).default(64 << 20),
+        /** An absent client's session is forgotten after so long. */
+        expireS: whole(1, 604_800).default(86_400),
+      })
+      .prefault({}),
+    log: z
+      .strictObject({
+        level: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
+      })
+      .prefault({}),
+  })
+  .refine(({ tls, registry }) => tls === undefined || registry !== undefined, {
+    path: ["tls"],
+    message: "goes with registry: a device is known by the key that it has there",
+  });
 
 export type Config = z.output<typeof Config>;
 export type DeviceRate = Pick<Config["limits"]["device"], "maxMessagesPerS" | "maxBytesPerS">;

@@ -28,7 +28,7 @@ type Present = { connections: number; unproved: number };
 export type Passage = {
   readonly address: string;
   /** It has shown who it is: its time is no longer limited. */
-  proved(): void;
+  readonly proved: () => void;
 };
 
 export class Gate {

@@ -20,6 +20,8 @@ import { defaultConfig, readConfig, type Config } from "./config.ts";
 import { thinned } from "./counters.ts";
 import { checkAddresses, filesOf } from "./listeners.ts";
 import { runBroker } from "./run.ts";
+import { followed } from "./registry/followed.ts";
+import { readTrustPolicy } from "./registry/settings.ts";
 import { makeSecret } from "./secret.ts";
 
 const DEFAULT_CONFIG = "/etc/tallystick/broker.yaml";
@@ -51,9 +53,12 @@ Prints "listening on mqtt://HOST:PORT" and the other addresses when clients may 
         () => performance.now(),
       );
       const manager = ServiceManager.of(process.env, (message) => log.warn(message));
+      const registry =
+        config.registry === undefined ? undefined : await followed(config.registry, config.data, log);
       await runStages(
         [
           manager.watch(async () => {}),
+          ...(registry === undefined ? [] : [(signal: AbortSignal) => registry.run(signal)]),
           (signal) =>
             runBroker(
               config,
@@ -76,6 +81,7 @@ Prints "listening on mqtt://HOST:PORT" and the other addresses when clients may 
                 },
               },
               signal,
+              registry,
             ),
         ],
         GRACE_MS,
@@ -103,6 +109,7 @@ Prints "listening on mqtt://HOST:PORT" and the other addresses when clients may 
       const config = configOf(given);
       checkAddresses(config);
       if (config.tls !== undefined) readTls(filesOf(config.tls));
+      if (config.registry !== undefined) readTrustPolicy(config.registry.policy);
       process.stdout.write("the configuration is good\n");
     },
   },

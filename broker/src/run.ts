@@ -64,6 +64,7 @@ export async function runBroker(
     ...(certificate !== undefined && { certificate_expiry_timestamp_seconds: certificate.expiresUnixS }),
     ...registryGauges(registry),
   });
+  const done = Promise.resolve();
   let listeners: Listeners | undefined;
   let web: Server | undefined;
   try {
@@ -91,9 +92,12 @@ export async function runBroker(
     });
     if (!signal.aborted) await once(signal, "abort");
   } finally {
-    const stopped = [listeners?.close(), ...(web?.listening === true ? [stopListening(web)] : [])];
+    const stopped = Promise.all([
+      listeners?.close() ?? done,
+      web?.listening === true ? stopListening(web) : done,
+    ]);
     await broker.close();
-    await Promise.all(stopped);
+    await stopped;
   }
 }
 

@@ -115,19 +115,23 @@ function faultOf({ url, headers }: IncomingMessage, origins: readonly string[]):
 }
 
 function streamOf(webSocket: WebSocket, refused: (code: EvidenceCode) => void): Duplex {
-  webSocket.on("error", () => {}); // the stream tells of it
-  webSocket.on("message", (_data, isBinary) => {
-    if (isBinary) return; // [MQTT-6.0.0-1]: binary frames
-    refused("websocket-malformed");
-    webSocket.terminate();
-  });
-  webSocket.on("ping", (data: Buffer) => {
-    if (webSocket.bufferedAmount < MAX_PONG_BYTES) webSocket.pong(data);
-  });
-  return createWebSocketStream(webSocket, {
+  const stream = createWebSocketStream(webSocket, {
     // what is written together is one frame: a packet comes in pieces
     writev(pieces, done) {
       webSocket.send(Buffer.concat(pieces.map(({ chunk }) => chunk as Buffer)), done);
     },
   });
+  webSocket.on("error", ({ code }: Error & { readonly code?: string }) => {
+    if (code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") refused("too-large");
+    else if (code?.startsWith("WS_ERR_") === true) refused("websocket-malformed");
+  });
+  webSocket.prependListener("message", (_data, isBinary) => {
+    if (isBinary) return; // [MQTT-6.0.0-1]: binary frames
+    refused("websocket-malformed");
+    stream.destroy();
+  });
+  webSocket.on("ping", (data: Buffer) => {
+    if (webSocket.bufferedAmount < MAX_PONG_BYTES) webSocket.pong(data);
+  });
+  return stream;
 }

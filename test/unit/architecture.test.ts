@@ -13,7 +13,7 @@ const EVIDENCE = /^@tallystick\/evidence(?:\/node)?$/;
 const MAY_IMPORT: Record<string, readonly RegExp[]> = {
   evidence: [/^@noble\/(?:curves|hashes)\//, /^cbor-x$/],
   agent: [EVIDENCE, /^node:/, /^(?:mqtt|serialport|zod|yaml|pino)$/],
-  broker: [EVIDENCE, /^node:/, /^(?:aedes|zod|yaml|pino)$/],
+  broker: [EVIDENCE, /^node:/, /^(?:aedes|ws|zod|yaml|pino)$/],
   anchor: [
     EVIDENCE,
     /^node:/,

@@ -203,6 +203,7 @@ describe("agent.example.yaml", () => {
       "passwordFile",
       "previous",
       "tcp",
+      "pin",
       "ca",
       "cert",
       "key: /etc",

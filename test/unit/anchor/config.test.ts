@@ -39,10 +39,10 @@ test("the environment overrides the file", () => {
   const file = write("anchor.yaml", "version: 1\ndata: /a\nbroker: { clientId: b }\n");
   const config = readConfig(file, {
     TALLYSTICK_ANCHOR_DATA: "/elsewhere",
-    TALLYSTICK_BROKER_URL: "mqtt://10.0.0.7:1884",
+    TALLYSTICK_BROKER_URL: "mqtts://10.0.0.7:1884",
   });
   expect(config.data).toBe("/elsewhere");
-  expect(config.broker).toMatchObject({ url: "mqtt://10.0.0.7:1884", clientId: "b" });
+  expect(config.broker).toMatchObject({ url: "mqtts://10.0.0.7:1884", clientId: "b" });
 });
 
 test("faults are named by line and key", () => {
@@ -76,13 +76,28 @@ test("keys are where the configuration says, relative to the data", () => {
 test("credentials come from files, the password from the first line", () => {
   const { broker } = defaultConfig("/data");
   const passwordFile = write("password", "secret\n");
-  const caFile = write("ca.pem", "an authority");
-  expect(connectionOf({ ...broker, username: "anchor", passwordFile, tls: { ca: caFile } })).toMatchObject({
-    username: "anchor",
-    password: "secret",
-    ca: "an authority",
-  });
-  expect(() => connectionOf({ ...broker, passwordFile: join(folder, "none") })).toThrow(
-    expect.objectContaining({ code: "key-file-unreadable" }),
+  expect(connectionOf({ ...broker, passwordFile })).toMatchObject({ username: "anchor", password: "secret" });
+  expect(connectionOf({ ...broker, username: "ledger", passwordFile })).toMatchObject({ username: "ledger" });
+  for (const missing of [{ passwordFile: join(folder, "none") }, { tls: { ca: join(folder, "none") } }])
+    expect(() => connectionOf({ ...broker, ...missing })).toThrow(
+      expect.objectContaining({ code: "key-file-unreadable" }),
+    );
+});
+
+test("beyond this machine the broker is reached by TLS only, and known by one thing", () => {
+  const pin = `sha256:${"0f".repeat(32)}`;
+  const brokers = [
+    "{ url: 'mqtt://broker.example' }",
+    "{ url: 'mqtt://127.0.0.1.example' }",
+    `{ url: 'mqtts://broker.example', tls: { pin: '${pin}', ca: /ca.pem } }`,
+    "{ url: 'mqtts://broker.example', tls: { pin: 'sha256:0f' } }",
+    "{ url: 'mqtts://broker.example', tls: { cert: /cert.pem } }",
+  ];
+  for (const broker of brokers)
+    expect(faults(write("tls.yaml", `version: 1\nbroker: ${broker}\n`)), broker).toHaveLength(1);
+  const good = write(
+    "good.yaml",
+    `version: 1\nbroker: { url: 'mqtts://x', tls: { pin: ['${pin}', '${pin}'] } }\n`,
   );
+  expect(readConfig(good, {}).broker.tls.pin).toHaveLength(2);
 });
