@@ -67,7 +67,7 @@ describe("a listener on TLS", () => {
       webSocket: { host: "127.0.0.1", port: 0 },
       ...files,
     };
-    const broker = await startBroker({ listen: false, tls: tls as never, limits }, keys);
+    const broker = await startBroker({ listen: false, tls, limits }, keys);
     return { broker, signer: keys.named(ISS).signer };
   }
 

@@ -4,13 +4,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connect as connectTls, type TLSSocket } from "node:tls";
+import { connect as connectTls } from "node:tls";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import mqtt from "mqtt";
 import { generate } from "mqtt-packet";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import WebSocket from "ws";
+import { WebSocket, type ClientOptions } from "ws";
 import { selfSigned, type TestCertificate } from "../../support/tls-files.ts";
 import { tokenFor } from "../../support/token-client.ts";
 import { WorldKeys } from "../../support/world-keys.ts";
@@ -41,14 +41,16 @@ const plain = (limits = {}): Promise<Running> => startBroker({ webSocket: ON, li
 /** A WebSocket to the broker; its end is in `gone`. */
 async function open(
   { urls }: Running,
-  options: WebSocket.ClientOptions = {},
-): Promise<{ socket: WebSocket; gone: Promise<number> }> {
-  const socket = new WebSocket(`${urls["ws"] ?? ""}/mqtt`, "mqtt", options);
+  options: ClientOptions = {},
+): Promise<{ socket: WebSocket; raw: Socket; gone: Promise<number> }> {
+  const url = `${urls["ws"] ?? ""}/mqtt`;
+  const raw = connect(Number(new URL(url).port), "127.0.0.1");
+  const socket = new WebSocket(url, "mqtt", { ...options, createConnection: () => raw });
   socket.on("error", () => {});
   onTestFinished(() => socket.terminate());
   const gone = new Promise<number>((resolve) => socket.once("close", resolve));
   await once(socket, "open");
-  return { socket, gone };
+  return { socket, raw, gone };
 }
 
 describe("a client", () => {
@@ -80,7 +82,7 @@ describe("a client", () => {
     await once(socket, "secureConnect");
     const password = await tokenFor(socket, ISS, keys.named(ISS).signer);
     const upgraded = new WebSocket(`${wss.href}mqtt`, "mqtt", {
-      createConnection: () => socket as TLSSocket,
+      createConnection: () => socket,
     });
     onTestFinished(() => upgraded.terminate());
     await once(upgraded, "open");
@@ -183,8 +185,7 @@ describe("refused", () => {
   test("frames that no client may send end the connection", async () => {
     for (const frame of ["c27f00", "8180000000", "8a05", "c18100000000aa", "827fffffffffffffffff00000000"]) {
       const broker = await plain();
-      const { socket, gone } = await open(broker);
-      const raw = (socket as unknown as { readonly _socket: Socket })._socket;
+      const { raw, gone } = await open(broker);
       raw.write(Buffer.from(frame, "hex"));
       raw.write(Buffer.alloc(16));
       await gone;
@@ -205,10 +206,9 @@ function memory(): number {
 
 test("pings of a client that takes no answers are not answered for ever", async () => {
   const broker = await plain();
-  const { socket } = await open(broker);
+  const { socket, raw } = await open(broker);
   socket.send(HELLO);
   await once(socket, "message");
-  const raw = (socket as unknown as { readonly _socket: Socket })._socket;
   socket.pause();
   // RFC 6455 section 5.5.2: a masked ping of 125 bytes
   const ping = Buffer.concat([Buffer.from("89fd00000000", "hex"), Buffer.alloc(125)]);
