@@ -63,13 +63,14 @@ export type IntakeSurroundings = { readonly connect: ConnectBroker; readonly tim
 export async function tryBroker(connection: Connection, signal: AbortSignal): Promise<void> {
   const {
     url,
+    open,
     settleMs: _,
     maxUnacknowledged: __,
     maxUnacknowledgedBytes: ___,
     watchStates: ____,
     ...options
   } = connection;
-  const client = connect(url, { ...options, clean: false, reconnectPeriod: 0 });
+  const client = connectMqtt(url, { ...options, clean: false, reconnectPeriod: 0 }, open);
   client.handleMessage = () => {}; // what waits for the anchor's session comes again to it
   try {
     await new Promise<void>((resolve, reject) => {

@@ -7,15 +7,16 @@ import { readFileSync } from "node:fs";
 import {
   fail,
   inTime,
-  loadSigner,
   ok,
   parsePin,
   probeBroker,
+  systemTimer,
   warn,
   type Expected,
   type Finding,
 } from "@tallystick/evidence/node";
 import type { Settings } from "../config.ts";
+import { openKeyStore } from "../keys/store.ts";
 import { notedLine } from "../line-state.ts";
 import { tryBroker } from "../uplink.ts";
 import type { Patient } from "./patient.ts";
@@ -39,14 +40,18 @@ async function entryFindings(
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
   if (typeof pid === "number") return [notedFinding(record && notedLine(record.meta))];
+  const keys = await openKeyStore(settings, { timer: systemTimer });
   try {
-    await tryBroker(settings, () => [loadSigner(settings.key)], signal);
+    const key = await keys.open();
+    await tryBroker(settings, () => [key], signal);
     return [ok("broker entry", `${settings.iss} is let in`)];
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     const todo =
       "is the device enrolled, and its key the enrolled one? tally-agent key print, tally-anchor doctor";
     return [fail("broker entry", reason, todo)];
+  } finally {
+    await keys.close();
   }
 }
 

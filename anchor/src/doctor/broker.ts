@@ -8,6 +8,7 @@ import {
   certificateExpiry,
   fail,
   ok,
+  parsePin,
   probeBroker,
   unknown,
   type Expected,
@@ -31,6 +32,7 @@ export async function* brokerFindings(patient: Patient, signal: AbortSignal): As
 }
 
 const expectedOf = ({ tls }: Config["broker"]): Expected => ({
+  ...(tls.pin !== undefined && { pin: [tls.pin].flat().map(parsePin) }),
   ...(tls.ca !== undefined && { ca: readFileSync(tls.ca) }),
   ...(tls.cert !== undefined && { cert: readFileSync(tls.cert) }),
   ...(tls.key !== undefined && { key: readFileSync(tls.key) }),
