@@ -19,6 +19,7 @@ import pkg from "../package.json" with { type: "json" };
 import { defaultConfig, readConfig, type Config } from "./config.ts";
 import { thinned } from "./counters.ts";
 import { checkAddresses, filesOf } from "./listeners.ts";
+import { runAcl } from "./mosquitto/acl.ts";
 import { runBroker } from "./run.ts";
 import { followed } from "./registry/followed.ts";
 import { readTrustPolicy } from "./registry/settings.ts";
@@ -100,6 +101,21 @@ Prints "listening on mqtt://HOST:PORT" and the other addresses when clients may 
         given.values["json"] === true ? JSON.stringify(made) : `secret ${made.secret}\nhash   ${made.hash}`;
       process.stdout.write(`${text}\n`);
     },
+  },
+  acl: {
+    summary: "make what Mosquitto needs to stand in this broker's place, and keep it up to date",
+    usage: "--mosquitto --out DIR [--follow] [--plugin FILE] [--config FILE] [--json]",
+    details: `Writes mosquitto.conf and the first dynamic-security.json into DIR, from this broker's configuration (tls, services, limits) and registry.
+With --follow: keeps a Mosquitto that runs with them as the registry says, until it is asked to stop; needs mosquitto_rr.`,
+    options: {
+      ...CONFIG_OPTION,
+      mosquitto: { type: "boolean" },
+      out: { type: "string" },
+      follow: { type: "boolean" },
+      plugin: { type: "string" },
+      json: { type: "boolean" },
+    },
+    run: (given) => runAcl(configOf(given), given),
   },
   "config check": {
     summary: "check the configuration, every fault with its line",

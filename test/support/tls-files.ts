@@ -40,10 +40,28 @@ export function authority(
 ): {
   readonly ca: string;
   readonly issue: (file: string, commonName: string) => TestCertificate;
+  /** A certificate for a key that somebody else keeps, of which the public half is here; returns its file. */
+  readonly certify: (file: string, commonName: string, publicKey: string) => string;
 } {
   const ca = selfSigned(folder, name);
   return {
     ca: ca.cert,
+    certify(file, commonName, publicKey) {
+      const cert = join(folder, `${file}.pem`);
+      const signedBy = ["-CA", ca.cert, "-CAkey", ca.key, "-days", "30"];
+      run([
+        "x509",
+        "-new",
+        "-force_pubkey",
+        publicKey,
+        "-subj",
+        `/CN=${commonName}`,
+        ...signedBy,
+        "-out",
+        cert,
+      ]);
+      return cert;
+    },
     issue(file, commonName) {
       const files = { cert: join(folder, `${file}.pem`), key: join(folder, `${file}.key`) };
       const request = join(folder, `${file}.csr`);

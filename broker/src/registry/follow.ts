@@ -36,10 +36,14 @@ export type Registry = {
   keys(): KeyState | undefined;
   /** The key that a device may show now; undefined where it has none, it was revoked, or the policy's operators don't stand behind it. */
   device(iss: string): KeyRecord | undefined;
+  /** All of these keys; undefined as {@link keys}. */
+  devices(): readonly KeyRecord[] | undefined;
   /** Calls `listener` after each change of the keys; the function returned ends that. */
   onChange(listener: () => void): () => void;
   /** Since the source last said that there is nothing newer; since the start where it has not yet. */
   ageMs(): number;
+  /** Asks the source once, until it has no more. @throws EvidenceError where it, or what it gives, is not good */
+  catchUp(signal: AbortSignal): Promise<void>;
   /** Follows the source until `signal` fires. */
   run(signal: AbortSignal): Promise<void>;
 };
@@ -95,6 +99,13 @@ class Follower implements Registry {
     return operatorFault(record, keys, this.#options.policy) === undefined ? record : undefined;
   }
 
+  devices(): readonly KeyRecord[] | undefined {
+    return this.keys()
+      ?.records()
+      .filter((record) => record.role === "device" && this.device(record.iss) === record)
+      .toArray();
+  }
+
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
@@ -109,7 +120,7 @@ class Follower implements Registry {
     let pauseMs = pollMs;
     while (!signal.aborted) {
       try {
-        await this.#catchUp(signal);
+        await this.catchUp(signal);
         pauseMs = pollMs;
       } catch (error) {
         if (signal.aborted) return;
@@ -143,8 +154,8 @@ class Follower implements Registry {
     }
   }
 
-  /** Asks for the last item that is here and all after it, until there is no more. */
-  async #catchUp(signal: AbortSignal): Promise<void> {
+  /** Asks for the last item that is here and all after it, so that a source with another registry is noticed. */
+  async catchUp(signal: AbortSignal): Promise<void> {
     const { source } = this.#options;
     for (;;) {
       const items = await source.items(Math.max(0, this.#state.count - 1), signal);
