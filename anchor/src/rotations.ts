@@ -105,7 +105,8 @@ export class Rotations {
         { device: asked.iss, code: fate.code, reason: fate.reason },
         "the item of a key rotation was refused",
       );
-      asked.attempts++;
+      // Other items came before it: another one may count. Whatever else it is will be so again.
+      asked.attempts = fate.code === "registry-order" ? asked.attempts + 1 : ATTEMPTS;
       delete asked.submitted;
     }
     return false;

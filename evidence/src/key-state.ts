@@ -362,6 +362,8 @@ export class KeyState {
       revoked: record.revoked ?? index,
       changes: [...record.changes, n],
     });
+    const [org] = record.role === "operator" ? record.streams : [];
+    if (org !== undefined && record.revoked === null) this.#rules.revoked(org);
     for (const signer of by) this.#provenance.changed(record.kid, signer);
   }
 

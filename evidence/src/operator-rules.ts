@@ -15,6 +15,8 @@ export type OperatorRule = {
   readonly threshold: number;
   /** `operators` items of this org so far. */
   readonly round: number;
+  /** Operators of just this org whose keys count. */
+  readonly count: number;
   /** Kids of all that were ever operators of just this org. */
   readonly kids: readonly Uint8Array[];
   /** Numbers of the `operators` items. */
@@ -23,29 +25,46 @@ export type OperatorRule = {
   readonly behind: readonly Uint8Array[];
 };
 
-const NO_RULE: OperatorRule = { threshold: 1, round: 0, kids: [], items: [], behind: [] };
+/** As it is kept: whoever writes a registry decides how many operators an org has, so nothing is copied or counted anew for each. */
+class Rule implements OperatorRule {
+  threshold = 1;
+  round = 0;
+  count = 0;
+  readonly kids: Uint8Array[] = [];
+  readonly items: number[] = [];
+  readonly behind: Uint8Array[] = [];
+}
 
 export class OperatorRules {
-  readonly #rules = new Map<string, OperatorRule>();
+  readonly #rules = new Map<string, Rule>();
 
   of(org: string): OperatorRule {
-    return this.#rules.get(org) ?? NO_RULE;
+    return this.#rules.get(org) ?? new Rule();
   }
 
   added(org: string, kid: Uint8Array): void {
-    const rule = this.of(org);
-    this.#rules.set(org, { ...rule, kids: [...rule.kids, kid] });
+    const rule = this.#own(org);
+    rule.kids.push(kid);
+    rule.count++;
+  }
+
+  /** A key of this org that counted counts no more. */
+  revoked(org: string): void {
+    this.#own(org).count--;
   }
 
   changed({ actsFor, threshold }: OperatorChange, item: number, behind: readonly Uint8Array[]): void {
-    const rule = this.of(actsFor);
-    this.#rules.set(actsFor, {
-      ...rule,
-      threshold,
-      round: rule.round + 1,
-      items: [...rule.items, item],
-      behind: [...rule.behind, ...behind],
-    });
+    const rule = this.#own(actsFor);
+    rule.threshold = threshold;
+    rule.round++;
+    rule.items.push(item);
+    rule.behind.push(...behind);
+  }
+
+  #own(org: string): Rule {
+    const known = this.#rules.get(org) ?? new Rule();
+    this.#rules.set(org, known);
+    return known;
   }
 
   /** @throws EvidenceError `operator-quorum` where a change of this org's operators takes more than one of them */
@@ -117,8 +136,7 @@ export function judgeChange(
   const kids = add.map(({ key }) => toHex(key.kid));
   if (new Set(kids).size !== kids.length || add.some(({ key }) => known.has(key.kid)))
     throw new EvidenceError("key-exists", "this key is in the registry already");
-  const counted = rule.kids.filter((kid) => known.operator(kid).revoked === null).length;
-  const left = counted + add.length - remove.length;
+  const left = rule.count + add.length - remove.length;
   if (left < threshold) {
     const code = gap ? "registry-missing" : "operator-quorum";
     const message = "fewer operators would be left than the next change takes";

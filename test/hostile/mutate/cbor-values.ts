@@ -60,6 +60,7 @@ export const TEXTS = [
   ..."origin log leaf operators operator iss for key device streams silence machine statement from kid".split(
     " ",
   ),
+  ..."change consents round add remove threshold".split(" "),
   ..."none lost sys registry * meter/* water/gw-1 water/operator counter gauge text kWh Cel W %RH".split(" "),
   ..."__proto__ constructor hasOwnProperty toString".split(" "),
   "",

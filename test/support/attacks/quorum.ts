@@ -240,6 +240,30 @@ export const QUORUM: readonly Attack[] = [
     demands: invalid("operator-quorum"),
   },
   {
+    name: "demands as many consents as there are operators, one of whom was revoked",
+    attacker,
+    make: async (town) => {
+      const { world, water } = town;
+      await changeOperators(world, nextChange(world, "water", { add: [water2] }), [water]);
+      for (const from of [3, 4]) await world.register({ kind: "revoke", kid: water2.key.kid, from }, water);
+      await changeOperators(world, nextChange(world, "water", { threshold: 2 }), [water]);
+      return enrolling(town, water);
+    },
+    demands: invalid("operator-quorum"),
+  },
+  {
+    name: "changes the rule again after an operator was revoked twice",
+    attacker: nobody,
+    make: async (town) => {
+      const { world, water } = town;
+      await changeOperators(world, nextChange(world, "water", { add: [water2, water3] }), [water]);
+      for (const from of [3, 4]) await world.register({ kind: "revoke", kid: water2.key.kid, from }, water);
+      await changeOperators(world, nextChange(world, "water", { threshold: 2 }), [water]);
+      return enrolling(town, water3);
+    },
+    demands: verified,
+  },
+  {
     name: "removes the last operator",
     attacker,
     make: async (town) => {
