@@ -12,6 +12,7 @@ import {
   equalBytes,
   EvidenceError,
   openConnectToken,
+  toHex,
   verifyCwt,
   type KeyRecord,
   type KeyState,
@@ -99,12 +100,7 @@ export class Authenticator {
 
   #device({ clientId, username, password }: Claimed, secured: Secured | undefined): Proof {
     if (password === undefined) {
-      if (secured?.commonName() !== clientId)
-        throw new EvidenceError(
-          "credentials-missing",
-          "no token, and no client certificate in the device's name",
-        );
-      return { by: "certificate", kid: this.#current(clientId).kid };
+      return { by: "certificate", kid: this.#certified(clientId, secured?.commonName()) };
     }
     if (secured === undefined)
       throw new EvidenceError("tls-required", "a device's token is for a TLS connection");
@@ -120,6 +116,17 @@ export class Authenticator {
     if (fault !== undefined) throw new EvidenceError(fault, "not the current key of this device");
     verifyCwt(token.cwt, this.#current(clientId).key, this.#options.provider);
     return { by: "token", kid };
+  }
+
+  /** A certificate in the device's name is good for whatever key it has; one in a key's name, as it is for Mosquitto, ends with the key. */
+  #certified(iss: string, commonName: string | undefined): Uint8Array {
+    if (commonName === iss) return this.#current(iss).kid;
+    const kid = this.#options.registry.device(iss)?.kid;
+    if (kid !== undefined && commonName === toHex(kid)) return kid;
+    throw new EvidenceError(
+      "credentials-missing",
+      "no token, and no client certificate in the name of the device or of its current key",
+    );
   }
 
   #current(iss: string): KeyRecord {

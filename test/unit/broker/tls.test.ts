@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
 import { beforeAll, afterAll, describe, expect, onTestFinished, test } from "vitest";
-import { sealCwt } from "@tallystick/evidence";
+import { sealCwt, toHex } from "@tallystick/evidence";
 import { pinOf } from "@tallystick/evidence/node";
 import { makeSecret } from "../../../broker/src/secret.ts";
 import { authority, selfSigned, type TestCertificate } from "../../support/tls-files.ts";
@@ -316,6 +316,22 @@ describe("with certificates", () => {
     await gone;
     expect(await answerTo(speak(await dialWith(broker.url, certificate), { clientId: ISS }))).toBe(5);
     expect(broker.codes).toEqual(["key-revoked", "key-unknown"]);
+  });
+
+  test("one in the name of the device's key ends with the key", async () => {
+    const { broker, keys, signer } = await started({}, asking());
+    const answer = async (certificate: TestCertificate): Promise<unknown> =>
+      answerTo(speak(await dialWith(broker.url, certificate), { clientId: ISS }));
+    const first = shown("k1", toHex(signer.key.kid));
+    const client = ended(await speak(await dialWith(broker.url, first), { clientId: ISS }));
+    await client.publishAsync(UP, "x", { qos: 1 });
+    expect(await answer(shown("k0", toHex(keys.named("acme/gw-2").signer.key.kid)))).toBe(5);
+    const gone = closing(client);
+    const next = await keys.reEnrol(ISS);
+    await gone;
+    expect(await answer(first)).toBe(5);
+    expect(await answer(shown("k2", toHex(next.key.kid)))).toBe(0);
+    expect(broker.codes).toEqual(["credentials-missing", "key-superseded", "credentials-missing"]);
   });
 
   test("one in another's name, of another authority, or where none is asked for, shows nothing", async () => {
