@@ -1,5 +1,5 @@
 /**
- * An invite: one line that tells a new device whom to ask, whom to believe, and shows once that it was asked for (docs/formats.md section 15). Whoever has the line can
+ * An invite: one line that tells a new device whom to ask, whom to believe, and shows once that it was asked for (docs/formats.md, Enrolment). Whoever has the line can
  * enrol a key for this one device, once: it is a secret until it was used, and worth nothing afterwards.
  *
  * @module

@@ -158,7 +158,7 @@ async function tell({ values }: Arguments, made: readonly NewInvite[], isTable: 
       `${made.length} devices may enrol, each once; carry the lines as you would passwords\n`,
     );
   } else if (only !== undefined) {
-    const isSeen = process.stdout.isTTY;
+    const isSeen = Boolean(process.stdout.isTTY); // undefined in a pipe
     process.stdout.write(`${only.line}\n`);
     if (values["no-qr"] !== true && (isSeen || values["qr"] === true))
       process.stdout.write(qrText(only.line, isSeen));

@@ -1,6 +1,6 @@
 /**
  * A device's request as an operator gets it: what the enrolment would say. It is kept until somebody decides; and several of them, with the end of the registry that they would
- * continue, make the file that goes to an operator on another machine (docs/formats.md section 16). Nothing in it is secret, and nothing is believed: what the operator signs is
+ * continue, make the file that goes to an operator on another machine (docs/formats.md, Enrolment). Nothing in it is secret, and nothing is believed: what the operator signs is
  * judged by the registry as any other item.
  *
  * @module
