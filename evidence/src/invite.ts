@@ -29,7 +29,7 @@ const PIN_BYTES = 32;
 const PIN = /^sha256:([0-9a-f]{64})$/;
 const HOST = String.raw`(?:\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::[1-9]\d{0,4})?`;
 const ANCHOR_URL = new RegExp(`^https://${HOST}$`);
-const BROKER_URL = new RegExp(String.raw`^(?:mqtts?|wss?)://${HOST}(?:/[\w./-]*)?$`);
+const BROKER_URL = new RegExp(`^mqtts?://${HOST}$`);
 
 /** A server, and the certificate that it shows: `sha256:` and 64 hexadecimal digits, of its public key. */
 type InvitedServer = { readonly url: string; readonly pin: string };

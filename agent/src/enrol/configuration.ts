@@ -5,7 +5,7 @@
  * @module
  */
 import { existsSync, readFileSync, statSync } from "node:fs";
-import { isMap, parseDocument, type Document } from "yaml";
+import { isMap, isScalar, isSeq, parseDocument, type Document } from "yaml";
 import { EvidenceError, parseIss, parseVkey, type Invite } from "@tallystick/evidence";
 import { ConfigError, writeDurable } from "@tallystick/evidence/node";
 import { parseSettings, type Settings } from "../config.ts";
@@ -122,13 +122,25 @@ function fill(
     isTouched = true;
   }
   put(["broker", "url"], broker.url);
-  if (broker.pin !== undefined) put(["broker", "tls", "pin"], broker.pin);
+  // Who named an authority instead knows why.
+  if (
+    broker.pin !== undefined &&
+    document.getIn(["broker", "tls", "ca"]) === undefined &&
+    !pinsOf(document).includes(broker.pin)
+  )
+    put(["broker", "tls", "pin"], broker.pin);
   return isTouched ? changed : "nothing";
 }
 
 function pinnedLogs(document: Document): readonly string[] {
   const log: unknown = document.toJS() === null ? undefined : (document.toJS() as { log?: unknown }).log;
   return Array.isArray(log) ? log.filter((one) => typeof one === "string") : [];
+}
+
+/** One, or a list while the broker changes its key. */
+function pinsOf(document: Document): readonly unknown[] {
+  const pin: unknown = document.getIn(["broker", "tls", "pin"]);
+  return isSeq(pin) ? pin.items.map((item) => (isScalar(item) ? item.value : item)) : [pin];
 }
 
 function readText(path: string): string {

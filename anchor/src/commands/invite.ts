@@ -5,6 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import process from "node:process";
+import { isatty } from "node:tty";
 import { checkOrg, checkStreamPattern, isEvidenceError, isOperator, toHex } from "@tallystick/evidence";
 import {
   ConfigError,
@@ -25,6 +26,7 @@ import { CONFIG_DETAILS, CONFIG_OPTIONS, CONFIG_USAGE, configOf, nowUnixS, text 
 import { durationS } from "./duration.ts";
 
 const DEFAULT_SILENCE = "15m";
+const STDOUT = 1;
 const MAX_EXPIRES_S = 366 * 86_400;
 
 export const invite: Command = {
@@ -158,7 +160,7 @@ async function tell({ values }: Arguments, made: readonly NewInvite[], isTable: 
       `${made.length} devices may enrol, each once; carry the lines as you would passwords\n`,
     );
   } else if (only !== undefined) {
-    const isSeen = Boolean(process.stdout.isTTY); // undefined in a pipe
+    const isSeen = isatty(STDOUT);
     process.stdout.write(`${only.line}\n`);
     if (values["no-qr"] !== true && (isSeen || values["qr"] === true))
       process.stdout.write(qrText(only.line, isSeen));

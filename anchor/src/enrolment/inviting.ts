@@ -56,10 +56,10 @@ export function inviterOf(
   if (open.url === undefined && addressOf(open.listen).port === 0)
     throw new ConfigError([`${file}: public.url: is missing: port 0 is another one at each start`]);
   const { url, pin, cert } = enrolment.broker;
-  if (/^(?:mqtt|ws):/.test(url) && !/^\w+:\/\/(?:127(?:\.\d{1,3}){3}|localhost|\[::1\])(?::|\/|$)/.test(url))
+  if (url.startsWith("mqtt:") && !/^\w+:\/\/(?:127(?:\.\d{1,3}){3}|localhost|\[::1\])(?::|\/|$)/.test(url))
     throw new EvidenceError(
       "tls-required",
-      `enrolment.broker.url: ${url}: beyond loopback devices connect by mqtts or wss`,
+      `enrolment.broker.url: ${url}: beyond loopback devices connect by mqtts`,
     );
   const brokerPin = cert === undefined ? pin : pinOfFile(cert);
   const { origin, key } = registry.log;

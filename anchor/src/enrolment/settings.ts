@@ -45,10 +45,7 @@ export const EnrolmentSettings = z.strictObject({
     .strictObject({
       url: z
         .string()
-        .regex(
-          /^(?:mqtts?|wss?):\/\/[a-z0-9.[\]:/_-]+$/,
-          "give the broker as devices reach it: mqtts://host:port",
-        ),
+        .regex(/^mqtts?:\/\/[a-z0-9.[\]:-]+$/, "give the broker as devices reach it: mqtts://host:port"),
       pin: pin.optional(),
       cert: path.optional(),
     })

@@ -99,3 +99,22 @@ test("an environment that says another device is told of", () => {
     expect.objectContaining({ code: "invite-device" }),
   );
 });
+
+const PIN = `sha256:${"ab".repeat(32)}`;
+const OVER_TLS = { ...INVITED, broker: { url: "mqtts://broker.example:8883", pin: PIN } };
+
+test("the broker's pin is set, beside one that is there for its next key, and not where an authority was named", () => {
+  expect(draftConfig(place(), OVER_TLS, {}).settings.broker).toMatchObject({
+    url: OVER_TLS.broker.url,
+    tls: { pin: PIN },
+  });
+  const of = (tls: string): unknown => {
+    const text = `version: 1\norg: city\ndevice: gw-1\nlog: ["${log(1)}"]\nbroker: { url: "mqtts://broker.example:8883", tls: ${tls} }\n`;
+    const { settings, changed } = draftConfig(place(text), OVER_TLS, {});
+    return [settings.broker.tls, changed];
+  };
+  const next = `sha256:${"cd".repeat(32)}`;
+  expect(of(`{ pin: ["${next}", "${PIN}"] }`)).toEqual([{ pin: [next, PIN] }, []]);
+  expect(of(`{ pin: "${next}" }`)).toEqual([{ pin: PIN }, ["broker.tls.pin"]]);
+  expect(of("{ ca: /etc/ca.pem }")).toEqual([{ ca: "/etc/ca.pem" }, []]);
+});
