@@ -9,7 +9,7 @@ import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 export type Compression = "xz" | "none";
 export const SUFFIX: Readonly<Record<Compression, string>> = { xz: ".tar.xz", none: ".tar" };
 
-/** Writes `folder`, without its own name, as a tar to `file`. @throws Error where there is no GNU tar or xz */
+/** Writes `folder`, without its own name, as a tar to `file`; of links, what they lead to. @throws Error where there is no GNU tar or xz */
 export function writeTar(folder: string, file: string, unixS: number, compression: Compression): void {
   const out = openSync(file, "w");
   try {
@@ -17,6 +17,7 @@ export function writeTar(folder: string, file: string, unixS: number, compressio
       "--create",
       "--format=gnu",
       "--sort=name",
+      "--dereference",
       `--mtime=@${unixS}`,
       "--owner=root:0",
       "--group=root:0",

@@ -10,7 +10,9 @@ import { join } from "node:path";
 import type { Architecture } from "./products.ts";
 
 const ROOT = join(import.meta.dirname, "..");
-const CACHE = join(ROOT, "node_modules", ".cache", "tallystick-node");
+
+/** Whose lockfile and installed packages are looked at, and what brings a package; a test has its own. */
+export type NodeSource = { readonly root: string; readonly npm: string };
 
 type Locked = { readonly version: string; readonly integrity: string };
 
@@ -19,21 +21,25 @@ type Locked = { readonly version: string; readonly integrity: string };
  *
  * @throws Error where npm can't bring it, or brings something else than the lockfile says
  */
-export function nodeFolder(architecture: Architecture): string {
+export function nodeFolder(
+  architecture: Architecture,
+  { root, npm }: NodeSource = { root: ROOT, npm: "npm" },
+): string {
   const name = `node-linux-${architecture}`;
-  const { version, integrity } = lockedPackage(name);
-  const installed = join(ROOT, "node_modules", name);
+  const { version, integrity } = lockedPackage(root, name);
+  const installed = join(root, "node_modules", name);
   if (existsSync(join(installed, "bin", "node"))) return installed;
-  const folder = join(CACHE, `${name}-${version}`);
+  const cache = join(root, "node_modules", ".cache", "tallystick-node");
+  const folder = join(cache, `${name}-${version}`);
   if (existsSync(folder)) return folder;
-  mkdirSync(CACHE, { recursive: true });
-  const packed = execFileSync(
-    "npm",
-    ["pack", "--silent", "--pack-destination", CACHE, `${name}@${version}`],
-    { cwd: CACHE, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] },
-  );
-  const file = join(CACHE, packed.trim());
-  const unpacked = join(CACHE, `${name}-${process.pid}`);
+  mkdirSync(cache, { recursive: true });
+  const packed = execFileSync(npm, ["pack", "--silent", "--pack-destination", cache, `${name}@${version}`], {
+    cwd: cache,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const file = join(cache, packed.trim());
+  const unpacked = join(cache, `${name}-${process.pid}`);
   try {
     checkIntegrity(file, integrity);
     mkdirSync(unpacked);
@@ -46,8 +52,8 @@ export function nodeFolder(architecture: Architecture): string {
   return folder;
 }
 
-function lockedPackage(name: string): Locked {
-  const lock = JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8")) as {
+function lockedPackage(root: string, name: string): Locked {
+  const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
     readonly packages: Readonly<Record<string, Locked | undefined>>;
   };
   const locked = lock.packages[`node_modules/${name}`];

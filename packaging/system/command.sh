@@ -3,7 +3,7 @@
 # has no business in a folder that somebody else may change. The files that it is given are opened as that user, too.
 set -eu
 home=$(dirname -- "$(readlink -f -- "$0")")/../lib/tallystick/@PART@
-umask 0077
+umask @UMASK@
 if [ "$(id -u)" = 0 ] && id -u @PROGRAM@ >/dev/null 2>&1; then
   exec setpriv --reuid=@PROGRAM@ --regid=@PROGRAM@ --init-groups -- "$home/bin/node" "$home/@PROGRAM@.js" "$@"
 fi

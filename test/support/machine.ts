@@ -66,10 +66,15 @@ export async function debianRoot(): Promise<string> {
   const made = mkdtempSync(`${kept}-new-`);
   chmodSync(made, 0o755);
   const options = ["--variant=minbase", `--include=${PACKAGES}`];
-  await run("debootstrap", [...options, suite, made, ...mirror(suite)], {
-    timeout: DEBOOTSTRAP_MS,
-    maxBuffer: MAX_OUTPUT_BYTES,
-  });
+  try {
+    await run("debootstrap", [...options, suite, made, ...mirror(suite)], {
+      timeout: DEBOOTSTRAP_MS,
+      maxBuffer: MAX_OUTPUT_BYTES,
+    });
+  } catch (error) {
+    await run("rm", ["-rf", "--one-file-system", made]);
+    throw error;
+  }
   rmSync(join(made, "var", "cache", "apt", "archives"), { recursive: true, force: true });
   try {
     renameSync(made, kept);
@@ -112,13 +117,19 @@ export class Machine {
     this.#pid = pid;
   }
 
-  /** Copies `base` and starts it. @throws Error where this system doesn't let it */
-  static async start(base: string): Promise<Machine> {
+  /**
+   * Copies `base` and starts it.
+   *
+   * @param prepare - is given its root before
+   * @throws Error where this system doesn't let it
+   */
+  static async start(base: string, prepare: (root: string) => Promise<void>): Promise<Machine> {
     const folder = mkdtempSync(join(tmpdir(), "tallystick-machine-"));
     const root = join(folder, "root");
     await run("cp", ["-a", base, root]);
     for (const unit of ["systemd-networkd", "systemd-timesyncd", "systemd-logind"]) mask(root, unit);
     writeFileSync(join(root, "etc", "machine-id"), `${randomBytes(16).toString("hex")}\n`);
+    await prepare(root);
     const group = controlGroup();
     const script = join(folder, "mounts");
     writeFileSync(script, MOUNTS);

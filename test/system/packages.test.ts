@@ -4,11 +4,13 @@
  *
  * @module
  */
+import { execFile } from "node:child_process";
 import { hash } from "node:crypto";
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Report } from "../../agent/src/report.ts";
 import { SCHEMA_VERSION } from "../../agent/src/storage.ts";
@@ -27,11 +29,13 @@ const NO_CAPABILITY = "0".repeat(16);
 /** What `systemd-analyze security` may find at most, in tenths: 0 is nothing, 100 all. */
 const EXPOSURE = { "tally-agent": 25, "tally-anchor": 20, "tally-broker": 20 } as const;
 
+const run = promisify(execFile);
 const hashOf = (file: string): string => hash("sha256", readFileSync(file));
 
 describe.runIf(canInstall)("packages", () => {
   let folder = "";
   let machine: Machine;
+  let again: Packed | undefined;
   const packed = new Map<string, Packed>();
 
   async function make(product: ProductName, version: string, out = "dist"): Promise<Packed> {
@@ -44,19 +48,29 @@ describe.runIf(canInstall)("packages", () => {
     const base = debianRoot();
     for (const product of ["agent", "anchor", "broker"] as const)
       packed.set(product, await make(product, "0.1.0"));
-    packed.set("again", await make("agent", "0.1.0", "again"));
+    again = await make("agent", "0.1.0", "again");
     packed.set("newer", await make("agent", "0.2.0"));
-    machine = await Machine.start(await base);
-    mkdirSync(machine.path("packages"));
-    for (const { deb } of packed.values()) copyFileSync(deb, machine.path("packages", basename(deb)));
+    machine = await Machine.start(await base, async (root) => {
+      mkdirSync(join(root, "packages"));
+      for (const { deb } of packed.values()) linkSync(deb, join(root, "packages", basename(deb)));
+      // As an image is built: nothing runs there.
+      const { stdout } = await run("chroot", [root, ...installing("broker")], {
+        env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
+      });
+      expect(stdout).toContain("sudo tally-broker config check");
+    });
   }, 400_000);
   afterAll(async () => {
     await machine?.end();
     rmSync(folder, { recursive: true, force: true });
   });
 
-  const install = (name: string): Promise<string> =>
-    machine.run("dpkg", "-i", `/packages/${basename(packed.get(name)?.deb ?? "")}`);
+  const installing = (name: string): readonly string[] => [
+    "dpkg",
+    "-i",
+    `/packages/${basename(packed.get(name)?.deb ?? "")}`,
+  ];
+  const install = (name: string): Promise<string> => machine.run(...installing(name));
   const property = async (unit: string, name: string): Promise<string> =>
     (await machine.run("systemctl", "show", "--value", "--property", name, unit)).trim();
   const report = async (): Promise<Report> =>
@@ -74,13 +88,11 @@ describe.runIf(canInstall)("packages", () => {
 
   test("the same sources give the same bytes", () => {
     const { deb = "", tarball = "" } = packed.get("agent") ?? {};
-    const again = packed.get("again");
     expect(hashOf(again?.deb ?? "")).toBe(hashOf(deb));
     expect(hashOf(again?.tarball ?? "")).toBe(hashOf(tarball));
   });
 
   test("each says what to do next, and nothing runs before it has a configuration", async () => {
-    expect(await install("broker")).toContain("sudo tally-broker config check");
     expect(await install("anchor")).toContain("sudo tally-anchor init");
     expect(await install("agent")).toContain("sudo tally-agent enrol");
     for (const program of ["tally-agent", "tally-anchor", "tally-broker"]) {
@@ -88,6 +100,10 @@ describe.runIf(canInstall)("packages", () => {
       expect(await property(program, "ActiveState")).toBe("inactive");
       expect((await machine.run("systemctl", "is-enabled", program)).trim()).toBe("enabled");
     }
+    // Elsewhere than in its place, for whoever unpacks the tarball somewhere.
+    expect((await run(machine.path("usr", "bin", "tally-agent"), ["--version"])).stdout).toBe(
+      "tally-agent 0.1.0\n",
+    );
   });
 
   test("the units are good, and leave little open", async () => {
@@ -100,7 +116,6 @@ describe.runIf(canInstall)("packages", () => {
       });
       const rated = ["security", "--offline=true", `--threshold=${most}`, "--no-pager", unit];
       const { code, stdout } = await machine.try("systemd-analyze", ...rated);
-      console.log(stdout.trim().split("\n").at(-1));
       expect(code, stdout).toBe(0);
     }
   });
@@ -167,9 +182,9 @@ describe.runIf(canInstall)("packages", () => {
   });
 
   test("one that hangs is started again, and loses nothing", async () => {
-    await dropIn("tally-agent.service", "[Service]\nWatchdogSec=3\nRestartSec=0\n");
+    await dropIn("tally-agent.service", "[Service]\nWatchdogSec=2\nRestartSec=0\n");
     await machine.run("systemctl", "restart", "tally-agent");
-    await delay(5000); // longer than the watchdog waits: it is fed
+    await delay(3500); // longer than the watchdog waits: it is fed
     expect(await property("tally-agent", "NRestarts")).toBe("0");
     const before = await report();
     await machine.run("sh", "-c", `kill -STOP ${await property("tally-agent", "MainPID")}`);
@@ -201,19 +216,25 @@ describe.runIf(canInstall)("packages", () => {
     await until("statements wait", async () => (await report()).outbox.waiting.count > 3);
     const [before, key] = [await report(), await machine.run("sha256sum", KEY)];
     const pid = await property("tally-agent", "MainPID");
+    await machine.try("timeout", "--signal=KILL", "0.3", ...installing("newer")); // as a power cut would
+    expect(await property("tally-agent", "ActiveState")).toBe("active");
     await install("newer");
     expect(await property("tally-agent", "MainPID")).not.toBe(pid);
     expect(await property("tally-agent", "ActiveState")).toBe("active");
     expect(await machine.run("sha256sum", KEY)).toBe(key);
     expect((await report()).outbox.waiting.count).toBeGreaterThanOrEqual(before.outbox.waiting.count);
 
-    const refused = await machine.try("dpkg", "-i", `/packages/${basename(packed.get("agent")?.deb ?? "")}`);
+    const refused = await machine.try(...installing("agent"));
     expect(refused.code).not.toBe(0);
     expect(refused.stderr).toContain("not installed: version 0.2.0 was here, and 0.1.0 is older");
     expect(await machine.run("dpkg-query", "-W", "-f", "${Version} ${db:Status-Status}", "tally-agent")).toBe(
       "0.2.0 installed",
     );
     expect(await property("tally-agent", "ActiveState")).toBe("active");
+    const preinst = ["sh", "/var/lib/dpkg/info/tally-agent.preinst", "upgrade"];
+    expect((await machine.try(...preinst, "0.2.0~rc.1")).code).toBe(0);
+    expect((await machine.try(...preinst, "0.3.0~rc.1")).code).toBe(1);
+    expect((await machine.try("env", "TALLYSTICK_DOWNGRADE=allow", ...preinst, "0.3.0")).code).toBe(0);
 
     await machine.run("systemctl", "start", "tally-broker");
     const waited = before.outbox.waiting.count;
