@@ -6,7 +6,7 @@
  */
 import { execFile } from "node:child_process";
 import { hash } from "node:crypto";
-import { copyFileSync, linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -18,6 +18,7 @@ import { pack, type Packed } from "../../packaging/pack.ts";
 import type { ProductName } from "../../packaging/products.ts";
 import { debianRoot, Machine } from "../support/machine.ts";
 import { need } from "../support/require.ts";
+import { selfSigned } from "../support/tls-files.ts";
 
 const canInstall = need("machine");
 const PATIENCE_MS = 45_000;
@@ -25,11 +26,17 @@ const UNIX_S = 1_700_000_000;
 const DATA = "/var/lib/tallystick/agent";
 const KEY = `${DATA}/device.key`;
 const NODE = "/usr/lib/tallystick/agent/bin/node";
+const ANCHOR = "http://127.0.0.1:8080";
+const POLICY = "/etc/tallystick/policy.txt";
 const NO_CAPABILITY = "0".repeat(16);
 /** What `systemd-analyze security` may find at most, in tenths: 0 is nothing, 100 all. */
 const EXPOSURE = { "tally-agent": 25, "tally-anchor": 20, "tally-broker": 20 } as const;
 
 const run = promisify(execFile);
+const yaml = (settings: object): string =>
+  Object.entries(settings)
+    .map(([name, value]) => `${name}: ${JSON.stringify(value)}\n`)
+    .join("");
 const hashOf = (file: string): string => hash("sha256", readFileSync(file));
 
 describe.runIf(canInstall)("packages", () => {
@@ -120,16 +127,20 @@ describe.runIf(canInstall)("packages", () => {
     }
   });
 
-  test("the whole path, from this machine's sensors to receipts", async () => {
-    for (const server of ["anchor", "broker"])
-      copyFileSync(
-        machine.path("usr", "share", "tallystick", `${server}.example.yaml`),
-        machine.path("etc", "tallystick", `${server}.yaml`),
-      );
-    await machine.run("systemctl", "start", "tally-broker");
-    const policy = await machine.run("tally-anchor", "init", "--origin", "tally.example/2026");
-    const [, log = ""] = /^log (\S+)$/m.exec(policy) ?? [];
-    await machine.run("systemctl", "start", "tally-anchor");
+  test("from an invite to receipts of this machine's own sensors, over TLS", async () => {
+    await certify("broker", "anchor");
+    settings("broker", {
+      registry: { from: ANCHOR, policy: POLICY },
+      tls: { listen: { host: "127.0.0.1", port: 8883 }, ...tls("broker") },
+      http: {},
+    });
+    const enrolment = { broker: { url: "mqtts://127.0.0.1:8883", cert: tls("broker").cert } };
+    settings("anchor", { public: { listen: "127.0.0.1:8443", tls: tls("anchor") }, enrolment });
+    writeFileSync(
+      machine.path(POLICY),
+      await machine.run("tally-anchor", "init", "--origin", "tally.example/2026"),
+    );
+    await machine.run("systemctl", "start", "tally-anchor", "tally-broker");
     for (const [server, port] of [
       ["anchor", 8080],
       ["broker", 8081],
@@ -139,28 +150,27 @@ describe.runIf(canInstall)("packages", () => {
       expect(await machine.run(node, "-e", asked)).toBe("200\n");
     }
 
-    const made = JSON.parse(await machine.run("tally-agent", "key", "make", "--key", KEY, "--json")) as {
-      pem: string;
-    };
+    const invite = await machine.run(
+      "tally-anchor",
+      "invite",
+      "--org",
+      "city",
+      "--device",
+      "gw-1",
+      "--no-qr",
+    );
+    await machine.run("tally-agent", "enrol", invite.trim());
     expect((await machine.run("stat", "-c", "%U %a", KEY)).trim()).toBe("tally-agent 600");
-    writeFileSync(machine.path("var", "lib", "device.pem"), made.pem);
-    await machine.run("tally-anchor", "enrol", "--device", "city/gw-1", "--key", "/var/lib/device.pem");
-    const streams = [{ name: "host/self", source: { kind: "host" }, every: 1, seal: { maxWaitMs: 300 } }];
-    const retry = { firstMs: 300, maxMs: 3000 };
-    const config = {
-      version: 1,
-      org: "city",
-      device: "gw-1",
-      log: [log],
+    const config = machine.path("etc", "tallystick", "agent.yaml");
+    const more = {
       clock: { trust: "system" },
-      streams,
-      uplink: { retry },
+      uplink: { retry: { firstMs: 300, maxMs: 3000 } },
+      streams: [{ name: "host/self", source: { kind: "host" }, every: 1, seal: { maxWaitMs: 300 } }],
     };
-    const lines = Object.entries(config).map(([name, value]) => `${name}: ${JSON.stringify(value)}\n`);
-    writeFileSync(machine.path("etc", "tallystick", "agent.yaml"), lines.join(""));
+    writeFileSync(config, readFileSync(config, "utf8").replace("streams: []", yaml(more)));
     await machine.run("tally-agent", "config", "check");
     await machine.run("systemctl", "start", "tally-agent");
-    await until("receipts", async () => (await report()).outbox.receipted.count > 3);
+    await until("receipts", async () => (await report()).outbox.receipted.count > 5);
     await machine.run("tally-agent", "doctor");
   });
 
@@ -270,6 +280,22 @@ describe.runIf(canInstall)("packages", () => {
     expect(ledger.stderr).toContain("the ledger and its keys are kept in /var/lib/tallystick/anchor");
     expect(await machine.run("ls", "/var/lib/tallystick/anchor/keys")).toContain("log.pem");
   });
+
+  const tls = (server: string) => ({
+    cert: `/etc/tallystick/${server}.pem`,
+    key: `/etc/tallystick/${server}.key`,
+  });
+
+  /** Certificates of servers, each its own user's. */
+  async function certify(...servers: readonly string[]): Promise<void> {
+    for (const server of servers) {
+      selfSigned(machine.path("etc", "tallystick"), server);
+      await machine.run("chown", `tally-${server}:`, tls(server).key);
+    }
+  }
+
+  const settings = (program: string, what: object): void =>
+    writeFileSync(machine.path("etc", "tallystick", `${program}.yaml`), yaml({ version: 1, ...what }));
 
   /** Adds to a unit what `text` says; nothing: what was added goes. */
   async function dropIn(unit: string, text: string): Promise<void> {
