@@ -62,7 +62,8 @@ export class KeyProvenance {
   /** As `KeyState.operatorsOf`. */
   operatorsOf(kid: Uint8Array): KeyRecord[] {
     const found = new Map<string, KeyRecord>();
-    const open = [...(this.#find(kid)?.by ?? [])];
+    const open: Uint8Array[] = [];
+    for (let key = this.#find(kid); key !== undefined; key = this.#rotatedFrom(key)) open.push(...key.by);
     for (const by of open) {
       const operator = this.#find(by);
       if (operator === undefined || found.has(toHex(by))) continue;
@@ -70,5 +71,12 @@ export class KeyProvenance {
       open.push(...operator.by); // the loop comes to them
     }
     return [...found.values()];
+  }
+
+  /** The key that named this one as its next. */
+  #rotatedFrom({ kid }: KeyRecord): KeyRecord | undefined {
+    const before = this.#before.get(toHex(kid));
+    const old = before && this.#find(before);
+    return old?.succession?.by === "rotate" ? old : undefined;
   }
 }

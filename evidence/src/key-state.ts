@@ -135,7 +135,7 @@ export class KeyState {
     return this.#provenance.itemsFor(kid);
   }
 
-  /** The operators behind `kid`: those that brought it or consented, and those behind them, up to the founding ones. Nearest first. */
+  /** The operators behind `kid`: those that brought it or consented, of a key that came by `rotate` also those of the keys before it, and those behind them, up to the founding ones. Nearest first. */
   operatorsOf(kid: Uint8Array): KeyRecord[] {
     return this.#provenance.operatorsOf(kid);
   }

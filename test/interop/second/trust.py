@@ -134,7 +134,8 @@ class Registry:
             demand(old.iss == rotation.iss, "key-unknown", rotation.place)
             check_use(old, rotation, index)
             check_signed(rotation, old.key)
-            self.bring(rotation.content["key"], "device", old.iss, old.streams, old.silence, index, [signer], kind)
+            behind = [signer, *(each for each in old.behind if each is not signer)]     # the old key vouches for it
+            self.bring(rotation.content["key"], "device", old.iss, old.streams, old.silence, index, behind, kind)
             old.superseded, old.rotation = index, rotation
         elif kind == "revoke":
             self.present(content["kid"] in self.keys, content["kid"].hex())

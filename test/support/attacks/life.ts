@@ -7,7 +7,7 @@ import { encodeBundle, parsePolicy, type Bundle, type Statement } from "@tallyst
 import { Chain, Device } from "../world-device.ts";
 import { signerOf, World } from "../world.ts";
 import { invalid, restricted, verified } from "./demands.ts";
-import { lastHeads, policyOf, type Attack, type Evidence, type Town } from "./town.ts";
+import { lastHeads, policyOf, settled, type Attack, type Evidence, type Town } from "./town.ts";
 
 const nobody = "nobody: things that happen";
 const thief = "thief of a device's key, and a log that admits anything";
@@ -190,6 +190,32 @@ export const LIFE: readonly Attack[] = [
       return town.world.bundle([{ chain: town.meter }, { chain: second }], [heads]);
     },
     demands: restricted("declared-suspect-later", "tail-not-attested"),
+  },
+  {
+    name: "the operator of all orgs registers the next key, at the device's own word; pinned is who enrolled the device",
+    attacker: nobody,
+    make: async (town) => {
+      await town.gateway.rotate("second key");
+      await town.meter.readings();
+      await town.gateway.rotate("third key");
+      await town.meter.readings();
+      return settled(town);
+    },
+    demands: verified,
+  },
+  {
+    name: "the operator of all orgs re-enrols a device that another one enrolled, who is pinned",
+    attacker: "operator",
+    make: async (town) => {
+      await town.gateway.rotate("second key");
+      const signer = signerOf("third key");
+      const item = { device: town.gateway.iss, key: signer.key, streams: ["meter/*"], silenceS: 900 };
+      await town.world.register({ kind: "re-enrol", ...item, reason: "says the city" });
+      town.gateway.signer = signer;
+      await town.meter.readings();
+      return settled(town);
+    },
+    demands: invalid("operator-foreign"),
   },
   {
     name: "a successor log: one chain over both, complete",

@@ -8,7 +8,8 @@ import { buildBundle } from "../../../audit/src/bundle/build.ts";
 import { parseInstant, parseSeqs, parseStream, type Period } from "../../../audit/src/bundle/period.ts";
 import { openLog } from "../../../audit/src/log/note.ts";
 import { auditCommand } from "../../support/audit-command.ts";
-import { operatorOf, signerOf, World } from "../../support/world.ts";
+import { changeOperators, nextChange } from "../../support/operator-change.ts";
+import { operatorOf, signerOf, World, type WorldOperator } from "../../support/world.ts";
 import type { Chain, Device } from "../../support/world-device.ts";
 import { serveWorld, type Instead, type WorldServer } from "../../support/world-server.ts";
 
@@ -149,6 +150,42 @@ describe("a bundle of a stream", () => {
       (await gateway.sys()).statements.slice(-1),
     );
     expect(verify(encodeBundle(theirs), { policy, provider })).toMatchObject({
+      restrictions: ["no-witness"],
+    });
+  });
+
+  test("of an org that changes its operators by consent brings what its changes need, under a pin that was replaced", async () => {
+    const own = await World.create();
+    const [first, second, third] = ["first", "second", "third"].map((name) =>
+      operatorOf("water/operator", "water", name),
+    ) as [WorldOperator, WorldOperator, WorldOperator];
+    await changeOperators(own, nextChange(own, "water", { add: [first, second], threshold: 2 }), [
+      own.operator,
+    ]);
+    await own.enrol("roads/gw-1");
+    const change = nextChange(own, "water", { add: [third], remove: [first.key.kid] });
+    await changeOperators(own, change, [second, first]);
+    const gateway = await own.enrol("water/gw-1", { by: third });
+    const meter = gateway.chain("meter/m-1");
+    await meter.open();
+    await gateway.heads();
+    await own.commit();
+    const server = await serveWorld(own);
+    servers.push(server);
+    const place = httpPlace(server.url, { timeoutMs: 2000, attempts: 1, retryMs: 1 });
+    const policy = parsePolicy(own.policy({ operators: [first] }));
+    const means = { provider, hash: nodeSha256, progress: noProgress };
+    const made = await buildBundle({
+      place,
+      log: await openLog(place, policy, provider),
+      streams: [parseStream("water/gw-1/meter/m-1")],
+      period: { by: "seq", from: 0, to: 0 },
+      ...means,
+    });
+    expect(made.registry).toHaveLength(4); // all but the enrolment of roads
+    expect(made.keys).toHaveLength(5); // the device, the three of water, the one for all
+    expect(verify(encodeBundle(made), { policy, provider })).toMatchObject({
+      verdict: "restricted",
       restrictions: ["no-witness"],
     });
   });
