@@ -7,12 +7,14 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import process from "node:process";
 import { createInterface } from "node:readline";
+import { isatty } from "node:tty";
 import {
   EvidenceError,
   isEvidenceError,
   parseInvite,
   parseVkey,
   toHex,
+  type EvidenceCode,
   type Invite,
 } from "@tallystick/evidence";
 import { EXIT, systemTimer, UsageError, type Arguments } from "@tallystick/evidence/node";
@@ -30,6 +32,9 @@ import { untilEnrolled } from "./waiting.ts";
 
 const DEFAULT_DATA = "/var/lib/tallystick/agent";
 const MAX_FILE_BYTES = 65_536;
+const STDIN = 0;
+/** Refusals of this very key: another one would do. */
+const OF_THE_KEY: readonly EvidenceCode[] = ["key-exists", "key-revoked", "key-superseded"];
 
 /** What is said on the way, for people. */
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
@@ -62,7 +67,7 @@ export async function runEnrol(given: Arguments): Promise<number> {
     say(`${settings.iss}: key ${kid}`);
     await writePending(settings.data, line.replaceAll(/\s+/g, ""));
     const once = given.values["no-wait"] === true;
-    const enrolled = await refusedClears(settings, () =>
+    const enrolled = await refusedClears(settings, keys.place, () =>
       untilEnrolled(
         {
           ask: (signal) => ask({ invite, signer, machine }, signal),
@@ -115,10 +120,14 @@ async function lineOf({ positionals }: Arguments, data: string): Promise<string>
   const [given, ...more] = positionals;
   if (more.length > 0) throw new UsageError("give one invite: in quotes, or as a file");
   if (given === undefined) {
+    if (!isatty(STDIN)) say("reading the invite from standard input");
+    const piped = isatty(STDIN) ? "" : await fromStdin();
+    if (piped.trim() !== "") return piped;
     const pending = readPending(data);
-    if (pending !== undefined) return pending;
-    if (!process.stdin.isTTY) return fromStdin();
-    return prompt("paste the invite: ");
+    if (pending === undefined && !isatty(STDIN)) throw new UsageError("no invite was given");
+    if (pending === undefined) return prompt("paste the invite: ");
+    say("going on with the invite from before");
+    return pending;
   }
   if (given === "-") return fromStdin();
   if (given.trimStart().startsWith("tally-invite:") || !existsSync(given)) return given;
@@ -178,13 +187,16 @@ async function bindMachine(data: string): Promise<Uint8Array | undefined> {
   return boundMachine(data, machine);
 }
 
-/** Where it is refused for good, the invite is of no use any more. */
-async function refusedClears<T>({ data }: Settings, work: () => Promise<T>): Promise<T> {
+/** Where it is refused for good, the invite is of no use any more; and where it is the key that is refused, it is told where that is. */
+async function refusedClears<T>({ data }: Settings, keyPlace: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (isEvidenceError(error) && error.disposition !== "retry") removePending(data);
-    throw error;
+    if (!isEvidenceError(error) || error.disposition === "retry") throw error;
+    removePending(data);
+    if (!OF_THE_KEY.includes(error.code)) throw error;
+    const advice = `the key is ${keyPlace}: move it away, and a new one is made`;
+    throw new EvidenceError(error.code, `${error.message}; ${advice}`, error.where, error);
   }
 }
 

@@ -11,6 +11,8 @@ import type { Answer } from "./ask.ts";
 const FIRST_MS = 500;
 const MAX_MS = 10_000;
 const SLOWER = 1.3;
+/** With `once` it is asked so often all the same: an operator's key that is at hand, and the registry, take their second. */
+const TIMES_ONCE = 4;
 
 export type WaitParts = {
   readonly ask: (signal: AbortSignal) => Promise<Answer>;
@@ -32,8 +34,8 @@ export async function untilEnrolled(
   signal: AbortSignal,
 ): Promise<Extract<Answer, { state: "enrolled" }> | undefined> {
   let told: string | undefined;
-  for (let waitMs = FIRST_MS; !signal.aborted; waitMs = Math.min(MAX_MS, waitMs * SLOWER)) {
-    const answer = await asked(ask, signal);
+  for (let n = 1, waitMs = FIRST_MS; !signal.aborted; n++, waitMs = Math.min(MAX_MS, waitMs * SLOWER)) {
+    const answer = await answerTo(ask, signal);
     if (signal.aborted) break;
     if (isEvidenceError(answer)) {
       if (answer.disposition !== "retry" || once) throw answer;
@@ -42,17 +44,13 @@ export async function untilEnrolled(
     const name = isEvidenceError(state) ? state.code : state;
     if (name !== told) tell(state);
     told = name;
-    // An operator's key that is at hand takes a moment, too.
-    if (once && waitMs > FIRST_MS * SLOWER ** ONCE_ASKED) return undefined;
+    if (once && n === TIMES_ONCE) return undefined;
     await sleep(timer, waitMs, signal);
   }
   return undefined;
 }
 
-/** With `once` it is asked so often all the same: the registry takes its half second. */
-const ONCE_ASKED = 4;
-
-async function asked(ask: WaitParts["ask"], signal: AbortSignal): Promise<Answer | EvidenceError> {
+async function answerTo(ask: WaitParts["ask"], signal: AbortSignal): Promise<Answer | EvidenceError> {
   try {
     return await ask(signal);
   } catch (error) {

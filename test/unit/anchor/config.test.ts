@@ -31,7 +31,18 @@ const faults = (file: string): readonly string[] => {
 test("the example states every setting with its default", () => {
   expect(readConfig(EXAMPLE, {})).toEqual(defaultConfig("/var/lib/tallystick/anchor"));
   const keys = [...readFileSync(EXAMPLE, "utf8").matchAll(/^ *#? *(\w+):/gm)].map(([, key]) => key);
-  const commented = ["origin", "username", "passwordFile", "tls", "ca", "cert", "key", "public", "url", "pin"];
+  const commented = [
+    "origin",
+    "username",
+    "passwordFile",
+    "tls",
+    "ca",
+    "cert",
+    "key",
+    "public",
+    "url",
+    "pin",
+  ];
   expect(keys).toEqual(expect.arrayContaining(commented));
 });
 
