@@ -78,6 +78,7 @@ export {
   parseDecimal,
   subtractDecimal,
 } from "./decimal.ts";
+export { decodeEat, EAT_PROFILE_URI, encodeEat, type BootEvidence, type Software } from "./eat.ts";
 export { openEnrolRequest, sealEnrolRequest, type EnrolClaims, type EnrolRequest } from "./enrol-token.ts";
 export {
   EVIDENCE_CODES,

@@ -35,9 +35,10 @@
  * @module
  */
 import { equalBytes } from "./bytes.ts";
-import { decodeCbor, encodeCbor, type CborMap } from "./cbor.ts";
+import { encodeCbor, type CborMap } from "./cbor.ts";
 import { encodeSign1, parseSign1, toBeSigned, type Sign1 } from "./cose.ts";
 import { EvidenceError } from "./errors.ts";
+import { decodeEat } from "./eat.ts";
 import { decodeEvent } from "./event.ts";
 import type { Event } from "./event-kinds.ts";
 import { ALG_ESP256, type Algorithm, type PublicKey } from "./keys.ts";
@@ -199,7 +200,7 @@ function interpret(sign1: Sign1, hash: Hash): Statement {
   return { bytes, hash: hash(bytes), sign1: parts, ...header, ...found };
 }
 
-function checkPayload({ claims, content }: Header): { readonly records: number; readonly event?: Event } {
+function checkPayload({ claims, content, kid }: Header): { readonly records: number; readonly event?: Event } {
   switch (content.type) {
     case "senml":
       return { records: checkReadings(claims, content.payload) };
@@ -209,7 +210,7 @@ function checkPayload({ claims, content }: Header): { readonly records: number; 
       decodeItem(content.payload);
       return { records: 0 };
     case "eat":
-      checkClaimsSet(content.payload);
+      checkBootEvidence(content.payload, kid);
       return { records: 0 };
     case "envelope":
       return { records: 0 };
@@ -227,11 +228,9 @@ function checkReadings({ iss, sub, tq, lvl }: Claims, payload: Uint8Array): numb
   return records;
 }
 
-/** Boot evidence is appraised elsewhere: here it only has to be the one CBOR map of an unprotected claims set (RFC 9711). */
-function checkClaimsSet(payload: Uint8Array): void {
-  const rules = { maxBytes: LIMITS.maxStatementBytes, deterministic: false, floats: true };
-  if (decodeCbor(payload, rules) instanceof Map) return;
-  throw new EvidenceError("statement-malformed", "boot evidence is a map of claims");
+function checkBootEvidence(payload: Uint8Array, kid: Uint8Array): void {
+  if (equalBytes(decodeEat(payload).kid, kid)) return;
+  throw new EvidenceError("statement-claims", "boot evidence is about the key that signs it");
 }
 
 /** Kinds of events that a device says of itself as a whole. */

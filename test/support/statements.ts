@@ -8,6 +8,7 @@ import {
   concatBytes,
   decimal,
   encodeCbor,
+  encodeEat,
   encodeEvent,
   encodeItem,
   encodePack,
@@ -18,6 +19,7 @@ import {
   sealStatement,
   toBeSigned,
   toHex,
+  type BootEvidence,
   type CborKey,
   type CborMap,
   type CborValue,
@@ -36,6 +38,19 @@ export const CHAIN = new Uint8Array(8).fill(1);
 export const NOW = 1_790_000_000;
 
 export const signer = nobleSigner(new Uint8Array(32).fill(3));
+
+/** What the device of `signer` says at a start. */
+export const BOOT_EVIDENCE: BootEvidence = {
+  kid: signer.key.kid,
+  machine: HASH,
+  uptimeS: 41,
+  bootCount: 17,
+  bootSeed: new Uint8Array(16).fill(2),
+  software: { name: "tally-agent", version: "0.1.0" },
+  layers: { os: { name: "Debian GNU/Linux", version: "12" }, node: { name: "node", version: "24.21.0" } },
+  files: { count: 37, hash: HASH },
+  token: "ST33HTPHAHD4",
+};
 
 /** The published test key of the COSE working group's examples, used as hardware would: s is low. */
 const P256 = {
@@ -152,12 +167,7 @@ export const CONTENTS: readonly {
     claims: { ...claims, sub: "sys" },
     content: {
       type: "eat",
-      payload: encodeCbor(
-        new Map<CborKey, CborValue>([
-          [6, NOW],
-          [268, new Uint8Array(16)],
-        ]),
-      ),
+      payload: encodeEat(BOOT_EVIDENCE),
     },
   },
   {

@@ -54,6 +54,15 @@ def statement(key: Key, cwt: dict, content_type, payload: bytes) -> bytes:
     return sign1(key, header(key, cwt, content_type), payload)
 
 
+def boot(key: Key, **more) -> dict:
+    """Boot evidence, the shortest; `more` adds labels or, given as ..., takes them away."""
+    one = {270: "tally-agent", 271: ["0.1.0"]}
+    files = enc([37, sha256(b"files").digest()])
+    base = {8: {5: key.kid}, 261: 41, 265: "tag:tallystick.example,2026:boot/1", 266: {}, 267: 1, 268: bytes(range(16)), **one, 273: [[60, files]]}
+    base.update({int(k[1:]) if k[0] == "_" else k: v for k, v in more.items()})
+    return {k: v for k, v in base.items() if v is not ...}
+
+
 def name_of(data: bytes) -> bytes:
     """The hash of a statement: ledger entry, `prev`, and its name everywhere."""
     return sha256(data).digest()

@@ -2,14 +2,14 @@
 from __future__ import annotations
 
 from .cborw import Dec, Flt, Raw, Tag, enc
-from .statements import EAT, EVENT, REGISTRY, SENML, STATEMENT, claims, name_of, opened, sign1, statement, to_sign, transparent
+from .statements import EAT, EVENT, REGISTRY, SENML, STATEMENT, boot, claims, name_of, opened, sign1, statement, to_sign, transparent
 from .v_statements import BASE, CH, HARD, HASH, IAT, ISS, KEY, METER, OPERATOR, ROOT, SYS, SYS_CH, events
 
 ONE = enc([{-2: BASE, -3: IAT, 0: "n", 2: 1}])
 
 
 def bad() -> list[dict]:
-    return cose() + headers() + claim_faults() + senml() + event_faults() + signatures()
+    return cose() + headers() + claim_faults() + senml() + event_faults() + boot_faults() + signatures()
 
 
 def entry(name: str, code: str, data: bytes, **more) -> dict:
@@ -151,7 +151,7 @@ def claim_faults() -> list[dict]:
         entry("seen with a root of 31 bytes", "member-range", make(seen=[1, ROOT[:31]])),
         entry("seen of three", "member-range", make(seen=[1, ROOT, 0])),
         entry("seen a map", "member-type", make(seen={0: 1})),
-        entry("boot evidence on a stream that is not sys", "statement-claims", make(EAT, enc({10: bytes(8)}))),
+        entry("boot evidence on a stream that is not sys", "statement-claims", make(EAT, enc(boot(KEY)))),
         entry("registry item with a ch", "statement-claims", make(**registry | dict(ch=CH))),
         entry("registry item with seen", "statement-claims", make(**registry, seen=[1, ROOT])),
         entry("registry item on another stream", "statement-claims", make(**registry | dict(sub="meter/m-1"))),
@@ -293,6 +293,40 @@ def event_faults() -> list[dict]:
         entry("event: amount with a member more", "unknown-member", bend("toll-adjustment", amount={"minor": 1, "currency": "EUR", "tariff": "t", "x": 1})),
     ]
     return out
+
+
+def boot_faults() -> list[dict]:
+    said = cwt(sub=SYS, ch=SYS_CH)
+    make = lambda payload: statement(KEY, said, EAT, payload)  # noqa: E731
+    bent = lambda **more: make(enc(boot(KEY, **more)))  # noqa: E731
+    files = lambda data: [[60, data]]  # noqa: E731
+    swapped = enc(boot(KEY))
+    assert swapped[1] == 8
+    return [
+        entry("boot evidence: an array", "member-type", make(enc([1]))),
+        entry("boot evidence: another key's thumbprint", "statement-claims", make(enc(boot(HARD)))),
+        entry("boot evidence: no key", "member-missing", bent(_8=...)),
+        entry("boot evidence: a whole key", "unknown-member", bent(_8={1: KEY.cose, 5: KEY.kid})),
+        entry("boot evidence: another profile", "member-range", bent(_265="tag:tallystick.example,2026:boot/2")),
+        entry("boot evidence: no profile", "member-missing", bent(_265=...)),
+        entry("boot evidence: a nonce, which nobody asked for", "unknown-member", bent(_10=bytes(8))),
+        entry("boot evidence: debug status, which an agent can't know", "unknown-member", bent(_263=1)),
+        entry("boot evidence: ueid of an EUI", "member-range", bent(_256=b"\x02" + bytes(32))),
+        entry("boot evidence: ueid of 17 bytes", "member-range", bent(_256=b"\x01" + bytes(16))),
+        entry("boot evidence: uptime as a float", "cbor-malformed", bent(_261=Flt(1.5))),
+        entry("boot evidence: start 0", "member-range", bent(_267=0)),
+        entry("boot evidence: seed of 8 bytes", "member-range", bent(_268=bytes(8))),
+        entry("boot evidence: version with a scheme", "member-range", bent(_271=["0.1.0", 16384])),
+        entry("boot evidence: a layer of no such name", "unknown-member", bent(_266={"bios": {270: "x", 271: ["1"]}})),
+        entry("boot evidence: a layer with a hash", "unknown-member", bent(_266={"os": {270: "x", 271: ["1"], 273: []}})),
+        entry("boot evidence: no measurement", "member-range", bent(_273=[])),
+        entry("boot evidence: a CoSWID", "member-range", bent(_273=[[258, bytes(4)]])),
+        entry("boot evidence: files without a count", "member-range", bent(_273=files(enc([HASH])))),
+        entry("boot evidence: files with bytes after them", "cbor-trailing", bent(_273=files(enc([1, HASH]) + b"\x00"))),
+        entry("boot evidence: a token without a name", "member-type", bent(token=True)),
+        entry("boot evidence: labels in another order", "cbor-order", make(b"\xa9" + swapped[1 + 37 :] + swapped[1 : 1 + 37])),
+        entry("boot evidence: over 4,096 bytes", "too-large", bent(_266={"os": {270: "x" * 4100, 271: ["1"]}})),
+    ]
 
 
 def signatures() -> list[dict]:

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 from .cborw import Dec, Flt, Raw, enc, shown
 from .keys import ESP256, Key
-from .statements import EAT, EVENT, REGISTRY, SENML, Chain, chain_id, claims, header, name_of, opened, sign1, statement, transparent
+from .statements import EAT, EVENT, REGISTRY, SENML, Chain, boot, chain_id, claims, header, name_of, opened, sign1, statement, transparent
 
 ISS, METER, SYS = "water/gw-1", "meter/m-0417", "sys"
 CH, SYS_CH = chain_id("statements meter"), chain_id("statements sys")
@@ -119,7 +119,10 @@ def good() -> list[dict]:
     for name, event, sub in events():
         first = event["kind"] == "stream-opened"
         case(f"event: {name}", EVENT, enc(event), sub=sub, ch=SYS_CH if sub == SYS else CH, seq=0 if first else 1, event=shown(event))
-    case("boot evidence", EAT, enc({10: bytes(8)}), sub=SYS, ch=SYS_CH)
+    layer = lambda name, version: {270: name, 271: [version]}  # noqa: E731
+    full = {"_256": b"\x01" + HASH, "_266": {"os": layer("Debian GNU/Linux", "12"), "kernel": layer("Linux", "6.1.0-37-arm64"), "node": layer("node", "24.21.0")}}
+    case("boot evidence", EAT, enc(boot(KEY)), sub=SYS, ch=SYS_CH)
+    case("boot evidence, all claims", EAT, enc(boot(HARD, **full, token="ST33HTPHAHD4")), key=HARD, sub=SYS, ch=SYS_CH)
     envelope = {"shows": {"envelope": {"digest": HASH.hex(), "contentType": "image/jpeg", "location": "frames/17.jpg"}}}
     case("hash envelope", {258: -16, 259: "image/jpeg", 260: "frames/17.jpg"}, HASH, **envelope)
     case("hash envelope, a numbered content type", {258: -16, 259: 22}, HASH, shows={"envelope": {"digest": HASH.hex(), "contentType": 22}})

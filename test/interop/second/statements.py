@@ -62,6 +62,11 @@ def opening(value):
     lost = isinstance(value, list) and len(value) == 2
     if value != "none": check((listed("lost"), REASON) if lost else (CHAIN, UINT, HASH), value)
 
+SOFTWARE = {270: TEXT, 271: (TEXT,)}
+FILES = lambda value: (BYTES(value), check((UINT, HASH), read(value)))
+EAT = {8: {5: HASH}, 256: Maybe(within(bytes, lambda ueid: len(ueid) == 33 and ueid[0] == 1)), 261: UINT, 265: listed("tag:tallystick.example,2026:boot/1"),
+       266: {layer: Maybe(SOFTWARE) for layer in ("os", "kernel", "node")}, 267: SIZE, 268: octets(16), **SOFTWARE, 273: ((listed(60), FILES),), "token": Maybe(TEXT)}
+
 AMOUNT, HEADS = {"minor": INT, "currency": text(3, 3), "tariff": TEXT}, [(STREAM, CHAIN, UINT, HASH), 0]
 REGISTERS, WIDTH, AGAIN = Maybe([(TEXT, NUMBER), 0]), or_null((UINT, UINT)), Maybe(HASH)
 EVENTS = {
@@ -175,6 +180,7 @@ def parse_statement(data, transparent=False):
     content = of_kind(ITEMS if item else EVENTS, read(payload)) if kind in (EVENT, ITEM) else {"kind": None}
     demand(sub == "sys" or item or not (content["kind"] in ("heads", "key-rotated") or "chain" in content), "statement-claims")
     demand(claims["lvl"] != 2 or "raw" in names, "statement-claims")
+    if kind == BOOT: demand(len(payload) <= 4096, "too-large"), check(EAT, read(payload)), demand(read(payload)[8][5] == header[4], "statement-claims")
     return Record(**vars(message), hash=sha256(bare), kid=header[4], alg=header[1], iss=iss, sub=sub, seq=seq, item=item, content=content,
                   receipts=receipts, place=f"{iss}/{sub} {seq}", **{name: claims.get(name) for name in ("ch", "prev", "seen")})
 

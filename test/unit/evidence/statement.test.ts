@@ -4,6 +4,7 @@ import {
   decodePack,
   ed25519Key,
   encodeCbor,
+  encodeEat,
   encodeSign1,
   encodeTransparent,
   equalBytes,
@@ -28,6 +29,7 @@ import { createNodeProvider } from "@tallystick/evidence/node";
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import {
+  BOOT_EVIDENCE,
   CHAIN,
   claims,
   CONTENTS,
@@ -54,6 +56,19 @@ type Change = readonly [CborKey, CborValue | undefined];
 const header = (...changes: readonly Change[]): CborMap => withChanges(goodHeader(), changes);
 const claiming = (...changes: readonly Change[]): CborMap => header([15, withChanges(goodClaims(), changes)]);
 const refusal = (bytes: Uint8Array): string => codeOf(() => parseStatement(bytes));
+
+/** A pack with a frame of so many bytes. */
+const frameOf = (length: number): Content => ({
+  type: "senml",
+  payload: encodeCbor([
+    new Map<CborKey, CborValue>([
+      [-2, `${claims.iss}/${claims.sub}/`],
+      [-3, NOW],
+      [0, "raw"],
+      [8, new Uint8Array(length)],
+    ]),
+  ]),
+});
 
 async function sealRefusal(said: Claims, content: Content): Promise<string> {
   let asked = false;
@@ -210,7 +225,13 @@ describe("what the claims say about one another", () => {
       "boot evidence that is no map",
       { ...claims, sub: "sys" },
       { type: "eat", payload: Uint8Array.of(0x80) },
-      "statement-malformed",
+      "member-type",
+    ],
+    [
+      "boot evidence about another key",
+      { ...claims, sub: "sys" },
+      { type: "eat", payload: encodeEat({ ...BOOT_EVIDENCE, kid: HASH }) },
+      "statement-claims",
     ],
     [
       "an envelope of 31 bytes",
@@ -328,16 +349,11 @@ describe("the envelope", () => {
   });
 
   test("32 KiB, and not one byte more", async () => {
-    const eat = (length: number): Content => ({
-      type: "eat",
-      payload: encodeCbor(new Map([[1, new Uint8Array(length)]])),
-    });
-    const said = { ...claims, sub: "sys" };
-    const { bytes } = await sealStatement(said, eat(30_000), signer);
+    const { bytes } = await sealStatement(claims, frameOf(30_000), signer);
     const room = 32_768 - bytes.length;
-    const full = await sealStatement(said, eat(30_000 + room), signer);
+    const full = await sealStatement(claims, frameOf(30_000 + room), signer);
     expect(full.bytes).toHaveLength(32_768);
-    expect(await sealRefusal(said, eat(30_001 + room))).toBe("too-large");
+    expect(await sealRefusal(claims, frameOf(30_001 + room))).toBe("too-large");
     expect(refusal(new Uint8Array(32_769))).toBe("too-large");
   });
 
@@ -393,8 +409,7 @@ describe("transparent statements", () => {
   });
 
   test("sixteen receipts of the largest size around the largest statement", async () => {
-    const eat: Content = { type: "eat", payload: encodeCbor(new Map([[1, new Uint8Array(32_400)]])) };
-    const { bytes } = await sealStatement({ ...claims, sub: "sys" }, eat, signer);
+    const { bytes } = await sealStatement(claims, frameOf(32_300), signer);
     const receipts = Array.from({ length: 16 }, () => new Uint8Array(65_536));
     expect(parseTransparent(encodeTransparent(bytes, receipts)).receipts).toHaveLength(16);
   });
