@@ -12,6 +12,8 @@ import { createKeyFile, createNodeProvider, loadSigner, nodeSha256, sleep } from
 import { startAgent } from "../agent/src/agent.ts";
 import { markIn } from "../agent/src/identity.ts";
 import { parseSettings } from "../agent/src/config.ts";
+import { lookAtSelf } from "../agent/src/self.ts";
+import { SigningKeys } from "../agent/src/signing-key.ts";
 import { newSourceCounters, type Source } from "../agent/src/source.ts";
 import { P1Framer } from "../agent/src/sources/p1/frame.ts";
 import { observe } from "../agent/src/sources/p1/readings.ts";
@@ -112,7 +114,8 @@ const quiet = { info: () => undefined, warn: () => undefined, error: console.err
 const stages = await startAgent(settings, {
   storage,
   mark: markIn(folder),
-  signer: loadSigner(settings.key),
+  signing: new SigningKeys(loadSigner(settings.key)),
+  self: lookAtSelf(new Uint8Array(32)),
   logs: settings.log
     .map(parseVkey)
     .map(({ name, publicKey }) => ({ origin: name, key: ed25519Key(publicKey) })),

@@ -12,6 +12,7 @@ import { Chains } from "../agent/src/chains.ts";
 import { bindIdentity, markIn } from "../agent/src/identity.ts";
 import { Outbox } from "../agent/src/outbox.ts";
 import { Sealer, type Order } from "../agent/src/seal.ts";
+import { SigningKeys } from "../agent/src/signing-key.ts";
 import { openStorage } from "../agent/src/storage.ts";
 
 const SUB = "meter/m-0";
@@ -39,10 +40,10 @@ export async function fillOutbox(
     const chains = new Chains(storage, lost, (length) => new Uint8Array(randomBytes(length)));
     const keepReceipted = { days: 7, maxBytes: 200_000_000 };
     const outbox = new Outbox(storage, { maxBytes: MAX_BYTES, whenFull: "stop", keepReceipted });
-    const signer = loadSigner(join(folder, "device.key"));
+    const signing = new SigningKeys(loadSigner(join(folder, "device.key")));
     const sealer = new Sealer({
       iss,
-      signer,
+      signing,
       hash: nodeSha256,
       storage,
       chains,

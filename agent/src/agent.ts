@@ -70,6 +70,7 @@ export async function startAgent(settings: Settings, parts: AgentParts): Promise
       return openReader(stream, entries, { iss, agent, parts });
     }),
   );
+  await agent.rotation?.resume();
   const absent = readers.filter((reader) => reader.absentSince !== undefined);
   if (absent.length > 0) parts.storage.transaction(() => noteAbsence(absent, parts.absence ?? NOT_RUNNING));
   for (const [sub, entries] of left) await sealLeft(iss, sub, entries, agent);
@@ -92,7 +93,7 @@ export async function startAgent(settings: Settings, parts: AgentParts): Promise
  * outbox gets a moment to be heard.
  */
 function stagesOf(agent: Core, readers: readonly Reader[]): readonly Stage[] {
-  const { system, housekeeping, delivery, chains, failed } = agent;
+  const { system, housekeeping, rotation, delivery, chains, failed } = agent;
   const drained = Promise.withResolvers<void>();
   const reading = readers.map(({ source, sampler, stream }) => {
     const done = Promise.withResolvers<void>();
@@ -113,6 +114,7 @@ function stagesOf(agent: Core, readers: readonly Reader[]): readonly Stage[] {
     ...reading.map(({ stage }) => stage),
     (signal) => system.run(signal),
     (signal) => housekeeping.run(signal),
+    ...(rotation === undefined ? [] : [(signal: AbortSignal) => rotation.run(signal)]),
     (signal) => delivery.run(signal, drained.promise),
     closing,
     (signal) => Promise.race([failed, aborted(signal)]),

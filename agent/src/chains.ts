@@ -46,6 +46,8 @@ export type ChainView = {
   before(sub: string): Before;
   /** Heads of the streams other than `sys`: those that moved since they were last told, or all. */
   heads(all: boolean): readonly Head[];
+  /** The newest statement of each stream's newest chain, `sys` included, and of chains that ended just now. */
+  ends(): readonly Head[];
 };
 
 const CHAIN_ID_BYTES = 8;
@@ -103,6 +105,10 @@ export class Chains implements ChainView {
 
   heads(all: boolean): readonly Head[] {
     return headsOf(this.#bySub.values(), all);
+  }
+
+  ends(): readonly Head[] {
+    return endsOf(this.#bySub.values());
   }
 
   stage(): StagedChains {
@@ -167,6 +173,10 @@ export class StagedChains implements ChainView {
     return headsOf(new Map([...this.#base, ...this.#touched]).values(), all);
   }
 
+  ends(): readonly Head[] {
+    return endsOf([...this.#replaced, ...new Map([...this.#base, ...this.#touched]).values()]);
+  }
+
   /** Begins a new chain, which the next statement of the stream opens. */
   open(sub: string, declared: Declared): void {
     const old = this.#touched.get(sub);
@@ -206,6 +216,12 @@ const beforeOf = (chain: Chain | undefined, lost: string | undefined): Before =>
   if (chain !== undefined) return { ch: chain.ch, seq: chain.seq, hash: chain.hash };
   return lost === undefined ? "none" : { lost };
 };
+
+const endsOf = (chains: Iterable<Chain>): readonly Head[] =>
+  Iterator.from(chains)
+    .filter(({ seq }) => seq >= 0)
+    .map(({ sub, ch, seq, hash }) => ({ sub, ch, seq, hash }))
+    .toArray();
 
 const headsOf = (chains: Iterable<Chain>, all: boolean): readonly Head[] =>
   Iterator.from(chains)

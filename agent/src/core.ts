@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Hash, SignatureProvider, Signer } from "@tallystick/evidence";
+import type { Hash, SignatureProvider } from "@tallystick/evidence";
 import type { Timer } from "@tallystick/evidence/node";
 import { Answers } from "./answers.ts";
 import { Chains } from "./chains.ts";
@@ -16,7 +16,10 @@ import { LineState } from "./line-state.ts";
 import type { Log } from "./log.ts";
 import { Meta } from "./meta.ts";
 import { Outbox } from "./outbox.ts";
+import { Rotation, type RotationKeys } from "./rotation.ts";
 import { Sealer } from "./seal.ts";
+import type { Self } from "./self.ts";
+import type { SigningKeys } from "./signing-key.ts";
 import { Standing } from "./standing.ts";
 import type { Storage } from "./storage.ts";
 import type { TimeSource } from "./system-time.ts";
@@ -28,7 +31,11 @@ import type { Connect } from "./uplink.ts";
 
 export type CoreParts = {
   readonly storage: Storage;
-  readonly signer: Signer;
+  readonly signing: SigningKeys;
+  /** Where a next key may be; without it none is looked for. */
+  readonly keys?: RotationKeys;
+  /** What the program can say of itself; without it no boot evidence is said. */
+  readonly self?: Self;
   /** Logs whose receipts are believed. */
   readonly logs: readonly PinnedLog[];
   readonly provider: SignatureProvider;
@@ -63,6 +70,7 @@ export type Core = {
   readonly sealer: Sealer;
   readonly system: System;
   readonly housekeeping: Housekeeping;
+  readonly rotation: Rotation | undefined;
   readonly delivery: Delivery;
   /** Told of a fault that nobody waits for. */
   readonly fail: (error: unknown) => void;
@@ -71,7 +79,7 @@ export type Core = {
 };
 
 export function core(settings: Settings, parts: CoreParts): Core {
-  const { storage, timer, log, provider, hash, logs } = parts;
+  const { storage, timer, log, provider, hash, logs, signing } = parts;
   const { iss, heartbeatS, metered } = settings;
   const { promise: failed, reject: fail } = Promise.withResolvers<never>();
   failed.catch(() => {}); // a stage watches it; until then it must not end the process by itself
@@ -86,7 +94,7 @@ export function core(settings: Settings, parts: CoreParts): Core {
   const journal = new Journal(storage, { clock: time, timer, fail, standing });
   const sealer = new Sealer({
     iss,
-    signer: parts.signer,
+    signing,
     hash,
     storage,
     chains,
@@ -97,7 +105,14 @@ export function core(settings: Settings, parts: CoreParts): Core {
   const streams = settings.streams.map(({ name }) => name);
   const { randomBytes } = parts;
   const { uptimeMs } = parts.clock.source;
-  const told = { version: parts.version, heartbeatS, metered, configHash: settings.hash, streams };
+  const told = {
+    version: parts.version,
+    self: parts.self,
+    heartbeatS,
+    metered,
+    configHash: settings.hash,
+    streams,
+  };
   const system = new System({
     ...told,
     storage,
@@ -105,12 +120,16 @@ export function core(settings: Settings, parts: CoreParts): Core {
     meta,
     outbox,
     sealer,
+    signing,
     time,
     timer,
     log,
     randomBytes,
     uptimeMs,
   });
+  const { keys } = parts;
+  const rotation =
+    keys && new Rotation({ storage, meta, outbox, sealer, signing, system, keys, time, timer, log });
   const keepDays = settings.outbox.keepReceipted.days;
   const line = new LineState(meta, time);
   const written = parts.written ?? ((): undefined => undefined);
@@ -134,5 +153,5 @@ export function core(settings: Settings, parts: CoreParts): Core {
     random: parts.random,
   });
   const stores = { chains, outbox, counters, line, journal, standing };
-  return { time, ...stores, sealer, system, housekeeping, delivery, fail, failed };
+  return { time, ...stores, sealer, system, rotation, housekeeping, delivery, fail, failed };
 }

@@ -9,6 +9,7 @@ import { publicKeyPem, systemTimer, UsageError, type Arguments } from "@tallysti
 import { FileKeys } from "./keys/file-keys.ts";
 import { openKeyStore, type KeyStore } from "./keys/store.ts";
 import type { KeyType } from "./keys/token.ts";
+import { recordedKid } from "./signing-key.ts";
 
 /** Makes a key where there is none, and prints its public half. */
 export async function makeKey(given: Arguments): Promise<void> {
@@ -16,30 +17,38 @@ export async function makeKey(given: Arguments): Promise<void> {
   await withStore(given, async (store) => print(store, await store.make(type), given));
 }
 
-/** Prints the public half of the key that is there. */
+/** Prints the public half of the key that signs. */
 export async function printKey(given: Arguments): Promise<void> {
-  await withStore(given, async (store) => print(store, await store.print(), given));
+  await withStore(given, async (store, signing) => print(store, await store.print(signing), given));
+}
+
+/** Makes the next key, which the agent finds beside the one that signs. */
+export async function rotateKey(given: Arguments): Promise<void> {
+  const type = keyType(given.values["type"]);
+  await withStore(given, async (store) => {
+    print(store, await store.makeNext(type), given);
+    process.stderr.write(
+      "An agent that runs takes this key up within seconds, a stopped one at its next start; the log takes it in at once, or when an operator runs tally-anchor rotate. See: tally-agent status\n",
+    );
+  });
 }
 
 /** The file that `--key` names, else what the configuration says; the configuration is read only then, as a new device has none yet. */
 async function withStore(
   { values, positionals }: Arguments,
-  use: (store: KeyStore) => Promise<void>,
+  use: (store: KeyStore, signing: Uint8Array | undefined) => Promise<void>,
 ): Promise<void> {
-  if (positionals.length > 0) throw new UsageError(`${positionals[0]}: use key make or key print`);
-  const store = await storeOf(values);
+  if (positionals.length > 0)
+    throw new UsageError(`${positionals[0]}: use key make, key print or key rotate`);
+  if (typeof values["key"] === "string") return use(new FileKeys(values["key"]), undefined);
+  const { configPath, readSettings } = await import("./config.ts");
+  const settings = readSettings(configPath(values["config"], process.env), process.env);
+  const store = await openKeyStore(settings, { timer: systemTimer });
   try {
-    await use(store);
+    await use(store, recordedKid(settings.data, store.place));
   } finally {
     await store.close();
   }
-}
-
-async function storeOf(values: Arguments["values"]): Promise<KeyStore> {
-  if (typeof values["key"] === "string") return new FileKeys(values["key"]);
-  const { configPath, readSettings } = await import("./config.ts");
-  const settings = readSettings(configPath(values["config"], process.env), process.env);
-  return openKeyStore(settings, { timer: systemTimer });
 }
 
 function keyType(given: unknown): KeyType | undefined {

@@ -39,6 +39,14 @@ and never leaves it: p256, unless --type says otherwise. In a file it is ed25519
     options: KEY,
     run: async (given) => (await import("./key.ts")).printKey(given),
   },
+  "key rotate": {
+    summary: "make the device's next key; the agent hands over to it",
+    usage: "[--config FILE] [--type p256|ed25519] [--json]",
+    details: `The old key's last word names the new one and where each stream stands; from there on the new one signs. The old key is destroyed (in a token:
+left, and told of) when the log took a statement of the new one in. tally-agent status shows a rotation under way.\n${WHERE}`,
+    options: { ...KEY, type: { type: "string" } },
+    run: async (given) => (await import("./key.ts")).rotateKey(given),
+  },
   status: {
     summary: "show streams, outbox, receipts, rejections and alarms, also while the agent runs",
     usage: "[--config FILE] [--json]",

@@ -47,8 +47,10 @@ const DROPPABLE = "SELECT id, chain, seq, size, sealed, tq FROM outbox WHERE sta
 const ENDED = "chain NOT IN (SELECT max(id) FROM chain GROUP BY sub)";
 /** True of the last statement of such a chain: the opening of the next one names it, and the log refuses an opening whose head it never had. */
 const NAMED_HEAD = `(${ENDED} AND seq = (SELECT seq FROM chain WHERE id = outbox.chain))`;
+/** True of a statement that hands over to another key: without it the log would take nothing from this device any more. */
+const HANDS_OVER = "id IN (SELECT value FROM meta WHERE name = 'rotation-item')";
 /** True of what may go before anything else. The first statement of a chain tells what the others are: it stays. */
-const ORDINARY = `seq > 0 AND NOT ${NAMED_HEAD}`;
+const ORDINARY = `seq > 0 AND NOT ${NAMED_HEAD} AND NOT ${HANDS_OVER}`;
 
 export const prepareOutbox = (storage: Storage): OutboxQueries => ({
   next: storage.query(
@@ -69,8 +71,10 @@ export const prepareOutbox = (storage: Storage): OutboxQueries => ({
   droppable: storage.query(
     `${DROPPABLE} AND state = 0 AND ${ORDINARY} UNION ALL ${DROPPABLE} AND state = 2 AND ${ORDINARY} ORDER BY id`,
   ),
-  openings: storage.query(`${DROPPABLE} AND seq = 0 AND ${ENDED} AND NOT ${NAMED_HEAD} ORDER BY id`),
-  heads: storage.query(`${DROPPABLE} AND ${NAMED_HEAD} ORDER BY id`),
+  openings: storage.query(
+    `${DROPPABLE} AND seq = 0 AND ${ENDED} AND NOT ${NAMED_HEAD} AND NOT ${HANDS_OVER} ORDER BY id`,
+  ),
+  heads: storage.query(`${DROPPABLE} AND ${NAMED_HEAD} AND NOT ${HANDS_OVER} ORDER BY id`),
   tells: storage.query<LetGo>("SELECT chain, first, last, count, since, tq FROM told WHERE id = ?"),
   insert: storage.prepare(
     "INSERT INTO outbox (id, chain, seq, hash, size, sealed, tq) VALUES (?, ?, ?, ?, ?, ?, ?)",

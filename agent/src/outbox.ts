@@ -154,8 +154,8 @@ export class Outbox {
     for (const listener of this.#onChange) listener();
   }
 
-  /** Puts a statement in, within the transaction that moves its chain; where policy says so, lets the oldest go. */
-  insert(chain: number, { seq, hash, bytes, time }: Sealed, tells?: LetGo): void {
+  /** Puts a statement in, within the transaction that moves its chain; where policy says so, lets the oldest go. @returns its row */
+  insert(chain: number, { seq, hash, bytes, time }: Sealed, tells?: LetGo): number {
     const { insert, insertBytes, tell } = this.#statements;
     const over = this.#waiting.bytes + bytes.length - this.#settings.maxBytes;
     if (over > 0 && this.#settings.whenFull === "drop-oldest") this.#dropOldest(over);
@@ -165,6 +165,7 @@ export class Outbox {
     if (tells !== undefined)
       tell.run(id, tells.chain, tells.first, tells.last, tells.count, tells.since, tells.tq);
     this.#waiting = { count: this.#waiting.count + 1, bytes: this.#waiting.bytes + bytes.length };
+    return id;
   }
 
   /** Statements that wait and were not refused, after row `afterId`, oldest first; at least one, if there is one. */

@@ -46,6 +46,8 @@ export type Report = {
       readonly count: number;
     }[];
   };
+  /** A rotation of the key under way: from which key to which, and whether the old one's last word has its receipt. */
+  readonly rotation: { readonly from: string; readonly to: string; readonly isReceipted: boolean } | null;
   readonly lastReceipt: { readonly origin: string; readonly size: number; readonly time: string } | null;
   readonly seen: { readonly origin: string; readonly size: number; readonly root: string } | null;
   readonly rejections: readonly {
@@ -74,6 +76,7 @@ export function makeReport(storage: Storage): Report {
     noted: time === undefined ? null : iso(time),
     streams: streamsOf(storage),
     outbox: outboxOf(storage),
+    rotation: rotationOf(storage, meta),
     lastReceipt: lastReceiptOf(storage),
     seen: seenOf(meta),
     rejections: storage
@@ -166,6 +169,17 @@ function outboxOf(storage: Storage): Report["outbox"] {
       )
       .all(),
   };
+}
+
+function rotationOf(storage: Storage, meta: Meta): Report["rotation"] {
+  const [item, from, to] = [
+    meta.number("rotation-item"),
+    meta.bytes("rotation-old"),
+    meta.bytes("rotation-next"),
+  ];
+  if (item === undefined || from === undefined || to === undefined) return null;
+  const row = storage.query<{ state: number }>("SELECT state FROM outbox WHERE id = ?").get(item);
+  return { from: toHex(from), to: toHex(to), isReceipted: row === undefined || row.state === 1 };
 }
 
 function lastReceiptOf(storage: Storage): Report["lastReceipt"] {

@@ -24,8 +24,10 @@ import { configPath, readSettings, type Settings } from "./config.ts";
 import type { Log } from "./log.ts";
 import { markIn } from "./identity.ts";
 import { readMachine } from "./machine.ts";
-import { openKeyStore, type DeviceKey } from "./keys/store.ts";
+import { openKeyStore, type KeyStore } from "./keys/store.ts";
 import { DISK_FULL, fullMarkIn, isDiskFull, openWithRoom } from "./room.ts";
+import { openSigningKey, SigningKeys } from "./signing-key.ts";
+import { lookAtSelf } from "./self.ts";
 import { openSource } from "./sources/open.ts";
 import { openStorage, type Storage } from "./storage.ts";
 import { machineTime } from "./system-time.ts";
@@ -41,7 +43,7 @@ export async function runAgent({ values }: Arguments): Promise<void> {
   const log: Log = pino({ base: null }, pino.destination({ dest: 2, sync: true }));
   const keys = await openKeyStore(settings, { timer: systemTimer, log });
   try {
-    await runWith(settings, await keys.open(), log);
+    await runWith(settings, keys, log);
   } finally {
     await keys.close();
   }
@@ -57,11 +59,12 @@ export type RunOptions = {
 /** Runs the agent until it is asked to stop. @throws EvidenceError `machine-mismatch`; what ends an agent */
 export async function runWith(
   settings: Settings,
-  signer: DeviceKey,
+  keys: KeyStore,
   log: Log,
   { systemOnly = false, watching }: RunOptions = {},
 ): Promise<void> {
-  boundMachine(settings.data, readMachine());
+  const machine = readMachine();
+  const bound = boundMachine(settings.data, machine);
   const manager = ServiceManager.of(process.env, (message) => log.warn({}, message));
   await manager.ready();
   const opened = await untilSignal((signal) =>
@@ -82,12 +85,15 @@ export async function runWith(
   const fullMark = fullMarkIn(settings.data);
   const wasFull = waited || fullMark.isThere();
   try {
+    const signing = new SigningKeys(await openSigningKey(storage, keys));
     const stages = await startAgent(settings, {
       storage,
       ...(wasFull ? { absence: DISK_FULL } : {}),
       mark: markIn(settings.data),
       systemOnly,
-      signer,
+      signing,
+      keys,
+      self: lookAtSelf(bound ?? machine.hash),
       logs: settings.log
         .map(parseVkey)
         .map(({ name, publicKey }) => ({ origin: name, key: ed25519Key(publicKey) })),
@@ -100,7 +106,7 @@ export async function runWith(
       ...(settings.http === undefined || systemOnly
         ? {}
         : { watch: await (await import("./http/serve.ts")).watching(settings.http.listen, log) }),
-      connect: brokerLine(settings, () => [signer]),
+      connect: brokerLine(settings, () => signing.all),
       openSource,
       randomBytes: (length) => new Uint8Array(randomBytes(length)),
       random: Math.random,

@@ -15,12 +15,13 @@ import {
   type Content,
   type Event,
   type Hash,
-  type Signer,
   type StreamOpened,
 } from "@tallystick/evidence";
 import type { Chains, ChainView, Declared, StagedChains } from "./chains.ts";
 import type { Time } from "./clock.ts";
+import type { DeviceKey } from "./keys/store.ts";
 import type { LetGo, Outbox } from "./outbox.ts";
+import type { SigningKeys } from "./signing-key.ts";
 import type { Storage } from "./storage.ts";
 
 /** A statement to be: everything but its place in the chain. */
@@ -39,8 +40,10 @@ export type Order = {
   readonly attests?: readonly string[];
   /** Statements that were let go, of which it tells. */
   readonly tells?: LetGo;
-  /** Runs within the transaction. */
-  readonly commit?: () => void;
+  /** It is the last statement of the key that signs it: this one signs whatever comes after it. */
+  readonly handsTo?: DeviceKey;
+  /** Runs within the transaction. @param row - of the statement in the outbox */
+  readonly commit?: (row: number) => void;
 };
 
 export type Opens = { readonly opens: Declared & { readonly interval: StreamOpened["interval"] } };
@@ -69,12 +72,12 @@ type Staged = SealedStatement & {
   readonly time: Time;
   readonly ch: Uint8Array;
   readonly tells: LetGo | undefined;
-  readonly commit: (() => void) | undefined;
+  readonly commit: ((row: number) => void) | undefined;
 };
 
 export type SealerParts = {
   readonly iss: string;
-  readonly signer: Signer;
+  readonly signing: SigningKeys;
   readonly hash: Hash;
   readonly storage: Storage;
   readonly chains: Chains;
@@ -127,12 +130,16 @@ export class Sealer {
   }
 
   async #batch(calls: readonly Call[]): Promise<readonly (readonly SealedStatement[])[]> {
-    const { storage, chains, outbox, alongside } = this.#parts;
+    const { storage, chains, outbox, signing, alongside } = this.#parts;
     const staged = chains.stage();
     const results: Staged[][] = [];
+    let key = signing.current;
     for (const { make } of calls) {
       const sealed: Staged[] = [];
-      for (const order of make(staged)) sealed.push(await this.#sign(order, staged));
+      for (const order of make(staged)) {
+        sealed.push(await this.#sign(order, staged, key));
+        key = order.handsTo ?? key;
+      }
       results.push(sealed);
     }
     const statements = results.flat();
@@ -143,19 +150,20 @@ export class Sealer {
       const idOf = new Map(rows.map(({ ch, id }) => [String(ch), id]));
       outbox.told(statements.flatMap(({ tells }) => tells ?? []));
       for (const { ch, commit, tells, ...sealed } of statements) {
-        outbox.insert(idOf.get(String(ch)) ?? -1, sealed, tells);
-        commit?.();
+        const row = outbox.insert(idOf.get(String(ch)) ?? -1, sealed, tells);
+        commit?.(row);
       }
       alongside?.();
       return rows;
     });
+    signing.handTo(key);
     chains.accept(written);
     outbox.changed();
     return results;
   }
 
-  async #sign(order: Order, staged: StagedChains): Promise<Staged> {
-    const { iss, signer, hash: sha256, seen } = this.#parts;
+  async #sign(order: Order, staged: StagedChains, signer: DeviceKey): Promise<Staged> {
+    const { iss, hash: sha256, seen } = this.#parts;
     const { sub, time, level, closes, declares, attests, tells, commit } = order;
     const content = "opens" in order.content ? opened(sub, order.content, staged) : order.content;
     const chain = staged.get(sub);

@@ -34,10 +34,11 @@ const diskLine = (freeBytes: number | null): readonly string[] =>
 
 /** The report for people: what needs action comes first. */
 export function linesOf(report: Report): readonly string[] {
-  const { iss, noted, streams, outbox, lastReceipt, seen, rejections, alarms, counters } = report;
+  const { iss, noted, rotation, streams, outbox, lastReceipt, seen, rejections, alarms, counters } = report;
   return [
     ...alarms.map(({ code, at, text }) => `ALARM ${code}  ${at}  ${shown(text)}\n`),
     `device    ${iss ?? "unknown"}, time last noted ${noted ?? "never: the clock isn't known"}\n`,
+    ...rotationLine(rotation),
     `receipt   ${lastReceipt === null ? "none yet" : `${lastReceipt.time}, tree of ${lastReceipt.size} of ${shown(lastReceipt.origin)}`}\n`,
     `seen      ${seen === null ? "no tree yet" : `tree of ${seen.size}, root ${seen.root.slice(0, 16)}…`}\n`,
     `outbox    ${outbox.waiting.count} without a receipt (${outbox.waiting.bytes} bytes), ${outbox.refused} of them refused; ${outbox.receipted.count} receipted (${outbox.receipted.bytes} bytes)\n`,
@@ -57,6 +58,15 @@ export function linesOf(report: Report): readonly string[] {
         `refused   ${code}  ${sub === null ? hash : `${sub} ${seq}`}  ${count} times, last ${last}: ${shown(text)}\n`,
     ),
   ];
+}
+
+function rotationLine(rotation: Report["rotation"]): readonly string[] {
+  if (rotation === null) return [];
+  const { from, to, isReceipted } = rotation;
+  const waits = isReceipted
+    ? "until the log takes statements of the new key: an operator may have to run tally-anchor rotate"
+    : "for the receipt of the old key's last word";
+  return [`ROTATING  key ${from.slice(0, 16)}… to ${to.slice(0, 16)}…: waits ${waits}\n`];
 }
 
 function streamLines(

@@ -251,6 +251,8 @@ export function storageOn(db: DatabaseSync, name: string, lock?: DatabaseSync): 
   return storage;
 }
 
+export const hasStorage = (directory: string): boolean => existsSync(join(directory, DATABASE_FILE));
+
 /**
  * Opens the database for reading only, also while the agent runs.
  *

@@ -4,22 +4,27 @@
  *
  * @module
  */
-import { decimal, equalBytes, SYSTEM_STREAM, type Event, type Head } from "@tallystick/evidence";
+import { decimal, encodeEat, equalBytes, SYSTEM_STREAM, type Event, type Head } from "@tallystick/evidence";
 import { sleep, type Timer } from "@tallystick/evidence/node";
 import type { Chain, Chains, ChainView } from "./chains.ts";
 import { type ClockStep } from "./clock.ts";
 import { gapTime, secondsOf } from "./gaps.ts";
+import type { DeviceKey } from "./keys/store.ts";
 import type { Log } from "./log.ts";
 import type { Meta } from "./meta.ts";
 import { Refusals } from "./refusals.ts";
 import { OUTBOX_FULL, type Dropped, type Outbox } from "./outbox.ts";
 import { eventContent, type Order, type Sealer } from "./seal.ts";
+import type { Self } from "./self.ts";
+import type { SigningKeys } from "./signing-key.ts";
 import type { Storage } from "./storage.ts";
 import type { Timekeeping } from "./timekeeping.ts";
 import { Unread } from "./unread.ts";
 
 export type SystemParts = {
   readonly version: string;
+  /** What the program can say of itself; without it no boot evidence is said. */
+  readonly self: Self | undefined;
   readonly heartbeatS: number;
   readonly metered: boolean;
   /** SHA-256 of the configuration file. */
@@ -31,6 +36,7 @@ export type SystemParts = {
   readonly meta: Meta;
   readonly outbox: Outbox;
   readonly sealer: Sealer;
+  readonly signing: SigningKeys;
   readonly time: Timekeeping;
   readonly timer: Timer;
   readonly log: Log;
@@ -42,8 +48,9 @@ export type SystemParts = {
 /** All heads are told again this often, whether they moved or not. */
 const ALL_HEADS_S = { default: 3600, metered: 86_400 } as const;
 const STEP_BACK_MS = 1000;
+const BOOT_ID_BYTES = 16;
 /** Room for heads in one event, which leaves a kilobyte for the rest of it. */
-const MAX_HEADS_BYTES = 30_000;
+export const MAX_HEADS_BYTES = 30_000;
 
 export class System {
   readonly #parts: SystemParts;
@@ -51,12 +58,18 @@ export class System {
   /** What `sys` itself has to leave out where even its own part of the outbox is full. */
   readonly #unread: Unread;
   readonly #refusals: Refusals;
+  /** Random id of this start. */
+  readonly #boot: Uint8Array;
+  /** Which start it is, from 1. */
+  readonly #starts: number;
   #allDueMs = 0;
   #toldDroppedMs = -Infinity;
   #toldRefusedMs = -Infinity;
 
   constructor(parts: SystemParts) {
     this.#parts = parts;
+    this.#boot = parts.randomBytes(BOOT_ID_BYTES);
+    this.#starts = (parts.meta.number("starts") ?? 0) + 1;
     this.#unread = new Unread(parts.storage, SYSTEM_STREAM);
     this.#refusals = new Refusals(parts.storage);
     this.#allEveryMs = (parts.metered ? ALL_HEADS_S.metered : ALL_HEADS_S.default) * 1000;
@@ -69,7 +82,7 @@ export class System {
    * @param step - what the first look at the system's clock changed
    */
   async start(step: ClockStep | undefined): Promise<void> {
-    const { chains, time } = this.#parts;
+    const { chains, time, meta, signing } = this.#parts;
     const { aliveUnixMs } = time;
     // Time that passed while the machine was off is no step; time that ran backwards meanwhile is.
     const back =
@@ -79,13 +92,29 @@ export class System {
       ...(view.get(SYSTEM_STREAM) === undefined ? [this.#opening()] : []),
       ...(back ? [this.#order(stepEvent(step))] : []),
       ...this.#configuration(),
-      this.#order(this.#boot()),
+      { ...this.#order(this.#bootEvent()), commit: () => meta.set("starts", this.#starts) },
+      ...this.evidence(signing.current),
       ...gone.map((sub): Order => {
         const content = eventContent({ kind: "stream-closed", reason: "removed from the configuration" });
         return { sub, time: time.now(), content, closes: true };
       }),
     ]);
     if (chains.heads(true).length > 0) await this.tellHeads(true);
+  }
+
+  /** What the device says of itself as one that signs with this key. */
+  evidence(key: DeviceKey): readonly Order[] {
+    const { self, time, uptimeMs } = this.#parts;
+    if (self === undefined) return [];
+    const payload = encodeEat({
+      ...self,
+      kid: key.key.kid,
+      uptimeS: Math.floor(uptimeMs() / 1000),
+      bootCount: this.#starts,
+      bootSeed: this.#boot,
+      ...(key.token === undefined ? {} : { token: key.token }),
+    });
+    return [{ sub: SYSTEM_STREAM, time: time.now(), content: { type: "eat", payload } }];
   }
 
   /** Tells heads every heartbeat until `signal` is aborted. @throws EvidenceError `storage-failed`; what the signer throws */
@@ -189,13 +218,13 @@ export class System {
     });
   }
 
-  #boot(): Event {
-    const { version, time, randomBytes, uptimeMs } = this.#parts;
+  #bootEvent(): Event {
+    const { version, time, uptimeMs } = this.#parts;
     const { aliveUnixMs } = time;
     return {
       kind: "boot",
       version,
-      boot: randomBytes(16),
+      boot: this.#boot,
       uptime: secondsOf(uptimeMs()),
       ...(aliveUnixMs === undefined ? {} : { alive: Math.floor(aliveUnixMs / 1000) }),
     };
@@ -244,13 +273,14 @@ const stepEvent = ({ beforeUnixMs, afterUnixMs, uptimeMs, tq }: ClockStep): Even
 
 /** Bytes of one head besides its stream's name, at most: three heads of CBOR, chain, number, hash. */
 const HEAD_BYTES = 60;
+export const headBytes = ({ sub }: Head): number => sub.length + HEAD_BYTES;
 
 /** Cuts heads into as many events as they need. At least one, which may be empty. */
 export function split(heads: readonly Head[]): readonly (readonly Head[])[] {
   const parts: Head[][] = [[]];
   let bytes = 0;
   for (const head of heads) {
-    const size = head.sub.length + HEAD_BYTES;
+    const size = headBytes(head);
     if (bytes + size > MAX_HEADS_BYTES) {
       parts.push([]);
       bytes = 0;

@@ -1,6 +1,6 @@
 /**
  * Boot evidence: what a device says of itself at each start, as an unprotected claims set of EAT (RFC 9711 section 6) that the statement around it signs. The
- * profile is closed, and named by its `eat_profile`; docs/formats.md section 6 has it in CDDL, and what it proves.
+ * profile is closed, and named by its `eat_profile`; docs/formats.md section 5 has it in CDDL, and says what it proves.
  *
  * It proves that whoever holds the key said this. A device that was taken over says what it likes: nothing here was measured by anything beneath the agent.
  *

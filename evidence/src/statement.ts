@@ -200,7 +200,10 @@ function interpret(sign1: Sign1, hash: Hash): Statement {
   return { bytes, hash: hash(bytes), sign1: parts, ...header, ...found };
 }
 
-function checkPayload({ claims, content, kid }: Header): { readonly records: number; readonly event?: Event } {
+function checkPayload({ claims, content, kid }: Header): {
+  readonly records: number;
+  readonly event?: Event;
+} {
   switch (content.type) {
     case "senml":
       return { records: checkReadings(claims, content.payload) };

@@ -8,6 +8,7 @@ import { nodeSha256, runTogether } from "@tallystick/evidence/node";
 import { startAgent, type AgentParts } from "../../agent/src/agent.ts";
 import { parseSettings, type Settings } from "../../agent/src/config.ts";
 import type { Log } from "../../agent/src/log.ts";
+import { SigningKeys } from "../../agent/src/signing-key.ts";
 import { storageOn } from "../../agent/src/storage.ts";
 import { MachineClock } from "./clock.ts";
 import { keyPair, type KeyPair } from "./keys.ts";
@@ -167,7 +168,7 @@ export class Device {
           this.#mark = true;
         },
       },
-      signer: this.#world.signer(this.pair, life),
+      signing: new SigningKeys(this.#world.signer(this.pair, life)),
       logs: this.settings.log
         .map(parseVkey)
         .map(({ name, publicKey }) => ({ origin: name, key: ed25519Key(publicKey) })),

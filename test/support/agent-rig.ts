@@ -25,6 +25,7 @@ import { core, type Core } from "../../agent/src/core.ts";
 import { markIn } from "../../agent/src/identity.ts";
 import { makeReport, type Report } from "../../agent/src/report.ts";
 import { newSourceCounters, type Observation, type Register, type Source } from "../../agent/src/source.ts";
+import { SigningKeys } from "../../agent/src/signing-key.ts";
 import { openStorage, readStorage, type Storage } from "../../agent/src/storage.ts";
 import type { TimeSource } from "../../agent/src/system-time.ts";
 import type { Connect } from "../../agent/src/uplink.ts";
@@ -173,7 +174,7 @@ export class Rig {
     return {
       storage: this.storage,
       mark: markIn(this.folder),
-      signer: nobleSigner(new Uint8Array(32).fill(9)),
+      signing: new SigningKeys(nobleSigner(new Uint8Array(32).fill(9))),
       logs: this.settings.log
         .map(parseVkey)
         .map(({ name, publicKey }) => ({ origin: name, key: ed25519Key(publicKey) })),

@@ -17,6 +17,7 @@ import {
 } from "@tallystick/evidence/node";
 import type { Settings } from "../config.ts";
 import { openKeyStore } from "../keys/store.ts";
+import { signingKid } from "../signing-key.ts";
 import { notedLine } from "../line-state.ts";
 import { tryBroker } from "../uplink.ts";
 import type { Patient } from "./patient.ts";
@@ -42,7 +43,7 @@ async function entryFindings(
   if (typeof pid === "number") return [notedFinding(record && notedLine(record.meta))];
   const keys = await openKeyStore(settings, { timer: systemTimer });
   try {
-    const key = await keys.open();
+    const key = await keys.open(record && signingKid(record.meta, keys.place));
     await tryBroker(settings, () => [key], signal);
     return [ok("broker entry", `${settings.iss} is let in`)];
   } catch (error) {

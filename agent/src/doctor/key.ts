@@ -5,14 +5,17 @@
  */
 import { existsSync } from "node:fs";
 import { toHex } from "@tallystick/evidence";
-import { fail, loadSigner, ok, systemTimer, warn, type Finding } from "@tallystick/evidence/node";
-import { openKeyStore } from "../keys/store.ts";
+import { fail, ok, systemTimer, warn, type Finding } from "@tallystick/evidence/node";
+import { openKeyStore, type KeyStore } from "../keys/store.ts";
+import { signingKid } from "../signing-key.ts";
 import type { Patient } from "./patient.ts";
 
-export async function keyFindings({ settings }: Patient): Promise<readonly Finding[]> {
+export async function keyFindings({ settings, record }: Patient): Promise<readonly Finding[]> {
   const { key, pkcs11 } = settings;
-  if (pkcs11 !== undefined) return [await tokenFinding(settings)];
-  if (!existsSync(key))
+  const store = await openKeyStore(settings, { timer: systemTimer });
+  const kid = record === undefined ? undefined : signingKid(record.meta, store.place);
+  if (pkcs11 !== undefined) return [await tokenFinding(store, kid)];
+  if (kid === undefined && !existsSync(key))
     return [
       fail(
         "key",
@@ -20,14 +23,13 @@ export async function keyFindings({ settings }: Patient): Promise<readonly Findi
         `tally-agent enrol INVITE makes one; by hand: tally-agent key make --key ${key}`,
       ),
     ];
-  const signer = loadSigner(key); // says what is wrong with it
+  const signer = await store.open(kid); // says what is wrong with it
   return [ok("key", `in a file that only its owner reads, kid ${toHex(signer.key.kid)}`)];
 }
 
-async function tokenFinding(settings: Patient["settings"]): Promise<Finding> {
-  const store = await openKeyStore(settings, { timer: systemTimer });
+async function tokenFinding(store: KeyStore, signing: Uint8Array | undefined): Promise<Finding> {
   try {
-    const key = await store.open();
+    const key = await store.open(signing);
     const startMs = performance.now();
     await key.sign(new Uint8Array(32));
     const tookMs = Math.ceil(performance.now() - startMs);

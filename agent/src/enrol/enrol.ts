@@ -22,6 +22,7 @@ import { boundMachine, readBinding, writeBinding } from "../binding.ts";
 import { configPath, type Settings } from "../config.ts";
 import { deviceIn } from "../identity.ts";
 import { openKeyStore, type DeviceKey, type KeyStore } from "../keys/store.ts";
+import { recordedKid } from "../signing-key.ts";
 import type { Log } from "../log.ts";
 import { readMachine } from "../machine.ts";
 import { ask } from "./ask.ts";
@@ -62,7 +63,7 @@ export async function runEnrol(given: Arguments): Promise<number> {
   const onSignal = (): void => stop.abort();
   process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
   try {
-    const signer = await keyOf(keys);
+    const signer = await keyOf(keys, settings.data);
     const kid = toHex(signer.key.kid);
     say(`${settings.iss}: key ${kid}`);
     await writePending(settings.data, line.replaceAll(/\s+/g, ""));
@@ -86,7 +87,7 @@ export async function runEnrol(given: Arguments): Promise<number> {
     await writeConfig(draft);
     removePending(settings.data);
     say(`enrolled: registry item ${enrolled.item}, log index ${enrolled.index}; ${path} ${wordsOf(draft)}`);
-    const receipt = await firstReceipt(settings, signer, peopleLog(), stop.signal);
+    const receipt = await firstReceipt(settings, keys, peopleLog(), stop.signal);
     if (receipt === undefined) {
       say(`enrolled, and no receipt yet; tally-agent run goes on from here: see tally-agent doctor`);
       return EXIT.cannotTell;
@@ -158,14 +159,14 @@ async function prompt(question: string): Promise<string> {
 }
 
 /** The device's key: made now, or the one that is there. */
-async function keyOf(keys: KeyStore): Promise<DeviceKey> {
+async function keyOf(keys: KeyStore, data: string): Promise<DeviceKey> {
   try {
     await keys.make(undefined);
   } catch (error) {
     if (!isEvidenceError(error) || error.code !== "key-file-exists") throw error;
     say(`${keys.place}: the key that is there is used`);
   }
-  return keys.open();
+  return keys.open(recordedKid(data, keys.place));
 }
 
 /**

@@ -5,7 +5,7 @@
  */
 import { sleep, systemTimer, type Stage } from "@tallystick/evidence/node";
 import type { Settings } from "../config.ts";
-import type { DeviceKey } from "../keys/store.ts";
+import type { KeyStore } from "../keys/store.ts";
 import type { Log } from "../log.ts";
 import { runWith } from "../run.ts";
 import type { Storage } from "../storage.ts";
@@ -25,7 +25,7 @@ export type FirstReceipt = {
  */
 export async function firstReceipt(
   settings: Settings,
-  signer: DeviceKey,
+  keys: KeyStore,
   log: Log,
   signal: AbortSignal,
 ): Promise<FirstReceipt | undefined> {
@@ -46,6 +46,6 @@ export async function firstReceipt(
       }
     };
   };
-  await runWith(settings, signer, log, { systemOnly: true, watching });
+  await runWith(settings, keys, log, { systemOnly: true, watching });
   return found;
 }

@@ -24,21 +24,35 @@ export interface KeyStore {
    * @throws EvidenceError `key-file-unreadable`, `key-file-mode`, `hardware-key`
    */
   open(kid?: Uint8Array): Promise<DeviceKey>;
-  /** The public half of the key that the configuration names. @throws EvidenceError as {@link open}, but for the mode of a file */
-  print(): Promise<PublicKey>;
+  /** The public half of such a key. @throws EvidenceError as {@link open}, but for the mode of a file */
+  print(kid?: Uint8Array): Promise<PublicKey>;
   /** Makes the device's first key; one that is there is never overwritten. @throws EvidenceError `key-file-exists`, `key-file-unreadable`, `hardware-key` */
   make(type: KeyType | undefined): Promise<PublicKey>;
+  /**
+   * Makes the next key beside the one that signs; who runs finds it there.
+   *
+   * @throws EvidenceError `key-file-exists` where a rotation is under way already; as {@link make}
+   */
+  makeNext(type: KeyType | undefined): Promise<PublicKey>;
+  /** The next key, where one was made. @throws EvidenceError as {@link open} */
+  next(): Promise<DeviceKey | undefined>;
+  /**
+   * The next key is the device's key from here on: the old one is destroyed, where that can be done. May be called again.
+   *
+   * @returns whether it is now the key that the configuration names, and what was done, for people
+   */
+  settle(kid: Uint8Array): Promise<{ readonly isNamed: boolean; readonly text: string }>;
   /** Lets go of the token. */
   close(): Promise<void>;
 }
 
-export type KeySettings = Pick<Settings, "key" | "pkcs11" | "iss">;
+export type KeySettings = Pick<Settings, "key" | "pkcs11" | "iss" | "data">;
 
 /** The store that the configuration names; what it needs is loaded then. */
 export async function openKeyStore(
-  { key, pkcs11, iss }: KeySettings,
+  { key, pkcs11, iss, data }: KeySettings,
   { timer, log }: { readonly timer: Timer; readonly log?: Log | undefined },
 ): Promise<KeyStore> {
   if (pkcs11 === undefined) return new (await import("./file-keys.ts")).FileKeys(key);
-  return new (await import("./token-keys.ts")).TokenKeys({ ...pkcs11, name: iss }, { timer, log });
+  return new (await import("./token-keys.ts")).TokenKeys({ ...pkcs11, name: iss, data }, { timer, log });
 }

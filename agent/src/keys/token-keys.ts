@@ -4,16 +4,19 @@
  * @module
  */
 import { hash } from "node:crypto";
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 import {
   ed25519Key,
   equalBytes,
   esp256Key,
   EvidenceError,
+  fromHex,
   lowS,
   toHex,
   type PublicKey,
 } from "@tallystick/evidence";
-import { createNodeProvider } from "@tallystick/evidence/node";
+import { createNodeProvider, syncDirectory, writeDurable } from "@tallystick/evidence/node";
 import type { DeviceKey, KeyStore } from "./store.ts";
 import { TokenClient, type TokenClientParts } from "./token-client.ts";
 import type { KeyType, TokenKey, TokenPlace } from "./token.ts";
@@ -21,18 +24,22 @@ import type { KeyType, TokenKey, TokenPlace } from "./token.ts";
 /** What every token can do. */
 const DEFAULT_TYPE: KeyType = "p256";
 
-/** `name`: the label of a key that is made where the configuration gives none. */
-export type TokenSettings = TokenPlace & { readonly name: string };
+/** `name`: the label of a key that is made where the configuration gives none. `data`: the agent's folder, which says that there is a next key. */
+export type TokenSettings = TokenPlace & { readonly name: string; readonly data: string };
+
+const NEXT_FILE = "pkcs11.next";
 
 export class TokenKeys implements KeyStore {
   readonly place: string;
   readonly #settings: TokenSettings;
   readonly #client: TokenClient;
+  readonly #next: string;
   readonly #provider = createNodeProvider();
 
   constructor(settings: TokenSettings, parts: TokenClientParts) {
     this.#settings = settings;
     this.#client = new TokenClient(settings, parts);
+    this.#next = join(settings.data, NEXT_FILE);
     const { token, slot, label, id } = settings;
     const where = token === undefined ? `slot ${slot}` : `token "${token}"`;
     this.place = [
@@ -52,8 +59,8 @@ export class TokenKeys implements KeyStore {
     };
   }
 
-  async print(): Promise<PublicKey> {
-    return publicKeyOf(await this.#named());
+  async print(kid?: Uint8Array): Promise<PublicKey> {
+    return publicKeyOf(await (kid === undefined ? this.#named() : this.#ofKid(kid)));
   }
 
   async make(type: KeyType = DEFAULT_TYPE): Promise<PublicKey> {
@@ -66,16 +73,50 @@ export class TokenKeys implements KeyStore {
         `${this.place}: a key is there already (kid ${kid}); it is never overwritten`,
       );
     }
-    const made = await this.#client.make({ type, label: label ?? name, id });
-    if (!made.isSealed)
-      throw this.#error(
-        `the token made a key (id ${made.id}) that it would give out: don't use it, and take another token`,
+    return publicKeyOf(await this.#makeSealed(type, id));
+  }
+
+  async makeNext(type: KeyType | undefined): Promise<PublicKey> {
+    if (existsSync(this.#next)) {
+      throw new EvidenceError(
+        "key-file-exists",
+        `${this.#next}: a rotation is under way already: see tally-agent status; where no agent took it up yet, removing this file ends it`,
       );
-    return publicKeyOf(made);
+    }
+    const made = await this.#makeSealed(type ?? DEFAULT_TYPE, undefined);
+    const key = publicKeyOf(made);
+    await writeDurable(this.#next, `${toHex(key.kid)}\n`, { mode: 0o644 });
+    return key;
+  }
+
+  async next(): Promise<DeviceKey | undefined> {
+    if (!existsSync(this.#next)) return undefined;
+    const kid = readFileSync(this.#next, "utf8").trim();
+    if (/^[0-9a-f]{64}$/.test(kid)) return this.open(fromHex(kid));
+    throw this.#error(`${this.#next} does not name a key: remove it, and run: tally-agent key rotate`);
+  }
+
+  async settle(kid: Uint8Array): Promise<{ isNamed: false; text: string }> {
+    rmSync(this.#next, { force: true });
+    await syncDirectory(dirname(this.#next));
+    const { id } = await this.#ofKid(kid);
+    return {
+      isNamed: false,
+      text: `the key that signs has the id ${id}; set pkcs11.id to it. The old one is still in the token: destroy it with the token's own tool`,
+    };
   }
 
   close(): Promise<void> {
     return this.#client.close();
+  }
+
+  async #makeSealed(type: KeyType, id: string | undefined): Promise<TokenKey> {
+    const { label, name } = this.#settings;
+    const made = await this.#client.make({ type, label: label ?? name, id });
+    if (made.isSealed) return made;
+    throw this.#error(
+      `the token made a key (id ${made.id}) that it would give out: don't use it, and take another token`,
+    );
   }
 
   async #named(): Promise<TokenKey> {

@@ -31,7 +31,7 @@ class LiveRig extends Rig {
       ...this.parts(),
       clock: { ...this.parts().clock, monotonicMs },
       timer: systemTimer,
-      connect: brokerLine(this.settings, () => [this.parts().signer]),
+      connect: brokerLine(this.settings, () => this.parts().signing.all),
     });
     const stop = new AbortController();
     const running = Promise.all(stages.map((stage) => stage(stop.signal)));

@@ -44,7 +44,7 @@ async function withKeys<T>(place: Partial<TokenSettings>, use: (keys: TokenKeys)
 
 function keysOf(changes: Partial<TokenSettings> = {}, answerWithinMs?: number): TokenKeys {
   const keys = new TokenKeys(
-    { ...token.place, name: "city/gw-1", ...changes },
+    { ...token.place, name: "city/gw-1", data: folder, ...changes },
     { timer: systemTimer, log, ...(answerWithinMs === undefined ? {} : { answerWithinMs }) },
   );
   onTestFinished(() => keys.close());

@@ -1,6 +1,7 @@
 /** A key that takes its time, as one in hardware does: order, what a crash may take, and a clean stop stay what they are. */
 import { expect, test } from "vitest";
 import { nobleSigner, type Signer } from "@tallystick/evidence";
+import { SigningKeys } from "../../../agent/src/signing-key.ts";
 import { observation, Rig, STREAM } from "../../support/agent-rig.ts";
 
 /** A chip of the slow kind. */
@@ -21,7 +22,7 @@ async function started(takesMs?: () => number): Promise<Rig> {
   const rig = new Rig();
   rig.connectAnchor();
   let isStarted = false;
-  const starting = rig.start({ signer: slowSigner(rig, takesMs) }).finally(() => {
+  const starting = rig.start({ signing: new SigningKeys(slowSigner(rig, takesMs)) }).finally(() => {
     isStarted = true;
   });
   while (!isStarted) await rig.time.advance(100);

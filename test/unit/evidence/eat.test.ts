@@ -1,7 +1,14 @@
 /** Boot evidence: one form, both ways, and nothing that the profile doesn't have. The refusals are in the vectors. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { decodeCbor, decodeEat, encodeCbor, encodeEat, isEvidenceError, type CborMap } from "@tallystick/evidence";
+import {
+  decodeCbor,
+  decodeEat,
+  encodeCbor,
+  encodeEat,
+  isEvidenceError,
+  type CborMap,
+} from "@tallystick/evidence";
 import { BOOT_EVIDENCE } from "../../support/statements.ts";
 
 test("what is written is read again, with and without what may be absent", () => {
