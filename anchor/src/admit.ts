@@ -20,6 +20,7 @@ import {
   type UpItem,
 } from "@tallystick/evidence";
 import { nodeSha256 } from "@tallystick/evidence/node";
+import { isElsewhere } from "./machines.ts";
 import type { OwnHistory } from "./own-history.ts";
 import type { Entrant, Places } from "./place.ts";
 import type { Pool } from "./pool.ts";
@@ -250,7 +251,9 @@ const refusal = (code: "log-ended" | "log-restoring"): EvidenceError =>
   new EvidenceError(code, TEXT[code] ?? "");
 
 /** Name and key are the registry's own objects: there is one of each, however many statements wait. */
-function entrantOf({ bytes, hash, claims, event }: Statement, { iss, kid }: KeyRecord): Entrant {
+function entrantOf(statement: Statement, record: KeyRecord): Entrant {
+  const { bytes, hash, claims, event } = statement;
+  const { iss, kid } = record;
   const { sub, ch, seq, prev } = claims;
   return {
     bytes,
@@ -259,6 +262,7 @@ function entrantOf({ bytes, hash, claims, event }: Statement, { iss, kid }: KeyR
     claims: { iss, sub, seq, ...(ch !== undefined && { ch }), ...(prev !== undefined && { prev }) },
     ...(event !== undefined && (seq === 0 || TELLING.has(event.kind)) && { event }),
     ...(event?.kind === "key-rotated" && { rotates: true }),
+    ...(isElsewhere(statement, record) && { elsewhere: true }),
   };
 }
 

@@ -40,6 +40,8 @@ export type LedgerParts = {
   readonly onFilled: (filled: readonly Placed[]) => void;
   /** Called with each committed statement by which a device names its next key. */
   readonly onRotated: (statement: Entrant) => void;
+  /** Called with each committed boot evidence of another machine than the enrolled one. */
+  readonly onElsewhere?: (statement: Entrant) => void;
   readonly nowMs: () => number;
   /** Told at once of what makes the process end. */
   readonly onFault: (error: unknown) => void;
@@ -89,6 +91,7 @@ async function bringOut(work: readonly Work[], done: Sequenced, parts: LedgerPar
   answer(done, parts);
   for (const { statement } of [...done.admitted, ...done.filled])
     if (statement.rotates === true) parts.onRotated(statement);
+  for (const { statement } of done.admitted) if (statement.elsewhere === true) parts.onElsewhere?.(statement);
   await settleFiles(work, done, parts);
   for (const { charge } of work) if (charge > 0) parts.pool.leave(charge);
   parts.publisher.tidy().catch(parts.onFault); // beside the next batch

@@ -24,6 +24,8 @@ import type { Chain, ChainStore } from "./storage/chains.ts";
  */
 export type Entrant = Pick<Statement, "bytes" | "hash" | "kid" | "event"> & {
   readonly rotates?: true;
+  /** Boot evidence of another machine than the enrolled one. */
+  readonly elsewhere?: true;
   readonly claims: Pick<Claims, "iss" | "sub" | "ch" | "seq" | "prev">;
 };
 

@@ -20,6 +20,7 @@ import { Ready } from "./ready.ts";
 import { Receipts } from "./receipts.ts";
 import { Refusals } from "./refusals.ts";
 import { Restoring } from "./restoring.ts";
+import { Machines } from "./machines.ts";
 import { Rotations } from "./rotations.ts";
 import { SignatureThreads } from "./signature-threads.ts";
 import type { Silence } from "./silence/stage.ts";
@@ -192,6 +193,7 @@ function wire(
     logger,
     onFault: fail,
   });
+  const machines = new Machines({ tally, nowMs, logger });
   const admission: Admission = new Admission({
     keys,
     history,
@@ -225,6 +227,7 @@ function wire(
       onAdmitted: (admitted, timeUnixS) => silence?.admitted(admitted, timeUnixS),
       onFilled: (filled) => restoring.filled(filled),
       onRotated: (statement) => rotations.asked(statement),
+      onElsewhere: (statement) => machines.admitted(statement),
       nowMs,
       onFault: fail,
       halted: () => halt.halted,

@@ -50,7 +50,7 @@ export function textReport(file: string, judgement: Judgement, says: readonly st
   if (says.length > 0 && verdict !== "invalid") {
     const heading =
       verdict === "not-verifiable" ? "  what it claims; none of it is established" : "  what it says";
-    lines.push(heading, ...says.map((line) => `    ${line}`));
+    lines.push(heading, ...says.map((line) => `    ${printable(line)}`));
   }
   const passed = checks.filter(({ result }) => result === "passed");
   if (passed.length > 0) lines.push("  checks passed", ...passed.map(rowLine));

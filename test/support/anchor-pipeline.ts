@@ -49,6 +49,8 @@ export class AnchorPipeline {
   readonly notes: string[] = [];
   /** Statements by which devices named their next keys. */
   readonly rotated: Entrant[] = [];
+  /** Boot evidence of another machine than the enrolled one. */
+  readonly elsewhere: Entrant[] = [];
   /** Signatures that were checked. */
   checked = 0;
   /** False: the broker is away. */
@@ -136,6 +138,7 @@ export class AnchorPipeline {
         for (const iss of new Set(filled.map(({ statement }) => statement.claims.iss))) wanted.filled(iss);
       },
       onRotated: (statement) => this.rotated.push(statement),
+      onElsewhere: (statement) => this.elsewhere.push(statement),
       onFault,
       halted: () => this.faults.length > 0,
     };

@@ -7,6 +7,7 @@
 import {
   compareDecimal,
   decodeBundle,
+  decodeEat,
   decodePack,
   decimalToNumber,
   isBundle,
@@ -33,6 +34,8 @@ const LEVELS: Record<Level, string> = {
 
 /** Streams that are listed; the rest are counted. */
 const MAX_STREAMS = 50;
+/** Starts of devices that are listed. */
+const MAX_BOOTS = 5;
 
 type Range<T> = { first: T; last: T };
 type Stream = {
@@ -72,6 +75,7 @@ function ofBundle(bytes: Uint8Array): string[] {
       ({ iss, sub, ch, from, to }) => `scope: ${iss} ${sub}, chain ${toHex(ch)}, seq ${from} to ${to}`,
     ),
     ...lines(streams),
+    ...bootLines(statements.map((one) => parseTransparent(one).statement)),
   ];
 }
 
@@ -84,6 +88,7 @@ function ofTransparent(bytes: Uint8Array): string[] {
   return [
     `statement ${toHex(statement.hash)}, ${kind}, with ${counted(receipts.length, "receipt")}`,
     ...lines(streams),
+    ...bootLines([statement]),
   ];
 }
 
@@ -179,6 +184,26 @@ function streamLines(stream: Stream): string[] {
     ...(seconds === undefined ? [] : [`  measured, as the device claims: ${times(seconds)}`]),
     `  sealed, by the device's own clock: ${times(sealed)}${clock}`,
     `  committed, by the clock of the log's operator: ${times(committed)}`,
+  ];
+}
+
+/** What devices said of themselves at their starts, the last ones. */
+function bootLines(statements: readonly Statement[]): string[] {
+  const boots = statements.filter(({ content }) => content.type === "eat");
+  const earlier = boots.length - MAX_BOOTS;
+  return [
+    ...(earlier > 0 ? [`and ${counted(earlier, "earlier start")}`] : []),
+    ...boots.slice(-MAX_BOOTS).flatMap(({ claims: { iss, seq }, content }) => {
+      if (content.type !== "eat") return [];
+      const { kid, machine, bootCount, software, layers, files, token } = decodeEat(content.payload);
+      const layered = Object.values(layers).map(({ name, version }) => `${name} ${version}`.trim());
+      return [
+        `${iss} sys ${seq}: start ${bootCount}, as the device itself claims; nothing beneath it vouches for that`,
+        `  ${software.name} ${software.version}, ${counted(files.count, "file")} with the hash ${toHex(files.hash)}`,
+        `  on ${layered.length > 0 ? layered.join(", ") : "nothing that it names"}; machine ${machine === undefined ? "not named" : toHex(machine)}`,
+        `  key ${toHex(kid)}, ${token === undefined ? "in a file" : `in a token that calls itself ${token}`}`,
+      ];
+    }),
   ];
 }
 
