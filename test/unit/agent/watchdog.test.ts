@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { nobleSigner } from "@tallystick/evidence";
 import { ServiceManager } from "@tallystick/evidence/node";
 import type { AgentParts } from "../../../agent/src/agent.ts";
+import { SigningKeys } from "../../../agent/src/signing-key.ts";
 import { BUILD, FakeSystemTime, observation, Rig } from "../../support/agent-rig.ts";
 
 const BEAT_MS = 60_000;
@@ -38,7 +39,7 @@ describe("the agent lives", () => {
     let isHanging = false;
     const sign = (message: Uint8Array): Promise<Uint8Array> =>
       isHanging ? new Promise(() => {}) : signer.sign(message);
-    await watched.start({ signer: { ...signer, sign } });
+    await watched.start({ signing: new SigningKeys({ ...signer, sign }) });
     expect(await watched.beatsIn(2)).toBe(2);
     isHanging = true;
     watched.rig.source.push(observation(1));
