@@ -6,7 +6,14 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { formatVkey, openCheckpoint, parseVkey, toHex } from "@tallystick/evidence";
+import {
+  formatVkey,
+  openCheckpoint,
+  parseVkey,
+  toHex,
+  type KeyRecord,
+  type KeyState,
+} from "@tallystick/evidence";
 import { createNodeProvider, EXIT, loadSigner, UsageError, type Command } from "@tallystick/evidence/node";
 import { placesOf } from "../config.ts";
 import type { PublishedRegistry } from "../published-registry.ts";
@@ -16,10 +23,11 @@ import { keyNamed, keyOfDevice } from "./which-key.ts";
 
 export const revoke: Command = {
   summary: "Revoke a key: of a device, or by its name",
-  usage: `--device ORG/DEVICE | --kid KID [--from INDEX] [--operator KEYFILE] [--registry DIR] [-o FILE] [--wait] [--json] ${CONFIG_USAGE}`,
+  usage: `--device ORG/DEVICE | --kid KID [--from INDEX] [--last] [--operator KEYFILE] [--registry DIR] [-o FILE] [--wait] [--json] ${CONFIG_USAGE}`,
   details: `  --device NAME   the key that this device signs with now
   --kid KID       any key, by the first 8 digits of its kid or more (tally-anchor registry lists them)
   --from INDEX    log index since which the key is suspect (default: as many entries as are published now)
+  --last          also the last operator of an org
   --operator FILE the operator's key (default: the configuration's)
 ${SUBMIT_DETAILS}
 ${CONFIG_DETAILS}
@@ -30,6 +38,7 @@ restriction declared-suspect-later in every verdict; those before INDEX stay as 
     device: { type: "string" },
     kid: { type: "string" },
     from: { type: "string" },
+    last: { type: "boolean" },
     ...SUBMIT_OPTIONS,
   },
   async run(given) {
@@ -43,7 +52,9 @@ restriction declared-suspect-later in every verdict; those before INDEX stay as 
     let [does, told] = ["", ""];
     const make = (registry: PublishedRegistry) => {
       const state = registry.keyState();
-      const { kid, iss } = device === undefined ? keyNamed(state, digits ?? "") : keyOfDevice(state, device);
+      const record = device === undefined ? keyNamed(state, digits ?? "") : keyOfDevice(state, device);
+      const { kid, iss } = record;
+      if (values["last"] !== true) mustLeaveOne(state, record);
       const since = from ?? publishedSize(folder, registry);
       does = `revokes ${iss}, key ${toHex(kid).slice(0, 16)}, suspect from log index ${since}`;
       told = `statements of this key are refused from the item on; those from log index ${since} up to it become suspect\n`;
@@ -54,6 +65,14 @@ restriction declared-suspect-later in every verdict; those before INDEX stay as 
     return EXIT.good;
   },
 };
+
+/** @throws UsageError for the last operator of an org: it can't bring the next one, and if it acts for `*`, nobody can */
+function mustLeaveOne(state: KeyState, { role, revoked, streams }: KeyRecord): void {
+  const [org = ""] = role === "operator" && revoked === null ? streams : [];
+  if (org === "" || state.operatorRule(org).operators.length > 1) return;
+  const then = org === "*" ? "nobody could add another one" : "only an operator for * could add another one";
+  throw new UsageError(`the last operator for ${org}: ${then}; give --last if that is meant`);
+}
 
 function indexOf(given: string | undefined): number | undefined {
   if (given === undefined) return undefined;

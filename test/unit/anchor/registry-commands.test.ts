@@ -159,6 +159,11 @@ describe("revoke, re-enrol, rotate", () => {
       1,
       expect.stringContaining("[member-range]"),
     ]);
+    const operator = toHex(log.operator.key.kid);
+    expect(await refused("revoke", "--kid", operator)).toEqual([
+      2,
+      expect.stringContaining("the last operator for *: nobody could add another one"),
+    ]);
     await taken("revoke", "--kid", kid.slice(0, 12), "--from", "1");
     expect((await listed("--device", ISS)).keys).toMatchObject([
       { state: "revoked", suspect: 1, revoked: 2 },
