@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 
 export type Compression = "xz" | "none";
@@ -27,10 +27,14 @@ export function writeTar(folder: string, file: string, unixS: number, compressio
       `--directory=${folder}`,
       ".",
     ];
-    execFileSync("tar", tar, {
+    const { error, status } = spawnSync("tar", tar, {
       stdio: ["ignore", out, "inherit"],
       env: { PATH: process.env["PATH"], LC_ALL: "C" },
     });
+    if (error !== undefined || status !== 0)
+      throw new Error(
+        `${file}: tar failed${error === undefined ? "" : `: ${error.message}`}; it takes GNU tar and xz`,
+      );
   } finally {
     closeSync(out);
   }

@@ -79,6 +79,21 @@ function lastCommit(): string {
   }
 }
 
+async function makeAll({ product, architectures, out, compression }: Asked): Promise<void> {
+  const unixS = timeOfSources();
+  const version = versionOfAll();
+  for (const architecture of architectures) {
+    const made = await pack({ product, architecture, version }, { out, compression, unixS });
+    for (const file of [made.tarball, made.deb]) {
+      const bytes = readFileSync(file);
+      const megabytes = (bytes.length / 1e6).toFixed(1);
+      console.log(
+        `${hash("sha256", bytes)}  ${relative(process.cwd(), join(out, basename(file)))}  ${megabytes} MB`,
+      );
+    }
+  }
+}
+
 let asked: Asked;
 try {
   asked = read(process.argv.slice(2));
@@ -86,16 +101,9 @@ try {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
   process.exit(2);
 }
-const { product, architectures, out, compression } = asked;
-const unixS = timeOfSources();
-const version = versionOfAll();
-for (const architecture of architectures) {
-  const made = await pack({ product, architecture, version }, { out, compression, unixS });
-  for (const file of [made.tarball, made.deb]) {
-    const bytes = readFileSync(file);
-    const megabytes = (bytes.length / 1e6).toFixed(1);
-    console.log(
-      `${hash("sha256", bytes)}  ${relative(process.cwd(), join(out, basename(file)))}  ${megabytes} MB`,
-    );
-  }
+try {
+  await makeAll(asked);
+} catch (error) {
+  process.stderr.write(`pack: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
 }

@@ -4,8 +4,7 @@
  * @module
  */
 import { hash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { member, SUFFIX, writeDeb, writeTar, type Compression } from "./archive.ts";
 import { DEBIAN, debianVersion, PRODUCTS } from "./products.ts";
@@ -21,27 +20,32 @@ export type PackOptions = {
 
 export type Packed = { readonly tarball: string; readonly deb: string };
 
-/** Makes both files of a package, in place of what has their names. */
+/** Makes both files of a package, in place of what has their names; they get them when both are whole. */
 export async function pack(target: Target, { out, compression, unixS }: PackOptions): Promise<Packed> {
   const { product, architecture, version } = target;
-  const name = `${PRODUCTS[product].program}_${debianVersion(version)}`;
-  const work = mkdtempSync(join(tmpdir(), "tallystick-pack-"));
+  const name = join(out, `${PRODUCTS[product].program}_${debianVersion(version)}`);
+  const suffix = SUFFIX[compression];
+  const tarball = `${name}_linux-${architecture}${suffix}`;
+  const deb = `${name}_${DEBIAN[architecture]}.deb`;
+  mkdirSync(out, { recursive: true });
+  const work = mkdtempSync(join(out, ".packing-"));
   try {
-    const [root, control] = [join(work, "root"), join(work, "control")];
-    await stageFiles(target, root);
-    const files = filesIn(root);
-    const sums = files.map((file) => `${hash("md5", readFileSync(join(root, file)))}  ${file}\n`).join("");
-    const bytes = files.reduce((total, file) => total + statSync(join(root, file)).size, 0);
-    stageControl(target, control, sums, bytes);
+    const inWork = (file: string): string => join(work, file);
+    await stageFiles(target, inWork("root"));
+    const files = filesIn(inWork("root")).map((file) => ({ file, path: join(inWork("root"), file) }));
+    const sums = files.map(({ file, path }) => `${hash("md5", readFileSync(path))}  ${file}\n`).join("");
+    const bytes = files.reduce((total, { path }) => total + statSync(path).size, 0);
+    stageControl(target, inWork("control"), sums, bytes);
 
-    mkdirSync(out, { recursive: true });
-    const tarball = join(out, `${name}_linux-${architecture}${SUFFIX[compression]}`);
-    const controlTar = join(work, "control.tar");
-    const deb = join(out, `${name}_${DEBIAN[architecture]}.deb`);
-    writeTar(root, tarball, unixS, compression);
-    writeTar(control, controlTar, unixS, compression);
-    const suffix = SUFFIX[compression];
-    writeDeb(deb, member(`control${suffix}`, controlTar), member(`data${suffix}`, tarball), unixS);
+    writeTar(inWork("root"), inWork("data.tar"), unixS, compression);
+    writeTar(inWork("control"), inWork("control.tar"), unixS, compression);
+    const [control, data] = [
+      member(`control${suffix}`, inWork("control.tar")),
+      member(`data${suffix}`, inWork("data.tar")),
+    ];
+    writeDeb(inWork("deb"), control, data, unixS);
+    renameSync(inWork("data.tar"), tarball);
+    renameSync(inWork("deb"), deb);
     return { tarball, deb };
   } finally {
     rmSync(work, { recursive: true, force: true });
