@@ -7,6 +7,7 @@
 import type { EvidenceCode } from "@tallystick/evidence";
 import { explain } from "./explain.ts";
 import type { CheckRow, Judgement } from "./judgement.ts";
+import type { ChainTimes } from "./verify/times.ts";
 
 const HEADLINE: Record<Judgement["verdict"], string> = {
   verified: "verified",
@@ -23,9 +24,25 @@ const NEVER_SHOWN =
 /** Text from files and networks on its way to a terminal: no control characters. */
 const printable = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, "\ufffd");
 
-/** One JSON object on a line: file, verdict, code, restrictions, checks. */
-export const jsonLine = (file: string, { verdict, code, restrictions, checks }: Judgement): string =>
-  `${JSON.stringify({ file, verdict, ...(code === undefined ? {} : { code }), restrictions, checks })}\n`;
+/** One JSON object on a line: file, verdict, code, restrictions, checks; of a bundle that is good also when its statements were signed, RFC 3339. */
+export function jsonLine(file: string, judgement: Judgement, times: readonly ChainTimes[] = []): string {
+  const { verdict, code, restrictions, checks } = judgement;
+  const known = code === undefined ? {} : { code };
+  const bounds = times.length === 0 ? {} : { times: times.map(timesJson) };
+  return `${JSON.stringify({ file, verdict, ...known, restrictions, checks, ...bounds })}\n`;
+}
+
+const timesJson = ({ notBefore, notAfter, ...chain }: ChainTimes): object => ({
+  ...chain,
+  notBefore: notBefore === null ? null : iso(notBefore),
+  notAfter: iso(notAfter),
+});
+
+/** RFC 3339, UTC; null where no calendar reaches. */
+const iso = (unixS: number): string | null => {
+  const date = new Date(unixS * 1000);
+  return Number.isNaN(date.getTime()) ? null : date.toISOString();
+};
 
 /**
  * The judgement for people.

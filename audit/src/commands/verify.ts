@@ -26,6 +26,7 @@ import { jsonLine, textReport } from "../report.ts";
 import { hint } from "../verify/hint.ts";
 import { loadRegistry } from "../verify/registry-copy.ts";
 import { summarize } from "../verify/summary.ts";
+import { chainTimes, type ChainTimes } from "../verify/times.ts";
 import { readPolicy } from "./policy.ts";
 
 export const verifyFiles: Command = {
@@ -55,9 +56,9 @@ export const verifyFiles: Command = {
       typeof place === "string" ? (copy ??= copyOf(place)) : undefined;
     const codes: (0 | 1 | 3)[] = [];
     for (const file of files) {
-      const { judgement, says } = await judge(file, policy, registry);
+      const { judgement, says, times } = await judge(file, policy, registry);
       process.stdout.write(
-        values["json"] === true ? jsonLine(file, judgement) : textReport(file, judgement, says),
+        values["json"] === true ? jsonLine(file, judgement, times) : textReport(file, judgement, says),
       );
       codes.push(exitCode(judgement, values["strict"] === true));
     }
@@ -69,7 +70,7 @@ async function judge(
   file: string,
   policy: TrustPolicy,
   registryOf: () => Promise<RegistryCopy> | undefined,
-): Promise<{ judgement: Judgement; says: readonly string[] }> {
+): Promise<{ judgement: Judgement; says: readonly string[]; times: readonly ChainTimes[] }> {
   let bytes: Uint8Array;
   try {
     bytes = await readEvidence(file);
@@ -77,12 +78,13 @@ async function judge(
     if (!isEvidenceError(error)) throw error;
     const { code, message } = error;
     const checks = [{ name: "file", result: "failed", code, reason: message } as const];
-    return { judgement: { verdict: "invalid", code, restrictions: [], checks }, says: [] };
+    return { judgement: { verdict: "invalid", code, restrictions: [], checks }, says: [], times: [] };
   }
   const registry = isBundle(bytes) ? undefined : await registryOf();
   const options = { policy, provider: PROVIDER, hash: nodeSha256 };
   const judgement = hinted(verify(bytes, registry === undefined ? options : { ...options, registry }), bytes);
-  return { judgement, says: judgement.verdict === "invalid" ? [] : summarize(bytes) };
+  const times = isBundle(bytes) ? chainTimes(bytes, judgement) : [];
+  return { judgement, says: judgement.verdict === "invalid" ? [] : summarize(bytes, times), times };
 }
 
 /** Adds to a fault of form what the file seems to be. */

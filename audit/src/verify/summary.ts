@@ -24,6 +24,7 @@ import {
   type Statement,
 } from "@tallystick/evidence";
 import { counted } from "../judgement.ts";
+import type { ChainTimes } from "./times.ts";
 
 /** What each claim level says about where readings come from (docs/formats.md, `lvl`). */
 const LEVELS: Record<Level, string> = {
@@ -51,17 +52,21 @@ type Stream = {
   unsynchronised: number;
 };
 
-/** Lines about bytes that were judged; none where they don't parse. */
-export function summarize(bytes: Uint8Array): string[] {
+/**
+ * Lines about bytes that were judged; none where they don't parse.
+ *
+ * @param times - when they were signed, as far as the log shows it
+ */
+export function summarize(bytes: Uint8Array, times: readonly ChainTimes[] = []): string[] {
   try {
-    return isBundle(bytes) ? ofBundle(bytes) : ofTransparent(bytes);
+    return isBundle(bytes) ? ofBundle(bytes, times) : ofTransparent(bytes);
   } catch (error) {
     if (isEvidenceError(error)) return [];
     throw error;
   }
 }
 
-function ofBundle(bytes: Uint8Array): string[] {
+function ofBundle(bytes: Uint8Array, times: readonly ChainTimes[]): string[] {
   const { logs, statements, scope } = decodeBundle(bytes);
   const streams = new Map<string, Stream>();
   for (const one of statements) add(streams, parseTransparent(one));
@@ -74,7 +79,7 @@ function ofBundle(bytes: Uint8Array): string[] {
     ...scope.map(
       ({ iss, sub, ch, from, to }) => `scope: ${iss} ${sub}, chain ${toHex(ch)}, seq ${from} to ${to}`,
     ),
-    ...lines(streams),
+    ...lines(streams, new Map(times.map((one) => [nameOf(one), one]))),
     ...bootLines(statements.map((one) => parseTransparent(one).statement)),
   ];
 }
@@ -109,7 +114,7 @@ function add(
   { statement, receipts }: { readonly statement: Statement; readonly receipts: readonly Uint8Array[] },
 ): void {
   const { iss, sub, ch, seq, iat, tq, lvl } = statement.claims;
-  const name = `${iss} ${sub}${ch === undefined ? "" : `, chain ${toHex(ch)}`}`;
+  const name = nameOf({ iss, sub, ch: ch && toHex(ch) });
   const stream = streams.get(name) ?? newStream(name);
   streams.set(name, stream);
   stream.statements++;
@@ -129,6 +134,16 @@ function add(
     level.readings++;
   }
 }
+
+const nameOf = ({
+  iss,
+  sub,
+  ch,
+}: {
+  readonly iss: string;
+  readonly sub: string;
+  readonly ch: string | undefined;
+}): string => `${iss} ${sub}${ch === undefined ? "" : `, chain ${ch}`}`;
 
 const newStream = (name: string): Stream => ({
   name,
@@ -157,9 +172,11 @@ function widened<T>(range: Range<T> | undefined, value: T, compare: (a: T, b: T)
   };
 }
 
-function lines(streams: ReadonlyMap<string, Stream>): string[] {
+function lines(streams: ReadonlyMap<string, Stream>, times = new Map<string, ChainTimes>()): string[] {
   const all = [...streams.values()];
-  const shown = all.slice(0, MAX_STREAMS).flatMap(streamLines);
+  const shown = all
+    .slice(0, MAX_STREAMS)
+    .flatMap((stream) => [...streamLines(stream), ...boundLine(times.get(stream.name))]);
   return all.length > MAX_STREAMS ? [...shown, `and ${all.length - MAX_STREAMS} more streams`] : shown;
 }
 
@@ -205,6 +222,30 @@ function bootLines(statements: readonly Statement[]): string[] {
       ];
     }),
   ];
+}
+
+function boundLine(times: ChainTimes | undefined): string[] {
+  if (times === undefined) return [];
+  const { notBefore, notAfter, widestS } = times;
+  const after = `not after ${utc(notAfter)}, by the receipts`;
+  if (notBefore === null || widestS === null)
+    return [`  signed, as the log shows: ${after}; of some nothing here shows before when`];
+  return [
+    `  signed, as the log shows: not before ${utc(notBefore)}, by the trees that the device had seen; ${after}; each one known to within ${span(widestS)}`,
+  ];
+}
+
+/** `3 min`, `90 days`. */
+function span(seconds: number): string {
+  const [unit, size] =
+    seconds < 120
+      ? ["s", 1]
+      : seconds < 7200
+        ? ["min", 60]
+        : seconds < 172_800
+          ? ["h", 3600]
+          : ["days", 86_400];
+  return `${Math.ceil(seconds / Number(size))} ${unit}`;
 }
 
 /** RFC 3339, UTC; as plain seconds where no calendar reaches. */

@@ -1,26 +1,21 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ServerType } from "@hono/node-server";
 import { encodeBundle, parsePolicy, verify, type Statement } from "@tallystick/evidence";
 import { createNodeProvider, nodeSha256, openPlace, noProgress } from "@tallystick/evidence/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Lookups } from "../../../anchor/src/lookups.ts";
-import { createMetrics } from "../../../anchor/src/metrics.ts";
-import { KeyStates } from "../../../anchor/src/registry.ts";
-import { close, createApp, listen } from "../../../anchor/src/serve.ts";
-import { createSodiumProvider } from "../../../anchor/src/sodium.ts";
 import { buildBundle } from "../../../audit/src/bundle/build.ts";
 import { auditLog } from "../../../audit/src/log/audit.ts";
 import { openLog } from "../../../audit/src/log/note.ts";
 import { loadRegistry } from "../../../audit/src/verify/registry-copy.ts";
 import { AnchorLog, type AnchorChain } from "../../support/anchor-log.ts";
 import { AnchorPipeline } from "../../support/anchor-pipeline.ts";
+import { serveLog, type ServedLog } from "../../support/served-log.ts";
 
 const ISS = "city/gw-1";
 const means = { provider: createNodeProvider(), hash: nodeSha256, progress: noProgress };
 let log: AnchorLog;
 let chain: AnchorChain;
-let server: ServerType;
+let server: ServedLog;
 let url: string;
 let older: Uint8Array;
 
@@ -37,32 +32,11 @@ beforeAll(async () => {
   older = new Uint8Array(readFileSync(join(log.publicFolder, "checkpoint")));
   await log.enrol("city/gw-2");
   await admit(await chain.next(300));
-  const { opened } = log;
-  const size = (): number => opened.publisher.size;
-  const { tally, pool } = anchor;
-  const app = createApp({
-    publicFolder: log.publicFolder,
-    lookups: new Lookups(
-      opened.store,
-      opened.log,
-      new KeyStates(opened.keys, opened.store.archive, createSodiumProvider()),
-      size,
-    ),
-    health: () => ({
-      status: "ok",
-      origin: "o",
-      size: size(),
-      lastCommitAgeS: 1,
-      broker: "connected",
-      archive: "ok",
-      missing: 0,
-    }),
-    metrics: createMetrics({ tally, pool, size, missing: () => 0, brokerConnected: () => true }),
-  });
-  ({ server, url } = await listen(app, { host: "127.0.0.1", port: 0 }));
+  server = await serveLog(log, anchor);
+  ({ url } = server);
 });
 afterAll(async () => {
-  await close(server);
+  await server.close();
   log.remove();
 });
 
