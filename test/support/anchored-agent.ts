@@ -18,7 +18,7 @@ import {
 import { createNodeProvider, nodeSha256 } from "@tallystick/evidence/node";
 import { handleBatch } from "../../anchor/src/ledger.ts";
 import { chainTimes, type ChainTimes } from "../../audit/src/verify/times.ts";
-import { ISS } from "./agent-rig.ts";
+import { ISS, NOW } from "./agent-rig.ts";
 import { AnchorLog } from "./anchor-log.ts";
 import { AnchorPipeline } from "./anchor-pipeline.ts";
 import { Outage, type OutageOptions } from "./outage.ts";
@@ -26,6 +26,9 @@ import { bundleOf, serveLog, type ServedLog } from "./served-log.ts";
 
 /** The rig's own key. */
 const DEVICE = nobleSigner(new Uint8Array(32).fill(9));
+
+/** Shorter than any wait of the agent's for an answer. */
+const MAX_STEP_MS = 60_000;
 
 export type Judged = { readonly verdict: Verdict; readonly times: readonly ChainTimes[] };
 
@@ -47,11 +50,12 @@ export class AnchoredAgent extends Outage {
     const { rig } = this;
     const advance = rig.time.advance.bind(rig.time);
     rig.time.advance = async (ms) => {
-      await advance(ms);
-      for (let last; last !== this.#underway;) {
-        last = this.#underway;
-        await last;
-        await advance(0);
+      // While it is online in small steps: else time would run on while the log is at its disk.
+      for (let leftMs = ms; leftMs >= 0;) {
+        const stepMs = this.#isOnline ? Math.min(leftMs, MAX_STEP_MS) : leftMs;
+        await advance(stepMs);
+        await this.#idle(advance);
+        leftMs -= Math.max(stepMs, 1);
       }
     };
     const { origin, signer } = log.opened.log;
@@ -78,6 +82,7 @@ export class AnchoredAgent extends Outage {
 
   static async create(options: OutageOptions): Promise<AnchoredAgent> {
     const log = await AnchorLog.create();
+    log.clock.now = Math.floor(NOW / 1000);
     const pipeline = new AnchorPipeline(log);
     const served = await serveLog(log, pipeline);
     onTestFinished(async () => {
@@ -115,6 +120,15 @@ export class AnchoredAgent extends Outage {
     const policy = parsePolicy(this.log.policy);
     const verdict = verify(bundle, { policy, provider: createNodeProvider(), hash: nodeSha256 });
     return { verdict, times: chainTimes(bundle, verdict) };
+  }
+
+  /** Whatever is at the log is answered. */
+  async #idle(advance: (ms: number) => Promise<void>): Promise<void> {
+    for (let last; last !== this.#underway;) {
+      last = this.#underway;
+      await last;
+      await advance(0);
+    }
   }
 
   async #take(payload: Uint8Array): Promise<readonly Uint8Array[]> {

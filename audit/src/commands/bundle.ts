@@ -23,6 +23,7 @@ import { exitCode, type Judgement } from "../judgement.ts";
 import { openLog } from "../log/note.ts";
 import { jsonLine, textReport } from "../report.ts";
 import { summarize } from "../verify/summary.ts";
+import { chainTimes } from "../verify/times.ts";
 import { readPolicy } from "./policy.ts";
 
 export const bundle: Command = {
@@ -90,9 +91,10 @@ const cannotTell = (error: EvidenceError): boolean =>
 
 function report(values: Arguments["values"], output: string, judgement: Judgement, bytes: Uint8Array): void {
   const refused = judgement.verdict === "invalid";
-  const says = refused ? [] : summarize(bytes);
+  const times = refused ? [] : chainTimes(bytes, judgement);
+  const says = refused ? [] : summarize(bytes, times);
   process.stdout.write(
-    values["json"] === true ? jsonLine(output, judgement) : textReport(output, judgement, says),
+    values["json"] === true ? jsonLine(output, judgement, times) : textReport(output, judgement, says),
   );
   const done = refused ? "not written: what the anchor gave is invalid" : `written, ${bytes.length} bytes`;
   process.stderr.write(`tally-audit bundle: ${output}: ${done}\n`);

@@ -245,7 +245,7 @@ function span(seconds: number): string {
         : seconds < 172_800
           ? ["h", 3600]
           : ["days", 86_400];
-  return `${Math.ceil(seconds / Number(size))} ${unit}`;
+  return `${Math.ceil(seconds / size)} ${unit}`;
 }
 
 /** RFC 3339, UTC; as plain seconds where no calendar reaches. */

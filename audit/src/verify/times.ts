@@ -43,10 +43,11 @@ type Bounded = { readonly statement: Statement; notBefore: number | null; notAft
  */
 export function chainTimes(bytes: Uint8Array, judgement: Judgement): ChainTimes[] {
   if (judgement.verdict !== "verified" && judgement.verdict !== "restricted") return [];
-  const { statements, registry } = decodeBundle(bytes);
+  const { logs, statements, registry } = decodeBundle(bytes);
   const transparents = statements.map((one) => parseTransparent(one));
   const trees = [...transparents, ...registry.map((one) => parseTransparent(one))].flatMap(originalOf);
-  const seenHolds = holds("seen", judgement);
+  // Of several logs nothing says whose tree it was.
+  const seenHolds = logs.length === 1 && holds("seen", judgement);
   const chains = new Map<string, Bounded[]>();
   for (const one of transparents) {
     const [original] = originalOf(one);
