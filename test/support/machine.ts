@@ -17,6 +17,7 @@ import {
   renameSync,
   rmdirSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -108,13 +109,18 @@ export class Machine {
   readonly root: string;
   readonly #holder: ChildProcess;
   readonly #group: string;
-  readonly #pid: number;
+  #pid = 0;
+  #said = "";
 
-  private constructor(root: string, holder: ChildProcess, group: string, pid: number) {
+  private constructor(root: string, script: string, group: string) {
     this.root = root;
-    this.#holder = holder;
     this.#group = group;
-    this.#pid = pid;
+    const namespaces = ["--mount", "--pid", "--ipc", "--uts", "--net", "--cgroup", "--fork", "--kill-child"];
+    const inGroup = `echo $$ > ${group}/cgroup.procs && exec unshare ${namespaces.join(" ")} sh ${script} ${root}`;
+    this.#holder = spawn("setpriv", ["--pdeathsig", "KILL", "sh", "-c", inGroup], {
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    this.#holder.stderr?.on("data", (chunk: Buffer) => (this.#said += chunk.toString()));
   }
 
   /**
@@ -126,34 +132,39 @@ export class Machine {
   static async start(base: string, prepare: (root: string) => Promise<void>): Promise<Machine> {
     const folder = mkdtempSync(join(tmpdir(), "tallystick-machine-"));
     const root = join(folder, "root");
-    await run("cp", ["-a", base, root]);
-    for (const unit of ["systemd-networkd", "systemd-timesyncd", "systemd-logind"]) mask(root, unit);
-    writeFileSync(join(root, "etc", "machine-id"), `${randomBytes(16).toString("hex")}\n`);
-    await prepare(root);
-    const group = controlGroup();
-    const script = join(folder, "mounts");
-    writeFileSync(script, MOUNTS);
-    const namespaces = ["--mount", "--pid", "--ipc", "--uts", "--net", "--cgroup", "--fork", "--kill-child"];
-    const inGroup = `echo $$ > ${group}/cgroup.procs && exec unshare ${namespaces.join(" ")} sh ${script} ${root}`;
-    const holder = spawn("setpriv", ["--pdeathsig", "KILL", "sh", "-c", inGroup], {
-      stdio: ["ignore", "ignore", "pipe"],
-    });
-    let said = "";
-    holder.stderr?.on("data", (chunk: Buffer) => (said += chunk.toString()));
-    for (let waitedMs = 0; waitedMs < BOOT_MS && holder.exitCode === null; waitedMs += LOOK_MS) {
-      await delay(LOOK_MS);
-      const pid = childOf(holder.pid ?? 0);
-      if (pid === undefined) continue;
-      const machine = new Machine(root, holder, group, pid);
-      const { stdout } = await machine.try("systemctl", "is-system-running");
-      if (/running|degraded/.test(stdout)) return machine;
+    let machine: Machine | undefined;
+    try {
+      await run("cp", ["-a", base, root]);
+      for (const unit of ["systemd-networkd", "systemd-timesyncd", "systemd-logind"]) mask(root, unit);
+      writeFileSync(join(root, "etc", "machine-id"), `${randomBytes(16).toString("hex")}\n`);
+      await prepare(root);
+      const script = join(folder, "mounts");
+      writeFileSync(script, MOUNTS);
+      machine = new Machine(root, script, controlGroup());
+      await machine.#boot();
+      return machine;
+    } catch (error) {
+      await (machine === undefined ? run("rm", ["-rf", folder]) : machine.end());
+      throw error;
     }
-    holder.kill("SIGKILL");
-    throw new Error(`the machine does not start: ${said}`);
+  }
+
+  async #boot(): Promise<void> {
+    for (let waitedMs = 0; waitedMs < BOOT_MS && this.#holder.exitCode === null; waitedMs += LOOK_MS) {
+      await delay(LOOK_MS);
+      const pid = childOf(this.#holder.pid ?? 0);
+      if (pid === undefined || !isRootOf(pid, this.root)) continue;
+      this.#pid = pid;
+      const { stdout } = await this.try("systemctl", "is-system-running");
+      if (/running|degraded/.test(stdout)) return;
+    }
+    throw new Error(`the machine does not start: ${this.#said}`);
   }
 
   /** Runs a command in it as root, and resolves however it ends. */
   async try(...command: readonly string[]): Promise<Output> {
+    // Never outside: what a test does here would be done to this machine.
+    if (!isRootOf(this.#pid, this.root)) throw new Error(`${this.root}: no machine runs there`);
     const into = [
       "--target",
       String(this.#pid),
@@ -229,6 +240,16 @@ function removeGroup(group: string): boolean {
     return true;
   } catch {
     return !existsSync(group);
+  }
+}
+
+/** True once a process sees that folder as its root. */
+function isRootOf(pid: number, root: string): boolean {
+  try {
+    const [its, wanted] = [statSync(`/proc/${pid}/root/`), statSync(root)];
+    return its.dev === wanted.dev && its.ino === wanted.ino;
+  } catch {
+    return false;
   }
 }
 
