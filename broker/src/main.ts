@@ -8,12 +8,16 @@ import { existsSync } from "node:fs";
 import process from "node:process";
 import { pino } from "pino";
 import {
+  ConfigError,
+  fail,
+  printFindings,
   readTls,
   runCommand,
   runStages,
   ServiceManager,
   type Arguments,
   type Command,
+  type Finding,
 } from "@tallystick/evidence/node";
 import pkg from "../package.json" with { type: "json" };
 import { defaultConfig, readConfig, type Config } from "./config.ts";
@@ -34,6 +38,21 @@ function configOf({ values }: Arguments): Config {
   const path = values["config"];
   if (typeof path === "string") return readConfig(path, process.env);
   return existsSync(DEFAULT_CONFIG) ? readConfig(DEFAULT_CONFIG, process.env) : defaultConfig(process.env);
+}
+
+async function findingsFor(given: Arguments): Promise<readonly Finding[]> {
+  const named = given.values["config"];
+  const file = typeof named === "string" ? named : existsSync(DEFAULT_CONFIG) ? DEFAULT_CONFIG : undefined;
+  try {
+    const config = configOf(given);
+    const { examine } = await import("./doctor.ts"); // a running broker needs none of it
+    return await examine(file, config);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.faults.map((fault) =>
+      fail("configuration", fault, "mend it; broker.example.yaml has every setting"),
+    );
+  }
 }
 
 const CONFIG_OPTION = { config: { type: "string", short: "c" } } as const;
@@ -116,6 +135,16 @@ With --follow: keeps a Mosquitto that runs with them as the registry says, until
       json: { type: "boolean" },
     },
     run: (given) => runAcl(configOf(given), given),
+  },
+  doctor: {
+    summary: "look at everything that the broker needs, also while it runs; nothing is changed",
+    usage: "[--config FILE] [--json]",
+    details: `Each line is OK, WARN, FAIL or ?, what was seen, and what to do. Exit code 1 if something has to be put right (FAIL), 3 if something
+that matters could not be seen (?), else 0.`,
+    options: { ...CONFIG_OPTION, json: { type: "boolean" } },
+    async run(given) {
+      return printFindings(await findingsFor(given), given.values["json"] === true);
+    },
   },
   "config check": {
     summary: "check the configuration, every fault with its line",

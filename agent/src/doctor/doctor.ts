@@ -25,6 +25,7 @@ import { machineFindings } from "./machine.ts";
 import { outboxFindings } from "./outbox.ts";
 import { closePatient, openPatient, type Patient } from "./patient.ts";
 import { runningFindings } from "./running.ts";
+import { pendingFindings } from "./pending.ts";
 import { sourceFindings } from "./sources.ts";
 
 /** Time for one check; all of them run side by side. */
@@ -63,6 +64,7 @@ const checksOf = (patient: Patient): readonly Check[] => [
   { about: "agent", look: () => runningFindings(patient) },
   { about: "clock", look: () => clockFindings(patient) },
   { about: "key", look: () => keyFindings(patient) },
+  { about: "pending", look: () => pendingFindings(patient) },
   { about: "machine", look: () => machineFindings(patient) },
   { about: "permissions", look: () => fileFindings(patient) },
   { about: "disk", look: () => diskFindings(patient) },

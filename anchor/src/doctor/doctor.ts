@@ -7,6 +7,7 @@ import { checkUp, ok, type Check, type Finding } from "@tallystick/evidence/node
 import type { Config } from "../config.ts";
 import { backupFindings } from "./backup.ts";
 import { brokerFindings } from "./broker.ts";
+import { enrolmentFindings } from "./enrolment.ts";
 import { fileFindings, logKeyFindings, operatorKeyFindings } from "./keys.ts";
 import { databaseFindings, diskFindings, publicFindings } from "./log.ts";
 import { closePatient, openPatient, type Patient } from "./patient.ts";
@@ -39,5 +40,6 @@ const checksOf = (patient: Patient): readonly Check[] => [
   { about: "backup", look: () => backupFindings(patient) },
   { about: "http", look: (signal) => httpFinding(patient, signal) },
   { about: "broker", look: (signal) => brokerFindings(patient, signal) },
+  { about: "enrolment", look: (signal) => enrolmentFindings(patient, signal) },
   { about: "silence", look: () => silenceFindings(patient) },
 ];

@@ -51,7 +51,7 @@ export function operatorKeyFindings({ places }: Patient): readonly Finding[] {
 
 export function fileFindings({ file, config, places }: Patient): readonly Finding[] {
   const { broker, alarms, data } = config;
-  const secrets = [broker.passwordFile, broker.tls.key, alarms.secretFile].filter(
+  const secrets = [broker.passwordFile, broker.tls.key, alarms.secretFile, config.public?.tls.key].filter(
     (path) => path !== undefined,
   );
   const guarded: readonly Guarded[] = [

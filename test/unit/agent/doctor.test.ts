@@ -24,6 +24,8 @@ import {
   type Finding,
 } from "@tallystick/evidence/node";
 import { examine } from "../../../agent/src/doctor/doctor.ts";
+import { writePending } from "../../../agent/src/enrol/pending.ts";
+import { Meta } from "../../../agent/src/meta.ts";
 import { sealingRate } from "../../../agent/src/rate.ts";
 import { FakeAnchor } from "../../support/fake-anchor.ts";
 import { ISS, NOW, observation, Rig, STREAM } from "../../support/agent-rig.ts";
@@ -226,4 +228,22 @@ test("the key that it names is the device's", async () => {
   const findings = await examine(installed(folder, NOWHERE), {});
   const { kid } = loadSigner(join(folder, "device.key")).key;
   expect(about(findings, "key")[0]?.text).toContain(Buffer.from(kid).toString("hex"));
+});
+
+test("an enrolment that was begun, and a rotation under way", async () => {
+  const rig = new Rig();
+  const file = installed(rig.folder, NOWHERE);
+  await writePending(rig.folder, "tally-invite:1:not-looked-at");
+  await rig.start();
+  const meta = new Meta(rig.storage);
+  rig.storage.transaction(() => {
+    meta.set("rotation-old", new Uint8Array(32).fill(1));
+    meta.set("rotation-next", new Uint8Array(32).fill(2));
+    meta.set("rotation-item", 1);
+  });
+  const findings = await examine(file, {});
+  expect(about(findings, "enrolment")).toMatchObject([{ result: "warn" }]);
+  expect(about(findings, "rotation")).toMatchObject([
+    { result: "ok", text: expect.stringContaining("from 0101010101010101… to 0202020202020202…") as string },
+  ]);
 });

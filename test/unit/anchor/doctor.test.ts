@@ -3,6 +3,7 @@ import {
   chmodSync,
   cpSync,
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -19,6 +20,7 @@ import { placesOf, type Config } from "../../../anchor/src/config.ts";
 import { examine } from "../../../anchor/src/doctor/doctor.ts";
 import { openAlarms } from "../../../anchor/src/silence/store.ts";
 import { AnchorLog } from "../../support/anchor-log.ts";
+import { selfSigned } from "../../support/tls-files.ts";
 import { freePort } from "../../support/loopback.ts";
 import { PlainBroker } from "../../support/plain-broker.ts";
 
@@ -180,4 +182,25 @@ test("who is silent, alarms that nobody takes, backups that are old or unknown",
   await noteBackup(config.data, { file: "/b", size: 3, timeUnixS: since - 10 * 86_400 });
   expect(about(await examine(undefined, config), "backup")).toMatchObject([{ result: "warn" }]);
   expect(existsSync(placesOf(config).alarms)).toBe(true);
+});
+
+test("where devices enrol: the certificate that they pin, its date, and who waits", async () => {
+  const { requests } = placesOf(config);
+  mkdirSync(requests, { recursive: true });
+  for (const name of ["a.cbor", "b.cbor", "b.approved", "c.cbor", "c.refused"])
+    writeFileSync(join(requests, name), "");
+  const tls = selfSigned(log.folder, "over", { expired: true });
+  const open = {
+    tls,
+    listen: "0.0.0.0:8443",
+    url: "https://a.example:8443",
+    maxConnections: 8,
+    maxPerAddress: 8,
+    requestMs: 1000,
+  };
+  expect(about(await examine(undefined, { ...config, public: open }), "enrolment")).toMatchObject([
+    { result: "ok", text: expect.stringContaining("sha256:") as string },
+    { result: "warn", text: expect.stringContaining("was over") as string },
+    { result: "warn", text: "1 requests wait for an operator" },
+  ]);
 });
