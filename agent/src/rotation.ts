@@ -168,7 +168,14 @@ export class Rotation {
     const { storage, meta, keys, signing, log } = this.#parts;
     const next = meta.bytes("rotation-next");
     if (next === undefined) return;
-    const { isNamed, text } = await keys.settle(next);
+    const settled = await keys.settle(next).catch((error: unknown) => {
+      if (!isEvidenceError(error)) throw error;
+      // The new key signs all the same: only the old one is still there.
+      this.#warn(error.code, `the rotation is through, but the old key is still there: ${error.message}`);
+      return undefined;
+    });
+    if (settled === undefined) return;
+    const { isNamed, text } = settled;
     storage.transaction(() => {
       for (const name of [
         "rotation-item",

@@ -17,6 +17,7 @@ export type Self = Pick<BootEvidence, "machine" | "software" | "layers" | "files
 
 /** Longest name or version that is passed on, characters. */
 const MAX_NAME = 64;
+const LEFT_OUT: ReadonlySet<string> = new Set(["node_modules", "bin"]);
 const OS_RELEASE = ["/etc/os-release", "/usr/lib/os-release"];
 
 /** @param machine - SHA-256 of the machine's id; undefined where it has none */
@@ -35,7 +36,8 @@ export function lookAtSelf(machine: Uint8Array | undefined): Self {
 }
 
 /**
- * The SHA-256 of what this prints: `find . -name node_modules -prune -o -type f -print | LC_ALL=C sort | xargs -d '\n' sha256sum`, run in `base`.
+ * The SHA-256 of what this prints: `find . \( -name node_modules -o -name bin \) -prune -o -type f -print | LC_ALL=C sort | xargs -d '\n' sha256sum`, run in `base`.
+ * What is left out: the runtime, whose hundred megabytes would take seconds at each start, and what an operator installs beside the agent.
  *
  * @param folders - below `base`; all of it where none is named
  */
@@ -55,7 +57,7 @@ export function hashFiles(base: string, folders: readonly string[] = ["."]): Boo
 function filesIn(folder: string): readonly string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
-    if (entry.isDirectory()) return entry.name === "node_modules" ? [] : filesIn(path);
+    if (entry.isDirectory()) return LEFT_OUT.has(entry.name) ? [] : filesIn(path);
     return entry.isFile() ? [path] : [];
   });
 }

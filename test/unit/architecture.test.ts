@@ -86,6 +86,13 @@ describe.for(Object.entries(MAY_IMPORT))("%s", ([name, allowed]) => {
   });
 });
 
+test("what needs a compiler is no part of an installation", () => {
+  const lock = JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8")) as {
+    packages: Record<string, unknown>;
+  };
+  expect(Object.keys(lock.packages).filter((path) => path.endsWith("/pkcs11js"))).toEqual([]);
+});
+
 test("evidence keeps cbor-x in one file", () => {
   const files = importsOf("evidence/src").filter(({ specifier }) => specifier === "cbor-x");
   expect(files.map(({ file }) => file)).toEqual(["cbor.ts"]);

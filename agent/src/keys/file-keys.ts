@@ -64,10 +64,21 @@ export class FileKeys implements KeyStore {
   }
 
   async settle(kid: Uint8Array): Promise<{ isNamed: true; text: string }> {
-    // Taking its place destroys the old key, in one step.
-    if (holds(this.#next, kid)) renameSync(this.#next, this.place);
-    else this.#fileOf(kid);
-    await syncDirectory(dirname(this.place));
+    const path = this.#fileOf(kid);
+    try {
+      // Taking its place destroys the old key, in one step.
+      if (path === this.#next) renameSync(this.#next, this.place);
+      await syncDirectory(dirname(this.place));
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      const advice = `move ${this.#next} over it by hand`;
+      throw new EvidenceError(
+        "key-file-unreadable",
+        `${this.place}: can't be replaced: ${reason}; ${advice}`,
+        {},
+        cause,
+      );
+    }
     return { isNamed: true, text: `${this.place} is the new key, the old one is gone` };
   }
 

@@ -39,6 +39,7 @@ export interface KeyStore {
   /**
    * The next key is the device's key from here on: the old one is destroyed, where that can be done. May be called again.
    *
+   * @throws EvidenceError `key-file-unreadable`, `hardware-key` where it isn't possible now
    * @returns whether it is now the key that the configuration names, and what was done, for people
    */
   settle(kid: Uint8Array): Promise<{ readonly isNamed: boolean; readonly text: string }>;

@@ -8,6 +8,7 @@ import {
   decodeCbor,
   encodeBundle,
   encodeCbor,
+  encodeEat,
   encodeSign1,
   encodeTransparent,
   parseReceipt,
@@ -21,6 +22,7 @@ import {
   type Sign1,
   type Signer,
 } from "@tallystick/evidence";
+import { BOOT_EVIDENCE } from "../statements.ts";
 import { invalid } from "./demands.ts";
 import { honest, type Attack, type Town } from "./town.ts";
 
@@ -88,6 +90,18 @@ function otherMap(bundle: Bundle, change: (map: CborMap) => CborMap): Uint8Array
   return concatBytes(bytes.subarray(0, 3), encodeCbor(change(map as CborMap)));
 }
 
+/** The bundle with boot evidence in the place of the last statement on `sys`, and these claims in it besides, or instead of, the right ones. */
+async function bootEvidence(town: Town, claims: ReadonlyMap<CborKey, CborValue>): Promise<Bundle> {
+  const bundle = honest(town);
+  const { kid } = town.gateway.signer.key;
+  const good = decodeCbor(encodeEat({ ...BOOT_EVIDENCE, kid }), { maxBytes: 4096 }) as CborMap;
+  const payload = encodeCbor(new Map([...good, ...claims]));
+  return remade(bundle, "statements", bundle.statements.length - 1, town.gateway.signer, ({ header }) => ({
+    header: changed(header, 3, "application/eat-ucs+cbor"),
+    payload,
+  }));
+}
+
 const demands = invalid("unknown-member");
 
 export const FORMS: readonly Attack[] = [
@@ -122,6 +136,24 @@ export const FORMS: readonly Attack[] = [
         return { header: sign1.header, payload: encodeCbor([changed(first, "certified", true), ...rest]) };
       }),
     demands,
+  },
+  {
+    name: "boot evidence with a claim that its profile doesn't have",
+    attacker,
+    make: (town) => bootEvidence(town, new Map([["certified", true]])),
+    demands,
+  },
+  {
+    name: "boot evidence about another key than the one that signs it",
+    attacker,
+    make: (town) => bootEvidence(town, new Map([[8, new Map([[5, town.water.key.kid]])]])),
+    demands: invalid("statement-claims"),
+  },
+  {
+    name: "boot evidence of another profile",
+    attacker,
+    make: (town) => bootEvidence(town, new Map([[265, "tag:tallystick.example,2026:boot/2"]])),
+    demands: invalid("member-range"),
   },
   {
     name: "unknown member in an event",

@@ -1,4 +1,6 @@
 /** A key in a token: made there, signs from another thread, and each fault says what to do. SoftHSM is the token. */
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +13,7 @@ import type { LogLine } from "../../support/agent-rig.ts";
 import { need } from "../../support/require.ts";
 import { SoftToken } from "../../support/soft-token.ts";
 
+const TOKEN_KEYS = new URL("../../../agent/src/keys/token-keys.ts", import.meta.url).href;
 const haveToken = need("softhsm2-util") && need("pkcs11js");
 
 let folder = "";
@@ -130,6 +133,27 @@ describe.runIf(haveToken)("a key in a token", () => {
     setTimeout(() => token.plug(), 300);
     expect(nobleProvider.verify(key.key, message, await late)).toBe(true);
     expect(lines.map(({ level }) => level)).toEqual(["warn", "info"]);
+  });
+
+  test("a module that never comes back doesn't hold the process: it ends by SIGKILL, its error told", async () => {
+    // SoftHSM reads its configuration when it is initialised, and a FIFO without a writer never gives any.
+    const conf = join(folder, "fifo");
+    execFileSync("mkfifo", [conf]);
+    const place = { ...token.place, name: "city/gw-1", data: folder, label: "p256" };
+    const program = `
+      import { TokenKeys } from ${JSON.stringify(TOKEN_KEYS)};
+      const timer = { after: (ms, run) => { const t = setTimeout(run, ms); return () => clearTimeout(t); } };
+      await new TokenKeys(${JSON.stringify(place)}, { timer, answerWithinMs: 1500 }).open().catch((error) => console.log(error.code));
+      process.exit(1);`;
+    const file = join(folder, "stuck.mjs");
+    writeFileSync(file, program);
+    const child = spawn(process.execPath, [file], {
+      env: { ...process.env, SOFTHSM2_CONF: conf },
+    });
+    let said = "";
+    child.stdout.on("data", (chunk) => (said += String(chunk)));
+    const [, signal] = (await once(child, "exit")) as [number | null, string | null];
+    expect({ said, signal }).toEqual({ said: "hardware-key\n", signal: "SIGKILL" });
   });
 
   test("whoever asks too much, or when it is over, is told", async () => {

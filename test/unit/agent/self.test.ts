@@ -10,14 +10,22 @@ import { hashFiles, lookAtSelf } from "../../../agent/src/self.ts";
 import { BOOT_EVIDENCE } from "../../support/statements.ts";
 
 /** As docs/formats.md has it. */
-const LIST = `find . -name node_modules -prune -o -type f -print | LC_ALL=C sort | xargs -d '\\n' sha256sum`;
+const LIST = `find . \\( -name node_modules -o -name bin \\) -prune -o -type f -print | LC_ALL=C sort | xargs -d '\\n' sha256sum`;
 
 test("the hash of the files is the one that find and sha256sum give", () => {
   const folder = mkdtempSync(join(tmpdir(), "tally-self-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   mkdirSync(join(folder, "chunks"));
   mkdirSync(join(folder, "node_modules"));
-  for (const name of ["tally-agent.js", "chunks/b.js", "chunks-a.js", "node_modules/x.js", "ü Z.js"])
+  mkdirSync(join(folder, "bin"));
+  for (const name of [
+    "bin/node",
+    "tally-agent.js",
+    "chunks/b.js",
+    "chunks-a.js",
+    "node_modules/x.js",
+    "ü Z.js",
+  ])
     writeFileSync(join(folder, name), name);
   const printed = execFileSync("bash", ["-c", LIST], { cwd: folder });
   expect(printed.toString().split("\n")).toHaveLength(5);
