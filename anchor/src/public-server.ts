@@ -27,6 +27,9 @@ const MAX_HEADER_BYTES = 8192;
 /** What a refused request costs of an address's budget; one that is granted, or waits, costs 1. */
 const REFUSED_COST = 10;
 const RETRY_AFTER_S = 30;
+/** Of one address in a minute: connections, each of which costs a handshake; and requests for what is public, by whoever copies the whole log. */
+const CONNECTS_PER_MINUTE = 600;
+const READS_PER_MINUTE = 60_000;
 
 type Log = {
   info(about: object, message: string): void;
@@ -72,7 +75,7 @@ export async function openPublic(config: PublicConfig, parts: PublicParts): Prom
   }) as Server;
   server.setTimeout(config.requestMs); // where nothing moves, in either direction
   server.maxConnections = config.maxConnections;
-  limitPerAddress(server, config.maxPerAddress);
+  limitPerAddress(server, config.maxPerAddress, parts.nowMs);
   const { host, port } = addressOf(config.listen);
   const at = await listening(server, { host, port }, "public.listen");
   const endWatch = reloadTls(server, config.tls, timer, (outcome) => {
@@ -91,7 +94,8 @@ const PIN_CHANGED =
   "a certificate with another key is shown: invites that were given out before name the old one";
 
 /** Connections that one address may have at a time; more are ended before they cost a handshake. */
-function limitPerAddress(server: Server, most: number): void {
+function limitPerAddress(server: Server, most: number, nowMs: () => number): void {
+  const budget = new AddressBudget(CONNECTS_PER_MINUTE, nowMs);
   const counts = new Map<string, number>();
   server.prependListener("connection", (socket: Socket) => {
     const network = networkOf(socket.remoteAddress ?? "");
@@ -102,22 +106,26 @@ function limitPerAddress(server: Server, most: number): void {
       if (left > 0) counts.set(network, left);
       else counts.delete(network);
     });
-    if (count > most) socket.destroy();
+    if (count > most || !budget.has(network)) socket.destroy();
+    else budget.charge(network, 1);
   });
 }
 
 function createPublicApp(parts: PublicParts): Hono<{ Bindings: HttpBindings }> {
   const app = new Hono<{ Bindings: HttpBindings }>();
   const budget = new AddressBudget(parts.perAddressPerMinute, parts.nowMs);
+  const reads = new AddressBudget(READS_PER_MINUTE, parts.nowMs);
+  app.use((c, next) => {
+    if (!reads.has(addressIn(c))) return Promise.resolve(tooMany(c));
+    reads.charge(addressIn(c), 1);
+    return next();
+  });
   addPublicRoutes(app, parts);
   app.post(
     "/enrol",
     (c, next) => {
       if (budget.has(addressIn(c))) return next();
-      c.header("Retry-After", String(RETRY_AFTER_S));
-      return Promise.resolve(
-        fault(c, 429, "rate-limited", "too many requests from this address: wait a little"),
-      );
+      return Promise.resolve(tooMany(c));
     },
     bodyLimit({ maxSize: MAX_CWT_BYTES, onError: (c) => tooLarge(c, budget) }),
     (c) => enrol(c, parts, budget),
@@ -130,6 +138,11 @@ function createPublicApp(parts: PublicParts): Hono<{ Bindings: HttpBindings }> {
 type Asked = Context<{ Bindings: HttpBindings }>;
 
 const addressIn = (c: Asked): string => c.env.incoming.socket.remoteAddress ?? "";
+
+function tooMany(c: Context): Response {
+  c.header("Retry-After", String(RETRY_AFTER_S));
+  return fault(c, 429, "rate-limited", "too many requests from this address: wait a little");
+}
 
 function tooLarge(c: Context, budget: AddressBudget): Response {
   budget.charge(addressIn(c as Asked), REFUSED_COST);

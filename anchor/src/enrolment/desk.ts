@@ -59,8 +59,15 @@ export type DeskParts = {
 /** Refusals that mean that somebody has what he should not have: an invite's line, or a device's key. */
 const ALARMING: readonly EvidenceCode[] = ["invite-used", "key-exists", "machine-mismatch"];
 
+/** Refusals of whoever has no invite at all: they are counted, and write no log. */
+const STRANGERS: readonly EvidenceCode[] = ["token-malformed", "token-binding", "invite-unknown"];
+/** Requests of which it is remembered that they were told of. */
+const MAX_TOLD = 1000;
+
 export class Desk {
   readonly #parts: DeskParts;
+  /** Requests that can't be approved here, and were told of. */
+  readonly #told = new Set<string>();
   /** Items are signed one after the other: each names the one before. */
   #signing: Promise<unknown> = Promise.resolve();
 
@@ -86,14 +93,11 @@ export class Desk {
       if (!isEvidenceError(error)) throw error;
       tally.count(error.code);
       const { code, message } = error;
-      const about = {
-        code,
-        address: shown.address,
-        ...(request && { device: request.iss, kid: toHex(request.key.kid) }),
-      };
+      const who = request && { device: request.iss, kid: toHex(request.key.kid) };
+      const about = { code, address: shown.address, ...who };
       if (ALARMING.includes(code))
         log.warn({ ...about, alarm: true }, `ALARM: an enrolment was refused: ${message}`);
-      else log.info(about, "an enrolment was refused");
+      else if (!STRANGERS.includes(code)) log.info(about, "an enrolment was refused");
       throw error;
     }
   }
@@ -125,7 +129,8 @@ export class Desk {
     const { keys, requests } = this.#parts;
     const record = keys.get(key.kid);
     if (record === undefined) {
-      const other = requests.otherDeviceWith({ device, key });
+      const isNew = requests.find(nameOf({ device, key })) === undefined;
+      const other = isNew ? requests.otherDeviceWith({ device, key }) : undefined;
       if (other !== undefined) throw copied(`this key has asked to be ${other}`);
       const current = keys.current(device);
       if (current !== undefined && reEnrol === undefined)
@@ -193,7 +198,10 @@ export class Desk {
     } catch (error) {
       if (!isEvidenceError(error)) throw error;
       // The key here may be of another org's operator: then somebody else has to.
-      log.warn({ code: error.code, request: name }, `not approved here: ${error.message}`);
+      if (this.#told.size > MAX_TOLD) this.#told.clear();
+      if (!this.#told.has(name))
+        log.warn({ code: error.code, request: name }, `not approved here: ${error.message}`);
+      this.#told.add(name);
     }
   }
 
