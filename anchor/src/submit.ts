@@ -4,9 +4,8 @@
  *
  * @module
  */
-import { existsSync, linkSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
 import {
   encodeItem,
@@ -18,13 +17,16 @@ import {
   type Signer,
   type Statement,
 } from "@tallystick/evidence";
-import { nodeSha256, syncDirectory, writeDurable } from "@tallystick/evidence/node";
+import { nodeSha256 } from "@tallystick/evidence/node";
 import { ITEM_ENDING, refusedName } from "./inbox.ts";
+import { makeOnce } from "./make-once.ts";
 import type { PublishedRegistry } from "./published-registry.ts";
 
 /** How often a number is tried for that others take at the same time. */
 const ATTEMPTS = 20;
 const AGAIN_MS = 100;
+/** Whoever brings an item may be another user than the anchor: nothing in it is secret. */
+const ITEM_MODE = 0o644;
 
 /** An item in the inbox. */
 export type Submitted = { readonly file: string; readonly statement: Statement };
@@ -86,17 +88,7 @@ export async function put(statement: Statement, inbox: string): Promise<Submitte
   const name = `${String(statement.claims.seq).padStart(9, "0")}${ITEM_ENDING}`;
   const file = join(inbox, name);
   if (existsSync(join(inbox, "done", name))) return undefined;
-  const beside = join(inbox, `.${process.pid}-${name}.part`);
-  await writeDurable(beside, statement.bytes);
-  try {
-    linkSync(beside, file); // fails where the name is taken
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EEXIST") return undefined;
-    throw error;
-  } finally {
-    rmSync(beside, { force: true });
-  }
-  await syncDirectory(inbox);
+  if (!(await makeOnce(file, statement.bytes, ITEM_MODE))) return undefined;
   return { file, statement };
 }
 

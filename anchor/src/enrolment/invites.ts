@@ -16,7 +16,7 @@ import {
   isOperator,
   toHex,
 } from "@tallystick/evidence";
-import { makeOnce, readIfThere } from "./claims.ts";
+import { makeOnce, readIfThere } from "../make-once.ts";
 
 const DAY_S = 86_400;
 /** How long it can still be told that an invite has expired, was used or withdrawn. */

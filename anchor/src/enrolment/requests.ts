@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { decodeUtf8, encodeUtf8, EvidenceError, fromHex, parseIss, toHex } from "@tallystick/evidence";
 import { writeDurable } from "@tallystick/evidence/node";
 import { fateOf } from "../submit.ts";
-import { makeOnce, readIfThere } from "./claims.ts";
+import { makeOnce, readIfThere } from "../make-once.ts";
 import { decodeRequest, encodeRequest, type Request } from "./request.ts";
 
 const [REQUEST, APPROVED, REFUSED] = [".cbor", ".approved", ".refused"] as const;

@@ -6,6 +6,7 @@
 import { buildCorpus, type Handed } from "../corpus.ts";
 import type { Target } from "../target.ts";
 import { bundleTargets } from "./bundles.ts";
+import { enrolmentTargets } from "./enrolment.ts";
 import { fileTargets } from "./files.ts";
 import { payloadTargets } from "./payloads.ts";
 import { receiptTargets } from "./receipts.ts";
@@ -26,5 +27,6 @@ export async function makeTargets(attacked: readonly Handed[]): Promise<readonly
     ...fileTargets(corpus),
     ...wireTargets(corpus),
     ...telegramTargets(corpus),
+    ...(await enrolmentTargets(corpus)),
   ];
 }

@@ -1,10 +1,15 @@
 /** The machine that a device was enrolled on, kept beside its database. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { expect, onTestFinished, test } from "vitest";
+import { toHex } from "@tallystick/evidence";
 import { boundMachine, readBinding, writeBinding } from "../../../agent/src/binding.ts";
-import { machineOf, type Machine } from "../../../agent/src/machine.ts";
+import { machineOf, readMachine, type Machine } from "../../../agent/src/machine.ts";
+import { FakeAnchor } from "../../support/fake-anchor.ts";
 
 const FILE = "agent.machine";
 const digest = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
@@ -60,3 +65,27 @@ test.for(["", "tallystick machine 2\n", "tallystick machine 1\ndmi 00\n", "tally
     expect(() => boundMachine(data, GATEWAY)).toThrow(expect.objectContaining({ code: "storage-failed" }));
   },
 );
+
+test("the command says by what the machine is known, whether it is the one, and binds it after a repair", async () => {
+  const data = folder();
+  const config = join(data, "agent.yaml");
+  const vkey = new FakeAnchor().vkey;
+  writeFileSync(config, `version: 1\norg: city\ndevice: gw-1\ndata: ${data}\nlog: ["${vkey}"]\n`);
+  const command = async (
+    ...args: readonly string[]
+  ): Promise<{ code: number; told: { same: boolean; bound: object | null } }> => {
+    const main = join(import.meta.dirname, "..", "..", "..", "agent", "src", "main.ts");
+    const child = spawn(process.execPath, [main, "machine", "--json", "--config", config, ...args]);
+    let out = "";
+    child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
+    const [code] = (await once(child, "close")) as [number];
+    return { code, told: JSON.parse(out) as { same: boolean; bound: object | null } };
+  };
+  expect(await command()).toMatchObject({ code: 0, told: { same: true, bound: null } });
+  await writeBinding(data, GATEWAY);
+  expect(await command()).toMatchObject({ code: 1, told: { same: false } });
+  const here = readMachine();
+  const bound = here.hash === undefined ? { hash: null } : { hash: toHex(here.hash) };
+  expect(await command("--moved")).toMatchObject({ code: 0, told: { same: true, bound } });
+  expect(await command()).toMatchObject({ code: 0, told: { same: true } });
+});

@@ -13,14 +13,15 @@ import { syncDirectory, writeDurable } from "@tallystick/evidence/node";
 const MAX_BYTES = 65_536;
 
 /**
- * Makes the file, for its owner only. Once this resolves it survives a power cut, whoever made it.
+ * Makes the file. Once this resolves it survives a power cut, whoever made it.
  *
+ * @param mode - by default for its owner only
  * @returns false where it is there already
  */
-export async function makeOnce(path: string, bytes: string | Uint8Array): Promise<boolean> {
+export async function makeOnce(path: string, bytes: string | Uint8Array, mode = 0o600): Promise<boolean> {
   const folder = dirname(path);
   const beside = join(folder, `.${basename(path)}.${randomUUID()}`);
-  await writeDurable(beside, bytes, { mode: 0o600, syncFolder: false });
+  await writeDurable(beside, bytes, { mode, syncFolder: false });
   let made = true;
   try {
     linkSync(beside, path);
