@@ -48,10 +48,21 @@ export function hashFiles(base: string, folders: readonly string[] = ["."]): Boo
     .toSorted((a, b) => Buffer.compare(a, b));
   const list = createHash("sha256");
   for (const name of names) {
-    const sum = hash("sha256", readFileSync(join(base, name.toString())));
-    list.update(`${sum}  `).update(name).update("\n");
+    list
+      .update(`${sumOf(join(base, name.toString()))}  `)
+      .update(name)
+      .update("\n");
   }
   return { count: names.length, hash: new Uint8Array(list.digest()) };
+}
+
+/** What can't be read is no reason not to start; the list then is none that anybody published. */
+function sumOf(path: string): string {
+  try {
+    return hash("sha256", readFileSync(path));
+  } catch {
+    return "unreadable";
+  }
 }
 
 function filesIn(folder: string): readonly string[] {

@@ -3,9 +3,11 @@
  *
  * @module
  */
+import { existsSync } from "node:fs";
 import process from "node:process";
 import { EXIT, freeBytesAt, type Command } from "@tallystick/evidence/node";
-import { configPath, readSettings } from "./config.ts";
+import { configPath, readSettings, type Settings } from "./config.ts";
+import { nextFile } from "./keys/store.ts";
 import { makeReport, type Report } from "./report.ts";
 import { MIN_FREE_BYTES } from "./room.ts";
 import { readStorage } from "./storage.ts";
@@ -18,7 +20,7 @@ export const runStatus: Command["run"] = async ({ values }) => {
     process.stdout.write(
       values["json"] === true
         ? `${JSON.stringify(report)}\n`
-        : [...diskLine(report.freeBytes), ...linesOf(report)].join(""),
+        : [...diskLine(report.freeBytes), ...nextLine(settings, report), ...linesOf(report)].join(""),
     );
     return report.alarms.length > 0 ? EXIT.failed : EXIT.good;
   } finally {
@@ -30,6 +32,12 @@ export const runStatus: Command["run"] = async ({ values }) => {
 const diskLine = (freeBytes: number | null): readonly string[] =>
   freeBytes !== null && freeBytes < MIN_FREE_BYTES
     ? [`DISK FULL ${freeBytes} bytes free: free space; the agent goes on by itself\n`]
+    : [];
+
+/** A next key that nobody has taken up is known to nobody but its file. */
+const nextLine = (settings: Settings, { rotation }: Report): readonly string[] =>
+  rotation === null && existsSync(nextFile(settings))
+    ? [`NEXT KEY  ${nextFile(settings)}: no agent has taken it up yet; one does when it runs\n`]
     : [];
 
 /** The report for people: what needs action comes first. */

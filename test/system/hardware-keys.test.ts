@@ -169,7 +169,7 @@ test.runIf(haveSoftHsm)("SoftHSM and the shipped agent: receipts, a rotation, a 
   );
 });
 
-test.runIf(haveTpm)("a TPM: receipts", async () => {
+test.runIf(haveTpm)("a TPM: receipts, and a next key", async () => {
   const tpm = await SoftTpm.start(folderOf("tpm"));
   onTestFinished(() => tpm.stop());
   setEnv(tpm.env);
@@ -179,6 +179,9 @@ test.runIf(haveTpm)("a TPM: receipts", async () => {
     await story.until("receipts", kid, 8);
     const [boot] = story.receipted(kid).flatMap(({ content }) => (content.type === "eat" ? [content] : []));
     expect(boot && decodeEat(boot.payload).token).toMatch(/./);
+    // Made by another process: this module shows it in a new session only.
+    const next = await story.rotate();
+    await story.until("receipts of the next key", next, 2);
     await town.stop("agent");
     await story.audit();
   });

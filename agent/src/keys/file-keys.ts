@@ -8,7 +8,7 @@ import { dirname } from "node:path";
 import process from "node:process";
 import { equalBytes, EvidenceError, toHex, type PublicKey } from "@tallystick/evidence";
 import { createKeyFile, loadSigner, readPublicKeyFile, syncDirectory } from "@tallystick/evidence/node";
-import type { DeviceKey, KeyStore } from "./store.ts";
+import { nextFile, type DeviceKey, type KeyStore } from "./store.ts";
 import type { KeyType } from "./token.ts";
 
 export class FileKeys implements KeyStore {
@@ -17,7 +17,7 @@ export class FileKeys implements KeyStore {
 
   constructor(path: string) {
     this.place = path;
-    this.#next = `${path}.next`;
+    this.#next = nextFile({ key: path, pkcs11: undefined, data: "" });
   }
 
   async open(kid?: Uint8Array): Promise<DeviceKey> {

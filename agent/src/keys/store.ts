@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { join } from "node:path";
 import type { PublicKey, Signer } from "@tallystick/evidence";
 import type { Timer } from "@tallystick/evidence/node";
 import type { Settings } from "../config.ts";
@@ -47,6 +48,10 @@ export interface KeyStore {
   close(): Promise<void>;
 }
 
+/** The file that is there from when a next key was made until the rotation is through: the key itself, or of one in a token its thumbprint. */
+export const nextFile = ({ key, pkcs11, data }: Pick<Settings, "key" | "pkcs11" | "data">): string =>
+  pkcs11 === undefined ? `${key}.next` : join(data, "pkcs11.next");
+
 export type KeySettings = Pick<Settings, "key" | "pkcs11" | "iss" | "data">;
 
 /** The store that the configuration names; what it needs is loaded then. */
@@ -55,5 +60,6 @@ export async function openKeyStore(
   { timer, log }: { readonly timer: Timer; readonly log?: Log | undefined },
 ): Promise<KeyStore> {
   if (pkcs11 === undefined) return new (await import("./file-keys.ts")).FileKeys(key);
-  return new (await import("./token-keys.ts")).TokenKeys({ ...pkcs11, name: iss, data }, { timer, log });
+  const next = nextFile({ key, pkcs11, data });
+  return new (await import("./token-keys.ts")).TokenKeys({ ...pkcs11, name: iss, next }, { timer, log });
 }

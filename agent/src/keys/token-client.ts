@@ -50,8 +50,8 @@ export class TokenClient {
   }
 
   /** @throws EvidenceError `hardware-key` */
-  async keys(select: Pick<TokenPlace, "label" | "id">): Promise<readonly TokenKey[]> {
-    const answer = await this.#ask({ do: "keys", select });
+  async keys(select: Pick<TokenPlace, "label" | "id">, afresh = false): Promise<readonly TokenKey[]> {
+    const answer = await this.#ask({ do: "keys", select, afresh });
     return "keys" in answer ? answer.keys : [];
   }
 

@@ -5,7 +5,7 @@
  */
 import { hash } from "node:crypto";
 import { existsSync, readFileSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import {
   ed25519Key,
   equalBytes,
@@ -24,10 +24,8 @@ import type { KeyType, TokenKey, TokenPlace } from "./token.ts";
 /** What every token can do. */
 const DEFAULT_TYPE: KeyType = "p256";
 
-/** `name`: the label of a key that is made where the configuration gives none. `data`: the agent's folder, which says that there is a next key. */
-export type TokenSettings = TokenPlace & { readonly name: string; readonly data: string };
-
-const NEXT_FILE = "pkcs11.next";
+/** `name`: the label of a key that is made where the configuration gives none. `next`: the file that says that there is a next key. */
+export type TokenSettings = TokenPlace & { readonly name: string; readonly next: string };
 
 export class TokenKeys implements KeyStore {
   readonly place: string;
@@ -39,7 +37,7 @@ export class TokenKeys implements KeyStore {
   constructor(settings: TokenSettings, parts: TokenClientParts) {
     this.#settings = settings;
     this.#client = new TokenClient(settings, parts);
-    this.#next = join(settings.data, NEXT_FILE);
+    this.#next = settings.next;
     const { token, slot, label, id } = settings;
     const where = token === undefined ? `slot ${slot}` : `token "${token}"`;
     this.place = [
@@ -132,8 +130,8 @@ export class TokenKeys implements KeyStore {
   }
 
   async #ofKid(kid: Uint8Array): Promise<TokenKey> {
-    const all = await this.#client.keys({});
-    const found = all.find((key) => equalBytes(publicKeyOf(key).kid, kid));
+    const isIt = (key: TokenKey): boolean => equalBytes(publicKeyOf(key).kid, kid);
+    const found = (await this.#client.keys({})).find(isIt) ?? (await this.#client.keys({}, true)).find(isIt);
     return found ?? this.#fail(`the key ${toHex(kid)}, with which this device signs, is not in the token`);
   }
 

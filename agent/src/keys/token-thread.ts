@@ -13,7 +13,8 @@ import { finalize, Token, type KeyType, type TokenKey, type TokenPlace } from ".
 import { TokenFault, tokenFault } from "./token-faults.ts";
 
 export type Question =
-  | { readonly do: "keys"; readonly select: Pick<TokenPlace, "label" | "id"> }
+  /** `afresh`: by a session that is opened now; some modules show what others made since only then. */
+  | { readonly do: "keys"; readonly select: Pick<TokenPlace, "label" | "id">; readonly afresh?: boolean }
   | { readonly do: "sign"; readonly key: Pick<TokenKey, "type" | "point">; readonly data: Uint8Array }
   | { readonly do: "make"; readonly type: KeyType; readonly label: string; readonly id?: string | undefined }
   /** Is not answered: the thread ends. */
@@ -68,6 +69,7 @@ class TokenServer {
 
   answer(question: Exclude<Question, { do: "close" }>): Answer {
     try {
+      if (question.do === "keys" && question.afresh === true) this.close();
       this.#p11 ??= loadPkcs11(this.#place.module);
       this.#token ??= this.#open(this.#p11);
       switch (question.do) {
@@ -80,14 +82,14 @@ class TokenServer {
       }
     } catch (cause) {
       const { message, isPassing } = tokenFault(cause, "using the token");
-      if (isPassing) this.#token?.close();
-      if (isPassing) this.#token = undefined;
+      if (isPassing) this.close();
       return { fault: message, isPassing };
     }
   }
 
   close(): void {
     this.#token?.close();
+    this.#token = undefined;
   }
 
   #open(p11: Pkcs11): Token {

@@ -47,7 +47,7 @@ async function withKeys<T>(place: Partial<TokenSettings>, use: (keys: TokenKeys)
 
 function keysOf(changes: Partial<TokenSettings> = {}, answerWithinMs?: number): TokenKeys {
   const keys = new TokenKeys(
-    { ...token.place, name: "city/gw-1", data: folder, ...changes },
+    { ...token.place, name: "city/gw-1", next: join(folder, "pkcs11.next"), ...changes },
     { timer: systemTimer, log, ...(answerWithinMs === undefined ? {} : { answerWithinMs }) },
   );
   onTestFinished(() => keys.close());
@@ -139,7 +139,7 @@ describe.runIf(haveToken)("a key in a token", () => {
     // SoftHSM reads its configuration when it is initialised, and a FIFO without a writer never gives any.
     const conf = join(folder, "fifo");
     execFileSync("mkfifo", [conf]);
-    const place = { ...token.place, name: "city/gw-1", data: folder, label: "p256" };
+    const place = { ...token.place, name: "city/gw-1", next: join(folder, "pkcs11.next"), label: "p256" };
     const program = `
       import { TokenKeys } from ${JSON.stringify(TOKEN_KEYS)};
       const timer = { after: (ms, run) => { const t = setTimeout(run, ms); return () => clearTimeout(t); } };
