@@ -5,7 +5,7 @@
  * @module
  */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -91,6 +91,17 @@ class Story {
       "readings have their receipts",
       async () => (await this.#report()).outbox.receipted.count > 6,
     );
+
+    const nextKey = town.path("gw-1", "device.key.next");
+    // A next key: the broker ends the connection of the old one, and lets the new one in.
+    await town.programs.must("agent", ["key", "rotate", ...this.#config()]);
+    await town.until(
+      "the rotation has begun",
+      async () => (await this.#report()).rotation !== null || !existsSync(nextKey),
+    );
+    await town.until("the rotation is through", async () => (await this.#report()).rotation === null);
+    expect(existsSync(nextKey)).toBe(false);
+    await town.until("it is connected again", async () => (await this.#connections()) === 1);
 
     // Revoked, the live connection ends; what is signed from then on waits, and nobody takes it.
     const [connected, before] = [await this.#connections(), (await this.#report()).outbox.receipted.count];
