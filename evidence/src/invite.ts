@@ -112,12 +112,21 @@ function read(line: string): Invite {
   if (line.length > 4 * MAX_INVITE_BYTES) throw malformed("far longer than an invite");
   const text = line.replaceAll(/\s+/g, "");
   if (!text.startsWith(PREFIX)) throw malformed(`an invite begins with ${PREFIX}`);
-  const bytes = fromBase64Url(text.slice(PREFIX.length));
+  const bytes = bytesOf(text.slice(PREFIX.length));
   if (bytes.length > MAX_INVITE_BYTES) throw malformed("longer than an invite");
   const payload = bytes.subarray(0, Math.max(0, bytes.length - CHECK_BYTES));
-  if (!equalBytes(bytes.subarray(payload.length), checkOf(payload)))
-    throw malformed("the line is not whole, or was altered: copy all of it");
+  if (!equalBytes(bytes.subarray(payload.length), checkOf(payload))) throw malformed(NOT_WHOLE);
   return readPayload(payload);
+}
+
+const NOT_WHOLE = "the line is not whole, or was altered: copy all of it";
+
+function bytesOf(text: string): Uint8Array {
+  try {
+    return fromBase64Url(text);
+  } catch (cause) {
+    throw new EvidenceError("invite-malformed", NOT_WHOLE, {}, cause);
+  }
 }
 
 function readPayload(payload: Uint8Array): Invite {

@@ -33,12 +33,27 @@ import { untilEnrolled } from "./waiting.ts";
 
 const DEFAULT_DATA = "/var/lib/tallystick/agent";
 const MAX_FILE_BYTES = 65_536;
-const STDIN = 0;
+const [STDIN, STDERR] = [0, 2];
+/** Clears the line of a terminal. */
+const CLEAR = "\r\u001b[K";
+const SECOND_MS = 1000;
 /** Refusals of this very key: another one would do. */
 const OF_THE_KEY: readonly EvidenceCode[] = ["key-exists", "key-revoked", "key-superseded"];
 
 /** What is said on the way, for people. */
-const say = (text: string): void => void process.stderr.write(`${text}\n`);
+const say = (text: string): void => void process.stderr.write(`${isatty(STDERR) ? CLEAR : ""}${text}\n`);
+
+/** Shows on a terminal that it goes on, and for how long already. Returns what ends it. */
+function showTime(beganMs: number): () => void {
+  if (!isatty(STDERR)) return () => undefined;
+  const timer = setInterval(() => {
+    process.stderr.write(`${CLEAR}waiting, ${Math.round((performance.now() - beganMs) / 1000)} s`);
+  }, SECOND_MS);
+  return () => {
+    clearInterval(timer);
+    process.stderr.write(CLEAR);
+  };
+}
 
 export async function runEnrol(given: Arguments): Promise<number> {
   const beganMs = performance.now();
@@ -62,6 +77,7 @@ export async function runEnrol(given: Arguments): Promise<number> {
   const stop = new AbortController();
   const onSignal = (): void => stop.abort();
   process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
+  const endTime = showTime(beganMs);
   try {
     const signer = await keyOf(keys, settings.data);
     const kid = toHex(signer.key.kid);
@@ -92,6 +108,7 @@ export async function runEnrol(given: Arguments): Promise<number> {
       say(`enrolled, and no receipt yet; tally-agent run goes on from here: see tally-agent doctor`);
       return EXIT.cannotTell;
     }
+    endTime();
     const tookMs = Math.round(performance.now() - beganMs);
     const done: Done = { device: settings.iss, kid, ...enrolled, ...receipt, tookMs, config: path };
     process.stdout.write(
@@ -99,6 +116,7 @@ export async function runEnrol(given: Arguments): Promise<number> {
     );
     return EXIT.good;
   } finally {
+    endTime();
     process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
     await keys.close();
   }

@@ -42,8 +42,11 @@ export async function untilEnrolled(
     } else if (answer.state === "enrolled") return answer;
     const state = isEvidenceError(answer) ? answer : answer.state;
     const name = isEvidenceError(state) ? state.code : state;
-    if (name !== told) tell(state);
-    told = name;
+    // An operator's key that is at the anchor needs no word on the way.
+    if (state !== "waiting" || n >= TIMES_ONCE) {
+      if (name !== told) tell(state);
+      told = name;
+    }
     if (once && n === TIMES_ONCE) return undefined;
     await sleep(timer, waitMs, signal);
   }

@@ -215,10 +215,19 @@ describe("waiting", () => {
   }
 
   test("goes through what passes by itself, and tells each once", async () => {
-    const answers = ["unreachable", "unreachable", "waiting", "waiting", "rate-limited", "waiting", ENROLLED];
+    const answers = [
+      "waiting",
+      "unreachable",
+      "unreachable",
+      "waiting",
+      "waiting",
+      "rate-limited",
+      "waiting",
+      ENROLLED,
+    ];
     expect(await wait(answers)).toEqual({
       outcome: "enrolled",
-      asked: 7,
+      asked: 8,
       told: ["unreachable", "waiting", "rate-limited", "waiting"],
     });
   });
