@@ -8,7 +8,7 @@ import { toHex, type PublicKey } from "@tallystick/evidence";
 import { publicKeyPem, systemTimer, UsageError, type Arguments } from "@tallystick/evidence/node";
 import { FileKeys } from "./keys/file-keys.ts";
 import { openKeyStore, type KeyStore } from "./keys/store.ts";
-import type { KeyType } from "./keys/token.ts";
+import type { KeyType } from "./keys/token-key.ts";
 import { recordedKid } from "./signing-key.ts";
 
 /** Makes a key where there is none, and prints its public half. */

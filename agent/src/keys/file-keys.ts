@@ -9,7 +9,7 @@ import process from "node:process";
 import { equalBytes, EvidenceError, toHex, type PublicKey } from "@tallystick/evidence";
 import { createKeyFile, loadSigner, readPublicKeyFile, syncDirectory } from "@tallystick/evidence/node";
 import { nextFile, type DeviceKey, type KeyStore } from "./store.ts";
-import type { KeyType } from "./token.ts";
+import type { KeyType } from "./token-key.ts";
 
 export class FileKeys implements KeyStore {
   readonly place: string;

@@ -8,7 +8,7 @@ import type { PublicKey, Signer } from "@tallystick/evidence";
 import type { Timer } from "@tallystick/evidence/node";
 import type { Settings } from "../config.ts";
 import type { Log } from "../log.ts";
-import type { KeyType } from "./token.ts";
+import type { KeyType } from "./token-key.ts";
 
 /** A key that can sign. */
 export type DeviceKey = Signer & {

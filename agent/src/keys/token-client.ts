@@ -8,7 +8,8 @@ import { Worker } from "node:worker_threads";
 import { EvidenceError } from "@tallystick/evidence";
 import { sleep, type Timer } from "@tallystick/evidence/node";
 import type { Log } from "../log.ts";
-import type { TokenKey, TokenPlace } from "./token.ts";
+import type { TokenKey } from "./token-key.ts";
+import type { TokenPlace } from "./token-place.ts";
 import type { Answer, Question, ThreadData } from "./token-thread.ts";
 
 /** Questions that wait or are being answered; sealing asks one at a time, each connection one more. */

@@ -19,7 +19,8 @@ import {
 import { createNodeProvider, syncDirectory, writeDurable } from "@tallystick/evidence/node";
 import type { DeviceKey, KeyStore } from "./store.ts";
 import { TokenClient, type TokenClientParts } from "./token-client.ts";
-import type { KeyType, TokenKey, TokenPlace } from "./token.ts";
+import type { KeyType, TokenKey } from "./token-key.ts";
+import type { TokenPlace } from "./token-place.ts";
 
 /** What every token can do. */
 const DEFAULT_TYPE: KeyType = "p256";

@@ -9,7 +9,9 @@
 import { createRequire } from "node:module";
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import type { Pkcs11, Pkcs11Package } from "./pkcs11.ts";
-import { finalize, Token, type KeyType, type TokenKey, type TokenPlace } from "./token.ts";
+import { finalize, Token } from "./token.ts";
+import type { KeyType, TokenKey } from "./token-key.ts";
+import type { TokenPlace } from "./token-place.ts";
 import { TokenFault, tokenFault } from "./token-faults.ts";
 
 export type Question =

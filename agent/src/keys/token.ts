@@ -4,46 +4,19 @@
  * @module
  */
 import { randomBytes } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
 import { CKA, CKF, CKM, CKO, CKR, CKU_USER, type Handle, type Pkcs11, type TokenInfo } from "./pkcs11.ts";
 import { codeOf, TokenFault, tokenFault } from "./token-faults.ts";
+import {
+  ED25519_OID,
+  nameOf,
+  P256_PARAMS,
+  pointOf,
+  typeOf,
+  type KeyType,
+  type TokenKey,
+} from "./token-key.ts";
+import { findSlot, readPin, type TokenPlace } from "./token-place.ts";
 
-/** Where a key is. Exactly one of `token` and `slot`; at least one of `label` and `id`. */
-export type TokenPlace = {
-  /** Path of the module, a shared library. */
-  readonly module: string;
-  /** The token's label, or the number of its slot. */
-  readonly token?: string | undefined;
-  readonly slot?: number | undefined;
-  /** CKA_LABEL and CKA_ID (hexadecimal) of the key. */
-  readonly label?: string | undefined;
-  readonly id?: string | undefined;
-  /** File with the user's PIN; absent for a token that wants none. */
-  readonly pinFile?: string | undefined;
-};
-
-export type KeyType = "p256" | "ed25519";
-
-/** A key pair as the token describes it. */
-export type TokenKey = {
-  readonly type: KeyType;
-  /** P-256: x and y; Ed25519: the 32 bytes. */
-  readonly point: Uint8Array;
-  readonly label: string;
-  /** CKA_ID, hexadecimal. */
-  readonly id: string;
-  /** Model of the token, as it says. */
-  readonly model: string;
-  /** The token says that it never gave the private key out, and never will (CKA_SENSITIVE, CKA_NEVER_EXTRACTABLE). */
-  readonly isSealed: boolean;
-};
-
-/** DER of the curves' names in CKA_EC_PARAMS: prime256v1; Ed25519 as an object identifier, and as older modules say it, a printable string. */
-const P256_PARAMS = Buffer.from("06082a8648ce3d030107", "hex");
-const ED25519_OID = Buffer.from("06032b6570", "hex");
-const ED25519_NAME = Buffer.from("130c656477617264733235353139", "hex");
-
-const MAX_PIN_FILE_BYTES = 1024;
 const MAX_KEYS = 64;
 const ID_BYTES = 8;
 const SIGNATURE_BYTES = 64;
@@ -232,67 +205,3 @@ export function finalize(p11: Pkcs11): void {
     // it has nothing to forget
   }
 }
-
-function findSlot(p11: Pkcs11, { token, slot }: TokenPlace): { slot: Handle; info: TokenInfo } {
-  try {
-    const slots = p11
-      .C_GetSlotList(true)
-      .map((handle) => ({ slot: handle, number: numberOf(handle), info: p11.C_GetTokenInfo(handle) }));
-    const named = slots.filter(({ number, info }) =>
-      slot === undefined ? info.label.trim() === token : number === BigInt(slot),
-    );
-    const [one, another] = named;
-    const wanted = slot === undefined ? `token "${token}"` : `token in slot ${slot}`;
-    if (one === undefined) {
-      const there = slots.map(({ number, info }) => `"${info.label.trim()}" in slot ${number}`).join(", ");
-      throw new TokenFault(
-        `there is no ${wanted}: plug it in, or correct pkcs11; there is: ${there || "none"}`,
-        true,
-      );
-    }
-    if (another !== undefined)
-      throw new TokenFault(`there are several tokens "${token}": name one by pkcs11.slot`);
-    return one;
-  } catch (cause) {
-    throw tokenFault(cause, "looking for the token");
-  }
-}
-
-/** A CK_ULONG, in the machine's own order; every machine that the agent runs on has the low byte first. */
-const numberOf = (handle: Handle): bigint =>
-  handle.length === 8 ? handle.readBigUInt64LE() : BigInt(handle.readUInt32LE());
-
-function readPin(path: string): string {
-  try {
-    const { mode, size } = statSync(path);
-    if ((mode & 0o077) !== 0)
-      throw new TokenFault(`${path}: others can read this PIN; run: chmod 600 ${path}`);
-    if (size > MAX_PIN_FILE_BYTES) throw new TokenFault(`${path}: too large for a PIN`);
-    const pin = readFileSync(path, "utf8").replace(/\r?\n$/, "");
-    if (pin === "") throw new TokenFault(`${path}: there is no PIN in it`);
-    return pin;
-  } catch (cause) {
-    if (cause instanceof TokenFault) throw cause;
-    throw new TokenFault(`${path}: can't read the PIN: ${cause instanceof Error ? cause.message : ""}`);
-  }
-}
-
-function typeOf(params: Buffer | undefined): KeyType | undefined {
-  if (params?.equals(P256_PARAMS) === true) return "p256";
-  return params?.equals(ED25519_OID) === true || params?.equals(ED25519_NAME) === true
-    ? "ed25519"
-    : undefined;
-}
-
-/** The point out of its DER octet string (PKCS#11 2.40 section 2.3.3); some modules leave the string away. */
-function pointOf(type: KeyType, bytes: Buffer | undefined): Uint8Array | undefined {
-  const length = type === "p256" ? 65 : 32;
-  const point =
-    bytes?.length === length + 2 && bytes[0] === 4 && bytes[1] === length ? bytes.subarray(2) : bytes;
-  if (point?.length !== length) return undefined;
-  if (type === "ed25519") return new Uint8Array(point);
-  return point[0] === 4 ? new Uint8Array(point.subarray(1)) : undefined; // SEC 1 section 2.3.3: uncompressed
-}
-
-const nameOf = ({ type, point }: Pick<TokenKey, "type" | "point">): string =>
-  `${type} ${Buffer.from(point).toString("hex")}`;

@@ -9,6 +9,8 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import { nobleProvider, toHex } from "@tallystick/evidence";
 import { systemTimer } from "@tallystick/evidence/node";
 import { TokenKeys, type TokenSettings } from "../../../agent/src/keys/token-keys.ts";
+import type { Pkcs11 } from "../../../agent/src/keys/pkcs11.ts";
+import { Token } from "../../../agent/src/keys/token.ts";
 import type { LogLine } from "../../support/agent-rig.ts";
 import { need } from "../../support/require.ts";
 import { SoftToken } from "../../support/soft-token.ts";
@@ -166,5 +168,46 @@ describe.runIf(haveToken)("a key in a token", () => {
     await keys.close();
     expect(await waiting).toMatch(/^hardware-key: .*stops/);
     expect(await fault(key.sign(new Uint8Array(1)))).toMatch(/^hardware-key/);
+  });
+});
+
+describe("a token that counts", () => {
+  /** As much of a module as it takes to log in. */
+  class FakeModule {
+    logins = 0;
+    readonly flags: number;
+
+    constructor(flags: number) {
+      this.flags = flags;
+    }
+
+    readonly C_Initialize = (): void => {};
+    readonly C_GetSlotList = (): Buffer[] => [Buffer.alloc(8, 1), Buffer.alloc(8)];
+    readonly C_GetTokenInfo = (slot: Buffer): object => {
+      if (slot[0] === 1) throw Object.assign(new Error("CKR_TOKEN_NOT_RECOGNIZED"), { code: 0xe1 });
+      return { label: "edge".padEnd(32), model: "chip", flags: this.flags };
+    };
+    readonly C_OpenSession = (): Buffer => Buffer.alloc(8);
+    readonly C_Login = (): void => {
+      this.logins += 1;
+    };
+  }
+
+  const LOGIN_REQUIRED = 0x4;
+  test.for<[string, number, string | undefined]>([
+    ["plenty of tries", LOGIN_REQUIRED, undefined],
+    ["one try left", LOGIN_REQUIRED | 0x20000, "one wrong PIN more would lock the token"],
+    ["locked", LOGIN_REQUIRED | 0x40000, "the PIN is locked"],
+  ])("%s", ([, flags, refusal]) => {
+    const home = mkdtempSync(join(tmpdir(), "tally-pin-"));
+    onTestFinished(() => rmSync(home, { recursive: true }));
+    const pinFile = join(home, "pin");
+    writeFileSync(pinFile, "1234\n", { mode: 0o600 });
+    const module = new FakeModule(flags);
+    const open = (): Token =>
+      new Token(module as unknown as Pkcs11, { module: "m.so", token: "edge", label: "x", pinFile });
+    if (refusal === undefined) open();
+    else expect(open).toThrow(refusal);
+    expect(module.logins).toBe(refusal === undefined ? 1 : 0);
   });
 });
