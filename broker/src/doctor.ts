@@ -61,7 +61,7 @@ async function* listenerFindings(config: Config, signal: AbortSignal): AsyncGene
     const found = await probePort(name, { host, port: address.port }, signal);
     yield found.result === "ok"
       ? found
-      : warn(name, found.text, "is the broker running? systemctl status tallystick-broker");
+      : warn(name, found.text, "is the broker running? systemctl status tally-broker");
   }
 }
 

@@ -26,7 +26,7 @@ function processFinding(pid: Patient["pid"]): Finding {
     return warn(
       about,
       `${VERSION}, and none runs on this data`,
-      "start it: systemctl start tallystick-agent, or tally-agent run",
+      "start it: systemctl start tally-agent, or tally-agent run",
     );
   const rss = residentBytes(pid);
   return ok(

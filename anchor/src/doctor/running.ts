@@ -32,11 +32,7 @@ export function processFinding({ pid, fault }: Patient): readonly Finding[] {
     ];
   if (pid === null)
     return [
-      warn(
-        about,
-        "none runs on this data",
-        "start it: systemctl start tallystick-anchor, or tally-anchor run",
-      ),
+      warn(about, "none runs on this data", "start it: systemctl start tally-anchor, or tally-anchor run"),
       ...faults,
     ];
   const rss = residentBytes(pid);
