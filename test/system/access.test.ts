@@ -131,7 +131,8 @@ class Story {
     expect(await town.metric("log_size")).toBe(size);
 
     // A new key, and nothing is left of the old state: the operator says so in public.
-    for (const name of ["device.key", "agent.db", "agent.db-wal", "agent.db-shm"]) this.#setAside(name);
+    for (const name of ["device.key", "agent.began", "agent.db", "agent.db-wal", "agent.db-shm"])
+      this.#setAside(name);
     const anew = await this.#enrol(await this.#invite("--re-enrol", "--reason", "key revoked"));
     expect(anew).toMatchObject({ device: "city/gw-1" });
     const second = this.#run("second");
@@ -140,6 +141,9 @@ class Story {
       async () => (await this.#report()).outbox.receipted.count > 6,
     );
     await second.stop();
+    expect((await this.#report()).rejections, "chains that say they are the first would be forks").toEqual(
+      [],
+    );
     await this.#verify();
   }
 

@@ -25,10 +25,15 @@ const TIMEOUT_MS = 15_000;
 /** Longest text of the anchor's that is shown. */
 const MAX_TEXT = 300;
 
-/** `item`: number of the registry item; `index`: its index in the log. */
+/** `item`: number of the registry item; `index`: its index in the log; `again`: the device had a key before. */
 export type Answer =
   | { readonly state: "waiting" }
-  | { readonly state: "enrolled"; readonly item: number; readonly index: number };
+  | {
+      readonly state: "enrolled";
+      readonly item: number;
+      readonly index: number;
+      readonly again?: true;
+    };
 
 /** Who asks. */
 export type Asker = {
@@ -124,10 +129,10 @@ function post(url: URL, socket: TLSSocket, body: Uint8Array, signal: AbortSignal
 
 function answerOf({ status, body }: Response): Answer {
   const answer = jsonOf(body);
-  const { state, item, index, code, error } = answer;
+  const { state, item, index, again, code, error } = answer;
   if (status === 202 && state === "waiting") return { state };
   if (status === 200 && state === "enrolled" && isCount(item) && isCount(index))
-    return { state, item, index };
+    return { state, item, index, ...(again === true && { again }) };
   if (status >= 400 && typeof code === "string" && isEvidenceCode(code))
     throw new EvidenceError(
       code satisfies EvidenceCode,

@@ -20,7 +20,7 @@ import {
 import { EXIT, systemTimer, UsageError, type Arguments } from "@tallystick/evidence/node";
 import { boundMachine, readBinding, writeBinding } from "../binding.ts";
 import { configPath, type Settings } from "../config.ts";
-import { deviceIn } from "../identity.ts";
+import { deviceIn, markIn } from "../identity.ts";
 import { openKeyStore, type DeviceKey, type KeyStore } from "../keys/store.ts";
 import { recordedKid } from "../signing-key.ts";
 import type { Log } from "../log.ts";
@@ -100,6 +100,8 @@ export async function runEnrol(given: Arguments): Promise<number> {
       say("not enrolled yet [enrol-waiting]; the request stays: go on with tally-agent enrol");
       return EXIT.cannotTell;
     }
+    // A database that is made from now on is not this device's first: its chains say so, or the log would take them for forks.
+    if (enrolled.again === true) await markIn(settings.data).make(settings.iss);
     await writeConfig(draft);
     removePending(settings.data);
     say(`enrolled: registry item ${enrolled.item}, log index ${enrolled.index}; ${path} ${wordsOf(draft)}`);
@@ -110,7 +112,8 @@ export async function runEnrol(given: Arguments): Promise<number> {
     }
     endTime();
     const tookMs = Math.round(performance.now() - beganMs);
-    const done: Done = { device: settings.iss, kid, ...enrolled, ...receipt, tookMs, config: path };
+    const { item, index } = enrolled;
+    const done: Done = { device: settings.iss, kid, item, index, ...receipt, tookMs, config: path };
     process.stdout.write(
       given.values["json"] === true ? `${JSON.stringify(asJson(done, invite))}\n` : inWords(done),
     );

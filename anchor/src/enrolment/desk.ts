@@ -35,7 +35,13 @@ export type Shown = {
 /** `item`: number of the registry item; `index`: its index in the log. */
 export type Answer =
   | { readonly state: "waiting" }
-  | { readonly state: "enrolled"; readonly item: number; readonly index: number };
+  | {
+      readonly state: "enrolled";
+      readonly item: number;
+      readonly index: number;
+      /** The device had a key before: where it has no data of that time, its chains have to say so. */
+      readonly again?: true;
+    };
 
 type Log = {
   info(about: object, message: string): void;
@@ -161,10 +167,10 @@ export class Desk {
     return record;
   }
 
-  #enrolled({ item, enrolled }: KeyRecord, name: string): Answer {
+  #enrolled({ item, enrolled, reEnrolled }: KeyRecord, name: string): Answer {
     if (enrolled >= this.#parts.publishedSize()) return WAITING; // committed, and not yet to be seen
     this.#parts.requests.remove(name);
-    return { state: "enrolled", item, index: enrolled };
+    return { state: "enrolled", item, index: enrolled, ...(reEnrolled && { again: true }) };
   }
 
   /** Says what was decided, or decides, where an operator's key is here. */

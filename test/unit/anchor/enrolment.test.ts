@@ -100,7 +100,7 @@ describe("a device with an invite", () => {
     const fresh = deviceSigner("fresh");
     expect(await desk.ask(invite, fresh, MACHINE)).toEqual({ state: "waiting" });
     await desk.sequence();
-    expect(await desk.ask(invite, fresh, MACHINE)).toMatchObject({ state: "enrolled" });
+    expect(await desk.ask(invite, fresh, MACHINE)).toMatchObject({ state: "enrolled", again: true });
     expect(desk.log.opened.keys.current("city/gw-1")).toMatchObject({ kid: fresh.key.kid, reEnrolled: true });
   });
 });
