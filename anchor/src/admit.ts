@@ -69,8 +69,19 @@ const MAX_LOOKED_AT = 10_000;
 /** So long a device may take to show the receipt of what it says it has seen. One that has none any more is not shut out for ever. */
 const SHOW_WITHIN_MS = 600_000;
 
+/**
+ * Statements of one device whose signatures are being checked, beyond which its message is not acknowledged: else a device that signs nothing right fills the pool before the
+ * first verdict on it is there, and everybody waits for 4,000 signatures of nobody's.
+ */
+const MAX_UNVERIFIED = 512;
+
 export class Admission {
   readonly #parts: AdmissionParts;
+  /** By device. */
+  readonly #unverified = new Map<string, number>();
+  /** Whose message came last, and who waits for the verdicts on it. */
+  #newest = "";
+  #waiting: (() => void)[] = [];
   /** Their signatures are in the job, which waits to be full or for the end of this turn. */
   #asked: Candidate[] = [];
   #job: SignatureJob;
@@ -93,6 +104,11 @@ export class Admission {
    * hash of all of it. An item that is whole and no good is refused under its own.
    */
   receive(iss: string, payload: Uint8Array): void {
+    this.#newest = iss;
+    if (this.#parts.refusals.isOutOfPatience(iss)) {
+      this.#parts.tally.count("rate-limited");
+      return;
+    }
     const { items, rest } = splitUp(payload);
     // Before anything else: it may show that nothing more must be signed here.
     const receipts = this.#lookAtReceipts(iss, items);
@@ -128,6 +144,14 @@ export class Admission {
     }
   }
 
+  /** Calls `resume` when there is room for another message: in the pool, and among the signatures of the device that sent the last one. */
+  whenRoom(resume: () => void): void {
+    this.#parts.pool.whenRoom(() => {
+      if ((this.#unverified.get(this.#newest) ?? 0) <= MAX_UNVERIFIED) resume();
+      else this.#waiting.push(resume);
+    });
+  }
+
   /** Hands over what waits for its job to fill. */
   flush(): void {
     const asked = this.#asked;
@@ -139,8 +163,19 @@ export class Admission {
       for (const [i, candidate] of asked.entries()) {
         if (verdicts[i] === 1) this.#parts.accept(candidate);
         else this.#refuse(candidate);
+        this.#verified(candidate.statement.claims.iss);
       }
+      if ((this.#unverified.get(this.#newest) ?? 0) > MAX_UNVERIFIED) return;
+      const waiting = this.#waiting;
+      this.#waiting = [];
+      for (const resume of waiting) resume();
     });
+  }
+
+  #verified(iss: string): void {
+    const left = (this.#unverified.get(iss) ?? 1) - 1;
+    if (left === 0) this.#unverified.delete(iss);
+    else this.#unverified.set(iss, left);
   }
 
   /**
@@ -201,6 +236,8 @@ export class Admission {
     const { protectedBytes, payload, signature } = statement.sign1;
     this.#job.add(record.key, toBeSigned(protectedBytes, payload ?? new Uint8Array()), signature);
     this.#asked.push({ statement: entrantOf(statement, record), charge });
+    const { iss } = statement.claims;
+    this.#unverified.set(iss, (this.#unverified.get(iss) ?? 0) + 1);
     if (this.#job.full) this.flush();
     else if (!this.#flushing) {
       this.#flushing = true;

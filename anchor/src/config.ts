@@ -90,6 +90,8 @@ const ConfigSchema = z.strictObject({
   refusals: z
     .strictObject({
       perDevicePerMinute: count(0, 100_000).default(120),
+      /** Refused statements of one device in a second; where there were more for ten seconds, it is not heard for up to ten. */
+      perDevicePerS: count(1, 1_000_000).default(20),
       maxForks: count(0, 10_000_000).default(10_000),
     })
     .prefault({}),

@@ -140,7 +140,7 @@ function wire(
       tally.count("message");
       orFail(() => admission.receive(iss, payload));
     },
-    whenRoom: (resume) => pool.whenRoom(resume),
+    whenRoom: (resume) => admission.whenRoom(resume),
     checkpoint: (bytes) => {
       // Mostly the note that was just published, come back.
       if (Buffer.from(bytes).toString() === note) return;

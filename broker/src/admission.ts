@@ -4,9 +4,9 @@
  * @module
  */
 import { EvidenceError, type EvidenceCode } from "@tallystick/evidence";
+import { Buckets } from "@tallystick/evidence/node";
 import { accessOf, isTopicKind, type Access } from "./access.ts";
 import type { Authenticator, Proof } from "./authenticate.ts";
-import { Buckets } from "./bucket.ts";
 import type { Config, Service } from "./config.ts";
 import type { Peer } from "./peer.ts";
 
@@ -47,7 +47,8 @@ export class Admissions {
   constructor(options: AdmissionsOptions) {
     this.#options = options;
     const { limits } = options;
-    this.#connects = new Buckets(limits.device.maxConnectsPerMinute, limits.maxConnections);
+    const perMinute = limits.device.maxConnectsPerMinute;
+    this.#connects = new Buckets(perMinute / 60, limits.maxConnections, { capacity: perMinute });
   }
 
   /** @throws EvidenceError the code for which the client may not connect */

@@ -122,12 +122,15 @@ const Config = z
             maxAttemptsPerMinute: whole(1, 1_000_000).default(600),
           })
           .prefault({}),
-        /** Of one device, where it had to show its key. It has one connection; one that brings more is read from later. */
+        /**
+         * Of one device, where it had to show its key: it has one connection, and may bring four seconds' worth at once; what is more is read later. Small messages
+         * cost the ledger most: some 1,500 a second are all that two cores carry.
+         */
         device: z
           .strictObject({
             maxConnectsPerMinute: whole(1, 60_000).default(30),
-            maxMessagesPerS: whole(1, 1_000_000).default(500),
-            maxBytesPerS: whole(1024, 1 << 30).default(1 << 20),
+            maxMessagesPerS: whole(1, 1_000_000).default(50),
+            maxBytesPerS: whole(1024, 1 << 30).default(1 << 18),
           })
           .prefault({}),
         /** A client that asks for a longer keep-alive, or none, is refused. */

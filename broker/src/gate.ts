@@ -6,7 +6,7 @@
  */
 import { isIPv6, type Socket } from "node:net";
 import type { EvidenceCode } from "@tallystick/evidence";
-import { Buckets } from "./bucket.ts";
+import { Buckets } from "@tallystick/evidence/node";
 import type { Config } from "./config.ts";
 
 export type GateOptions = {
@@ -21,8 +21,8 @@ export type GateOptions = {
 /** Addresses whose attempts are remembered. */
 const MAX_ADDRESSES = 16_384;
 
-/** One address with connections. */
-type Present = { connections: number; unproved: number };
+/** One address with connections; those that have shown nothing yet, in the order in which they came, each with what ends its being one of them. */
+type Present = { connections: number; readonly unproved: Map<Socket, () => void> };
 
 /** A connection that is in. */
 export type Passage = {
@@ -40,7 +40,8 @@ export class Gate {
 
   constructor(options: GateOptions) {
     this.#options = options;
-    this.#attempts = new Buckets(options.limits.address.maxAttemptsPerMinute, MAX_ADDRESSES);
+    const perMinute = options.limits.address.maxAttemptsPerMinute;
+    this.#attempts = new Buckets(perMinute / 60, MAX_ADDRESSES, { capacity: perMinute });
   }
 
   /** Connections that have not yet shown who they are, where that is asked for. */
@@ -68,14 +69,16 @@ export class Gate {
   enter(socket: Socket): Passage | undefined {
     const { limits, nowMs } = this.#options;
     const address = groupOf(socket.remoteAddress ?? "");
-    const present = this.#present.get(address) ?? { connections: 0, unproved: 0 };
+    const present = this.#present.get(address) ?? { connections: 0, unproved: new Map() };
     const isOver =
-      present.connections >= limits.address.maxConnections || present.unproved >= limits.address.maxUnproved;
+      present.connections >= limits.address.maxConnections ||
+      present.unproved.size >= limits.address.maxUnproved;
     if (isOver || !this.#attempts.take(address, nowMs())) {
       this.#refuse(socket, "address-limit", address);
       return undefined;
     }
-    if (this.#connections >= limits.maxConnections || this.#unproved >= limits.maxUnproved) {
+    const isFull = this.#unproved >= limits.maxUnproved && !this.#makeRoom(present);
+    if (isFull || this.#connections >= limits.maxConnections) {
       this.#refuse(socket, "connection-limit", address);
       return undefined;
     }
@@ -86,7 +89,6 @@ export class Gate {
     const { limits, refused } = this.#options;
     this.#present.set(address, present);
     present.connections++;
-    present.unproved++;
     this.#connections++;
     this.#unproved++;
     // one deadline for handshake, upgrade and CONNECT: whoever drips bytes into any of them gains nothing
@@ -99,15 +101,30 @@ export class Gate {
       if (!isUnproved) return;
       isUnproved = false;
       clearTimeout(deadline);
-      present.unproved--;
+      present.unproved.delete(socket);
       this.#unproved--;
     };
+    present.unproved.set(socket, proved);
     socket.once("close", () => {
       proved();
       this.#connections--;
       if (--present.connections === 0) this.#present.delete(address);
     });
     return { address, proved };
+  }
+
+  /** Lets go of the oldest of the address that has most, if that is more than `newcomer` has: who holds many places open keeps nobody else out. */
+  #makeRoom(newcomer: Present): boolean {
+    let [most, address] = [newcomer, ""];
+    for (const [name, present] of this.#present)
+      if (present.unproved.size > most.unproved.size) [most, address] = [present, name];
+    const [oldest] = most.unproved;
+    if (most === newcomer || oldest === undefined) return false;
+    this.#options.refused("connection-limit", address);
+    const [socket, settled] = oldest;
+    settled();
+    socket.destroy();
+    return true;
   }
 
   #refuse(socket: Socket, code: EvidenceCode, address: string): void {

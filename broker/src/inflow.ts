@@ -9,7 +9,7 @@
  * @module
  */
 import type { Duplex } from "node:stream";
-import { Bucket } from "./bucket.ts";
+import { Bucket } from "@tallystick/evidence/node";
 import type { DeviceRate } from "./config.ts";
 import type { GuardCode, PacketGuard } from "./guard.ts";
 
@@ -63,7 +63,10 @@ export class Underway {
   }
 }
 
-/** What one device may bring in: packets and bytes a second, and as much at once. What is more waits where it is: at the device. */
+/** So many seconds' worth may come at once: a device that was away sends what waits. */
+const BURST_S = 4;
+
+/** What one device may bring in: packets and bytes a second. What is more waits where it is: at the device. */
 class Rate {
   readonly #packets: Bucket;
   readonly #bytes: Bucket;
@@ -71,8 +74,8 @@ class Rate {
   #waiting: NodeJS.Timeout | undefined;
 
   constructor({ maxMessagesPerS, maxBytesPerS }: DeviceRate, nowMs: () => number) {
-    this.#packets = new Bucket(maxMessagesPerS, nowMs());
-    this.#bytes = new Bucket(maxBytesPerS, nowMs());
+    this.#packets = new Bucket(maxMessagesPerS, nowMs(), { capacity: BURST_S * maxMessagesPerS });
+    this.#bytes = new Bucket(maxBytesPerS, nowMs(), { capacity: BURST_S * maxBytesPerS });
     this.#nowMs = nowMs;
   }
 

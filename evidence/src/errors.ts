@@ -171,6 +171,9 @@ const DISPOSITION = {
 /** Stable across releases: rejections, reports, metrics labels and exit codes quote it. */
 export type EvidenceCode = keyof typeof DISPOSITION;
 
+/** What the caller of something that was refused with this code should do. */
+export const dispositionOf = (code: EvidenceCode): Disposition => DISPOSITION[code];
+
 /** Every code there is, in the order of the table above. */
 export const EVIDENCE_CODES = Object.keys(DISPOSITION) as readonly EvidenceCode[];
 
@@ -189,7 +192,7 @@ export class EvidenceError extends Error {
   }
 
   get disposition(): Disposition {
-    return DISPOSITION[this.code];
+    return dispositionOf(this.code);
   }
 }
 

@@ -81,6 +81,7 @@ export {
 export { decodeEat, EAT_PROFILE_URI, encodeEat, type BootEvidence, type Software } from "./eat.ts";
 export { openEnrolRequest, sealEnrolRequest, type EnrolClaims, type EnrolRequest } from "./enrol-token.ts";
 export {
+  dispositionOf,
   EVIDENCE_CODES,
   EvidenceError,
   isEvidenceCode,

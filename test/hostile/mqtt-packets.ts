@@ -118,10 +118,9 @@ function opening(clientId: string, random: Random): Uint8Array {
   ]);
 }
 
-export function mqttCase(seed: number, number: number): MqttCase {
-  const random = new Random(seed, MQTT_TARGET, number);
-  const clientId = `acme/h-${random.below(500)}`;
-  const packets = Array.from({ length: 1 + random.below(5) }, () => {
+/** Packets after CONNECT: as they should be, changed, cut, or noise. */
+export const hostilePackets = (clientId: string, count: number, random: Random): readonly Uint8Array[] =>
+  Array.from({ length: count }, () => {
     const good = packet(clientId, random);
     if (good.length > 60_000) return good;
     return random.oneOf<Uint8Array>([
@@ -132,6 +131,11 @@ export function mqttCase(seed: number, number: number): MqttCase {
       [1, () => random.bytes(random.below(80))],
     ]);
   });
+
+export function mqttCase(seed: number, number: number): MqttCase {
+  const random = new Random(seed, MQTT_TARGET, number);
+  const clientId = `acme/h-${random.below(500)}`;
+  const packets = hostilePackets(clientId, 1 + random.below(5), random);
   const written = concatBytes(opening(clientId, random), ...packets, PING);
   const cuts = Array.from({ length: random.below(3) }, () => random.below(written.length)).sort(
     (a, b) => a - b,

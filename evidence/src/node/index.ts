@@ -6,6 +6,7 @@
  */
 export { createNodeProvider, nodeSha256, spkiOf } from "./provider.ts";
 export { createKeyFile, loadSigner, parsePublicKeyPem, publicKeyPem, readPublicKeyFile } from "./key-file.ts";
+export { Bucket, Buckets, type BucketSize } from "./bucket.ts";
 export { syncDirectory, writeDurable } from "./durable.ts";
 export { machineDisk, type Disk, type OpenFile } from "./disk.ts";
 export { runStages, runTogether, type Stage } from "./stages.ts";

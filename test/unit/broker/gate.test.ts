@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { Bucket, Buckets } from "../../../broker/src/bucket.ts";
+import { Bucket, Buckets } from "@tallystick/evidence/node";
 import { groupOf } from "../../../broker/src/gate.ts";
 import { selfSigned, type TestCertificate } from "../../support/tls-files.ts";
 import { device } from "../../support/token-client.ts";
@@ -29,11 +29,14 @@ describe("a bucket", () => {
   });
 
   test("of a name that was seen long ago is forgotten, and begins full", () => {
-    const buckets = new Buckets(1, 2);
+    const buckets = new Buckets(1, 2, { maxDebt: 5 });
     expect([buckets.take("a", 0), buckets.take("a", 0)]).toEqual([true, false]);
     for (const name of ["b", "c"]) buckets.take(name, 0);
     expect(buckets.take("a", 0)).toBe(true);
     expect(buckets.take("c", 0)).toBe(false);
+    expect(buckets.waitMs("never seen", 0)).toBe(0);
+    buckets.spend("c", 1000, 0);
+    expect(buckets.waitMs("c", 0)).toBeLessThanOrEqual(5001);
   });
 });
 

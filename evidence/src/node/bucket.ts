@@ -4,15 +4,24 @@
  * @module
  */
 
+export type BucketSize = {
+  /** What it holds; by default what it refills by in a second. */
+  readonly capacity?: number;
+  /** How far below zero it may fall; by default without end. */
+  readonly maxDebt?: number;
+};
+
 export class Bucket {
   readonly #capacity: number;
+  readonly #maxDebt: number;
   readonly #perMs: number;
   #level: number;
   #atMs: number;
 
-  /** @param perS - what it refills by in a second; it holds one second's worth unless `capacity` says otherwise */
-  constructor(perS: number, nowMs: number, capacity = perS) {
+  /** @param perS - what it refills by in a second */
+  constructor(perS: number, nowMs: number, { capacity = perS, maxDebt = Infinity }: BucketSize = {}) {
     this.#capacity = capacity;
+    this.#maxDebt = maxDebt;
     this.#perMs = perS / 1000;
     this.#level = capacity;
     this.#atMs = nowMs;
@@ -29,7 +38,7 @@ export class Bucket {
   /** Takes what has happened already: the level may fall below zero. */
   spend(amount: number, nowMs: number): void {
     this.#refill(nowMs);
-    this.#level -= amount;
+    this.#level = Math.max(-this.#maxDebt, this.#level - amount);
   }
 
   /** How long until it is above zero; 0 if it is. */
@@ -44,29 +53,43 @@ export class Bucket {
   }
 }
 
-/** A bucket for each name, of those that were seen last: whoever is forgotten begins with a full one. */
+/** A bucket for each name, of those that were used last: whoever is forgotten begins with a full one. */
 export class Buckets {
   readonly #buckets = new Map<string, Bucket>();
-  readonly #perMinute: number;
+  readonly #perS: number;
+  readonly #size: BucketSize;
   readonly #max: number;
 
   /** @param max - names that are remembered */
-  constructor(perMinute: number, max: number) {
-    this.#perMinute = perMinute;
+  constructor(perS: number, max: number, size: BucketSize = {}) {
+    this.#perS = perS;
     this.#max = max;
+    this.#size = size;
   }
 
   /** Takes one from the bucket of `name`, if there is one. */
   take(name: string, nowMs: number): boolean {
-    const bucket = this.#buckets.get(name) ?? new Bucket(this.#perMinute / 60, nowMs, this.#perMinute);
+    return this.#used(name, nowMs).take(nowMs);
+  }
+
+  /** Takes what has happened already. */
+  spend(name: string, amount: number, nowMs: number): void {
+    this.#used(name, nowMs).spend(amount, nowMs);
+  }
+
+  /** How long until there is something in the bucket of `name`; 0 if there is. */
+  waitMs(name: string, nowMs: number): number {
+    return this.#buckets.get(name)?.waitMs(nowMs) ?? 0;
+  }
+
+  #used(name: string, nowMs: number): Bucket {
+    const bucket = this.#buckets.get(name) ?? new Bucket(this.#perS, nowMs, this.#size);
     this.#buckets.delete(name);
     this.#buckets.set(name, bucket);
     if (this.#buckets.size > this.#max) {
-      for (const oldest of this.#buckets.keys()) {
-        this.#buckets.delete(oldest);
-        break;
-      }
+      const [oldest = name] = this.#buckets.keys();
+      this.#buckets.delete(oldest);
     }
-    return bucket.take(nowMs);
+    return bucket;
   }
 }
