@@ -121,13 +121,19 @@ describe("a listener on TLS", () => {
     await eventually(async () => (await broker.metric("addresses")) === 1);
   });
 
-  test("has so many that show nothing, of all addresses together", async () => {
+  test("has so many that show nothing, of all addresses together; whoever holds most makes room for whoever holds less", async () => {
     const { broker } = await started({ maxUnproved: 4 });
-    for (let n = 1; n <= 4; n++) await bare(broker, `127.0.1.${n}`);
-    await (
-      await bare(broker, "127.0.1.5")
-    ).gone;
-    expect(broker.codes).toEqual(["connection-limit"]);
+    const [a, b, c] = ["127.0.1.1", "127.0.1.2", "127.0.1.3"];
+    const oldest = await bare(broker, a);
+    for (const from of [a, a, b]) await bare(broker, from);
+    const newcomer = await bare(broker, c);
+    await oldest.gone;
+    const second = await bare(broker, c);
+    const third = await bare(broker, c);
+    await third.gone;
+    expect(broker.codes).toEqual(["connection-limit", "connection-limit", "connection-limit"]);
+    expect([newcomer, second].map(({ socket }) => socket.destroyed)).toEqual([false, false]);
+    await eventually(async () => (await broker.metric("unproved_connections")) === 4);
   });
 
   test("cuts off whoever drips: before the handshake, after it, into a WebSocket's request", async () => {
