@@ -32,8 +32,9 @@ export const securedBy = (socket: TLSSocket, asksCertificate: boolean): Secured 
   exporter: () => exporterOf(socket),
   commonName() {
     if (!asksCertificate || !socket.authorized) return undefined;
-    const { subject } = socket.getPeerCertificate() as { readonly subject?: { readonly CN?: unknown } };
+    const shown = socket.getPeerCertificate() as { readonly subject?: { readonly CN?: unknown } } | null;
+    const commonName = shown?.subject?.CN; // null once the connection is gone
     // several common names come as a list: that is nobody's name
-    return typeof subject?.CN === "string" ? subject.CN : undefined;
+    return typeof commonName === "string" ? commonName : undefined;
   },
 });
