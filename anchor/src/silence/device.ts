@@ -35,8 +35,11 @@ export type WatchedDevice = Heard & {
   allowedS: number;
   /** Log index of the newest statement admitted. */
   lastIndex: number | null;
-  readonly streams: Map<string, WatchedStream>;
+  streams: Map<string, WatchedStream>;
 };
+
+/** Of devices that have none, which may be most of a large registry. Never written to. */
+export const NO_STREAMS: Map<string, WatchedStream> = new Map();
 
 type AlarmCode =
   "device-silent" | "device-back" | "device-ended" | "stream-silent" | "stream-back" | "stream-ended";

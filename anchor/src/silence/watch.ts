@@ -10,7 +10,14 @@
  * @module
  */
 import { toHex, type Head } from "@tallystick/evidence";
-import { allowedOf, type Change, type Told, type WatchedDevice, type WatchedStream } from "./device.ts";
+import {
+  allowedOf,
+  NO_STREAMS,
+  type Change,
+  type Told,
+  type WatchedDevice,
+  type WatchedStream,
+} from "./device.ts";
 
 /** A device as the registry has it now. */
 export type Enrolled = { readonly iss: string; readonly silenceS: number };
@@ -108,7 +115,7 @@ export class Watch {
       heardUnixS: newest?.timeUnixS ?? null,
       lastIndex: newest?.index ?? null,
       told: past.told(iss, null),
-      streams: new Map(),
+      streams: NO_STREAMS,
     };
     this.#devices.set(iss, device);
     for (const { sub, ch, seq, timeUnixS, intervalS, closed } of streams) {
@@ -238,6 +245,7 @@ export class Watch {
     }
     this.#streams += 1;
     const stream: WatchedStream = { sub, ch, seq, allowedS, heardMs: 0, heardUnixS: null, told: undefined };
+    if (device.streams === NO_STREAMS) device.streams = new Map();
     device.streams.set(sub, stream);
     return stream;
   }
