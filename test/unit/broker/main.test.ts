@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
@@ -157,8 +158,31 @@ services:
     expect(faults.length).toBe(4);
   });
 
+  test("a network needs a registry, and files that belong together", async () => {
+    const tls = "tls: { cert: /nowhere/broker.pem, key: /nowhere/broker.key }";
+    const alone = await start(["config", "check", "-c", configFile(`version: 1\n${tls}\n`)]).ended;
+    expect({ code: alone.code, err: alone.err }).toEqual({
+      code: 2,
+      err: expect.stringMatching(/:2: tls: goes with registry/) as string,
+    });
+    const registry = "registry: { from: /var/lib/tallystick/anchor/public, policy: /nowhere/policy }";
+    const missing = configFile(`version: 1\n${tls}\n${registry}\n`);
+    const { code, err } = await start(["config", "check", "-c", missing]).ended;
+    expect({ code, err }).toEqual({
+      code: 1,
+      err: expect.stringMatching(/broker\.key: can't read it.*\[tls-malformed\]/) as string,
+    });
+  });
+
   test("a missing file and an unknown option are usage errors", async () => {
     expect((await start(["config", "check", "--config", "/nowhere/broker.yaml"]).ended).code).toBe(2);
     expect((await start(["run", "--verbose"]).ended).code).toBe(2);
   });
+});
+
+test("tally-broker secret make: a secret, and the hash by which the broker knows it", async () => {
+  const { out } = await start(["secret", "make", "--json"]).ended;
+  const { secret, hash } = JSON.parse(out) as { secret: string; hash: string };
+  expect(Buffer.from(secret, "base64url")).toHaveLength(32);
+  expect(hash).toBe(`sha256:${createHash("sha256").update(secret).digest("hex")}`);
 });
