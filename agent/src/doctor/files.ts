@@ -4,7 +4,6 @@
  * @module
  */
 import { statSync } from "node:fs";
-import { userInfo } from "node:os";
 import { join } from "node:path";
 import { permissionFindings, userOf, warn, type Finding, type Guarded } from "@tallystick/evidence/node";
 import { DATABASE_FILE } from "../storage.ts";
@@ -25,9 +24,8 @@ export function fileFindings({ file, settings, pid, record }: Patient): readonly
 /** The data belong to whoever runs the agent: else it can't write there tomorrow. */
 function ownerFindings(data: string, pid: number | undefined): readonly Finding[] {
   const owner = statSync(data, { throwIfNoEntry: false })?.uid;
-  const user = pid === undefined ? userInfo().uid : userOf(pid);
+  const user = pid === undefined ? undefined : userOf(pid);
   if (owner === undefined || user === undefined || user === owner || user === 0) return [];
-  const who = pid === undefined ? "the doctor" : "the agent";
-  const text = `${data} belongs to user ${owner}, and ${who} runs as user ${user}`;
-  return [warn("permissions", text, `run both as the same user, or: chown -R ${user} ${data}`)];
+  const text = `${data} belongs to user ${owner}, and the agent runs as user ${user}`;
+  return [warn("permissions", text, `run it as the owner, or: chown -R ${user} ${data}`)];
 }

@@ -4,8 +4,9 @@
  * @module
  */
 import { existsSync } from "node:fs";
+import { dirname } from "node:path";
 import { toHex } from "@tallystick/evidence";
-import { fail, ok, systemTimer, warn, type Finding } from "@tallystick/evidence/node";
+import { fail, ok, systemTimer, unreadable, warn, type Finding } from "@tallystick/evidence/node";
 import { openKeyStore, type KeyStore } from "../keys/store.ts";
 import { signingKid } from "../signing-key.ts";
 import type { Patient } from "./patient.ts";
@@ -17,11 +18,12 @@ export async function keyFindings({ settings, record }: Patient): Promise<readon
   if (pkcs11 !== undefined) return [await tokenFinding(store, kid)];
   if (kid === undefined && !existsSync(key))
     return [
-      fail(
-        "key",
-        `${key}: there is no key`,
-        `tally-agent enrol INVITE makes one; by hand: tally-agent key make --key ${key}`,
-      ),
+      unreadable("key", dirname(key)) ??
+        fail(
+          "key",
+          `${key}: there is no key`,
+          `tally-agent enrol INVITE makes one; by hand: tally-agent key make --key ${key}`,
+        ),
     ];
   const signer = await store.open(kid); // says what is wrong with it
   return [ok("key", `in a file that only its owner reads, kid ${toHex(signer.key.kid)}`)];

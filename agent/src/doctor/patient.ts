@@ -4,12 +4,12 @@
  * @module
  */
 import { join } from "node:path";
-import { failure, lockHolder, type Finding } from "@tallystick/evidence/node";
+import { failure, lockHolder, unreadable, type Finding } from "@tallystick/evidence/node";
 import { isEvidenceError } from "@tallystick/evidence";
 import type { Settings } from "../config.ts";
 import { Meta } from "../meta.ts";
 import { makeReport, type Report } from "../report.ts";
-import { LOCK_FILE, readStorage, type Storage } from "../storage.ts";
+import { DATABASE_FILE, LOCK_FILE, readStorage, type Storage } from "../storage.ts";
 
 export type Patient = {
   readonly file: string;
@@ -32,6 +32,9 @@ export function openPatient(file: string, settings: Settings): Patient {
     return { ...common, record, fault: undefined };
   } catch (error) {
     storage?.close();
+    const paths = [settings.data, join(settings.data, DATABASE_FILE)];
+    const closed = paths.map((path) => unreadable("database", path)).find((one) => one !== undefined);
+    if (closed !== undefined) return { ...common, record: undefined, fault: closed };
     const isNew = isEvidenceError(error) && error.code === "storage-missing";
     return { ...common, record: undefined, fault: isNew ? undefined : failure("database", error) };
   }

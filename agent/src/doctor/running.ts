@@ -21,7 +21,11 @@ export function runningFindings({ settings, pid, record, fault }: Patient): read
 function processFinding(pid: Patient["pid"]): Finding {
   const about = "agent";
   if (pid === undefined)
-    return unknown(about, "whether one runs can't be seen here", "run the doctor on the gateway itself");
+    return unknown(
+      about,
+      "whether one runs can't be seen here",
+      "run the doctor as root, on the gateway itself",
+    );
   if (pid === null)
     return warn(
       about,

@@ -5,7 +5,7 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import { isEvidenceError } from "@tallystick/evidence";
-import { failure, lockHolder, type Finding } from "@tallystick/evidence/node";
+import { failure, lockHolder, unreadable, type Finding } from "@tallystick/evidence/node";
 import { placesOf, type Config, type Places } from "../config.ts";
 import { readAlarms, type AlarmStore } from "../silence/store.ts";
 import { BatchStore } from "../storage/batches.ts";
@@ -41,7 +41,11 @@ export function openPatient(file: string | undefined, config: Config): Patient {
   try {
     return { ...common, record: recordOf(readDatabase(places.database)), fault: undefined };
   } catch (error) {
-    return { ...common, record: undefined, fault: failure("database", error) };
+    return {
+      ...common,
+      record: undefined,
+      fault: closedTo([config.data, places.database]) ?? failure("database", error),
+    };
   }
 }
 
@@ -58,6 +62,9 @@ function recordOf(db: DatabaseSync): LogRecord {
   };
   return { db, batches, origin, kid, last: batches.last() };
 }
+
+const closedTo = (paths: readonly string[]): Finding | undefined =>
+  paths.map((path) => unreadable("database", path)).find((one) => one !== undefined);
 
 function alarmsOf({ alarms }: Places): AlarmStore | undefined {
   try {

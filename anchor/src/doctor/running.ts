@@ -27,7 +27,11 @@ export function processFinding({ pid, fault }: Patient): readonly Finding[] {
   const faults = fault === undefined ? [] : [fault];
   if (pid === undefined)
     return [
-      unknown(about, "whether one runs can't be seen here", "run the doctor on the anchor's machine"),
+      unknown(
+        about,
+        "whether one runs can't be seen here",
+        "run the doctor as root, on the anchor's machine",
+      ),
       ...faults,
     ];
   if (pid === null)

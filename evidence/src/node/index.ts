@@ -43,6 +43,6 @@ export {
   residentBytes,
   userOf,
 } from "./process-facts.ts";
-export { permissionFindings, type Guarded } from "./permissions.ts";
+export { permissionFindings, unreadable, type Guarded } from "./permissions.ts";
 export { certificateExpiry, probeBroker, probePort, type Expected } from "./probe.ts";
 export { synchronisedBy } from "./synchronised.ts";

@@ -3,8 +3,10 @@
  *
  * @module
  */
-import { statSync, type Stats } from "node:fs";
+import { accessSync, constants, statSync, type Stats } from "node:fs";
 import { fail, ok, unknown, warn, type Finding } from "./checkup.ts";
+
+const AS_WHOM = "run the doctor as root, or as the program's own user";
 
 export type Guarded = {
   readonly path: string;
@@ -27,7 +29,7 @@ function judge(about: string, { path, kind, optional = false }: Guarded): readon
     stats = statSync(path, { throwIfNoEntry: false });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    return [unknown(about, reason, "run the doctor as root, or as the program's own user")];
+    return [unknown(about, reason, AS_WHOM)];
   }
   if (stats === undefined)
     return optional ? [] : [fail(about, `${path} isn't there`, "make it, or mend the configuration")];
@@ -40,6 +42,17 @@ function judge(about: string, { path, kind, optional = false }: Guarded): readon
   if ((mode & 0o020) !== 0 && !stats.isDirectory())
     return [warn(about, `${path} has mode ${octal}: its group may change it`, `chmod g-w ${path}`)];
   return [];
+}
+
+/** Where this user may not read a file that is there, a finding that says so; else undefined. */
+export function unreadable(about: string, path: string): Finding | undefined {
+  if (statOf(path) === undefined) return undefined;
+  try {
+    accessSync(path, constants.R_OK);
+    return undefined;
+  } catch {
+    return unknown(about, `${path} can't be read by this user`, AS_WHOM);
+  }
 }
 
 function statOf(path: string): Stats | undefined {

@@ -19,6 +19,9 @@ export type Expected = Pick<ConnectionOptions, "ca" | "cert" | "key"> & {
   readonly pin?: TlsPin | readonly TlsPin[];
 };
 
+/** A step that takes longer has failed. */
+const STEP_MS = 3000;
+
 /** A certificate that is over within so long should be renewed by now. */
 const RENEW_WITHIN_S = 14 * 86_400;
 
@@ -201,10 +204,11 @@ function withoutTls({ host }: Endpoint): Finding {
 /** Resolves at the event; rejects where the socket fails, or the time is over. */
 function settled(socket: Socket, event: "connect" | "secureConnect", signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(STEP_MS)]);
     socket.once(event, () => resolve());
     socket.on("error", reject);
-    signal.addEventListener("abort", () => reject(new Error("no answer")));
-    if (signal.aborted) reject(new Error("no answer"));
+    limit.addEventListener("abort", () => reject(new Error("no answer")));
+    if (limit.aborted) reject(new Error("no answer"));
   });
 }
 

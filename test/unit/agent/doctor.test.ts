@@ -13,7 +13,7 @@ import { createServer } from "node:tls";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { AddressInfo } from "node:net";
+import { createServer as createPlain, type AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import {
   createKeyFile,
@@ -246,4 +246,17 @@ test("an enrolment that was begun, and a rotation under way", async () => {
   expect(about(findings, "rotation")).toMatchObject([
     { result: "ok", text: expect.stringContaining("from 0101010101010101… to 0202020202020202…") as string },
   ]);
+});
+
+test("a broker that accepts and says nothing is a fault within seconds", async () => {
+  const folder = emptyFolder();
+  const server = createPlain().listen(0, "127.0.0.1");
+  onTestFinished(() => void server.close());
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const findings = await examine(installed(folder, `broker: { url: "mqtts://127.0.0.1:${port}" }`), {});
+  expect(about(findings, "broker tls")).toMatchObject([
+    { result: "fail", text: expect.stringContaining("no answer") as string },
+  ]);
+  expect(about(findings, "broker entry")).toEqual([]);
 });
