@@ -101,6 +101,7 @@ export async function runStages(running: Running): Promise<void> {
     await orFault(threads.idle());
     ready.close();
     if (sequencing !== undefined) await orFault(sequencing);
+    if (watchingSilence !== undefined) await orFault(watchingSilence);
   } catch (error) {
     fail(error);
     throw error;

@@ -101,7 +101,8 @@ export class AnchorGround implements Ground {
   harmless(call: Call, told: Told): boolean {
     if (isJournalName(call, told)) return true;
     return (
-      told.words.includes('"msg":"stopped"') && /anchor\.(db|lock)(-wal|-shm|-journal)?$/.test(call.path)
+      told.words.includes('"msg":"stopped"') &&
+      /(anchor\.(db|lock)|alarms\.db)(-wal|-shm|-journal)?$/.test(call.path)
     );
   }
 
