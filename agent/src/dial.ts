@@ -5,9 +5,10 @@
  *
  * @module
  */
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { connect as connectTcp, isIP, type Socket } from "node:net";
-import { connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
+import { connect as connectTls, createSecureContext, type SecureContext, type TLSSocket } from "node:tls";
 import { EvidenceError } from "@tallystick/evidence";
 import { exporterOf, peerPin, type TlsPin } from "@tallystick/evidence/node";
 import { staysPrivate } from "./broker-url.ts";
@@ -53,9 +54,9 @@ export async function dial(
     return { socket };
   }
   const pins = [tls.pin ?? []].flat();
-  const options = optionsOf(tls, pins.length > 0);
   const socket = connectTls({
-    ...options,
+    secureContext: contextOf(tls),
+    rejectUnauthorized: pins.length === 0,
     host,
     port: Number(port) || MQTTS_PORT,
     ...(isIP(host) === 0 && { servername: host }),
@@ -81,14 +82,50 @@ function secure(
   );
 }
 
-function optionsOf({ ca, cert, key }: TlsSettings, isPinned: boolean): ConnectionOptions {
-  return {
+/**
+ * Reads what the configuration names, and tries that it belongs together. Files may be replaced while the agent runs: a half of one is told, and tried again.
+ *
+ * @throws EvidenceError `tls-malformed`
+ */
+export function contextOf({ ca, cert, key }: TlsSettings): SecureContext {
+  const files = {
     minVersion: "TLSv1.3",
-    rejectUnauthorized: !isPinned,
     ...(ca !== undefined && { ca: read(ca) }),
     ...(cert !== undefined && { cert: read(cert) }),
     ...(key !== undefined && { key: read(key) }),
-  };
+  } as const;
+  try {
+    // Two of different algorithms OpenSSL would take side by side, and then show neither.
+    if (
+      files.cert &&
+      files.key &&
+      !new X509Certificate(files.cert).checkPrivateKey(createPrivateKey(files.key))
+    )
+      throw new Error("key values mismatch");
+    return createSecureContext(files);
+  } catch (cause) {
+    const names = [ca, cert, key].filter((one) => one !== undefined).join(", ");
+    throw new EvidenceError(
+      "tls-malformed",
+      `${names}: not certificates in PEM, or the key is another one than the certificate's: ${reasonOf(cause)}`,
+      {},
+      cause,
+    );
+  }
+}
+
+/**
+ * What a broker says of this client's certificate. By TLS 1.3 it does so after the handshake, to whoever thinks he is connected (RFC 8446 section 4.4.2.4).
+ *
+ * @returns undefined where that is not what `error`, of the connection, is about
+ */
+export function refusedCertificate(url: string, error: unknown): EvidenceError | undefined {
+  const { code } = (error ?? {}) as { readonly code?: unknown };
+  if (typeof code !== "string" || !/^ERR_SSL_.*ALERT/.test(code)) return undefined;
+  const words = code.endsWith("CERTIFICATE_REQUIRED")
+    ? "the broker lets nobody in without a client certificate: have one made for this device's key, and set broker.tls.cert and broker.tls.key"
+    : `the broker does not take this device's certificate (${reasonOf(error)}): is it of the broker's authority, and is its time not over?`;
+  return new EvidenceError("tls-handshake", `${url}: ${words}`, {}, error);
 }
 
 function read(path: string): Buffer {

@@ -56,17 +56,20 @@ left, and told of) when the log took a statement of the new one in. tally-agent 
   },
   enrol: {
     summary: "enrol this device with an invite: key, registry, configuration, and the first receipt",
-    usage: "[INVITE | FILE | -] [--config FILE] [--data DIR] [--no-wait] [--unbound] [--json]",
+    usage: "[INVITE | FILE | -] [--config FILE] [--data DIR] [--cert FILE] [--no-wait] [--unbound] [--json]",
     details: `INVITE is the line that tally-anchor invite printed; without it, it is asked for (or read from standard input), so that it stays out of the shell's
 history. Run again after an interruption it goes on where it was. The key is made here and never leaves; one that is there is used.
   --data DIR    the data folder that a new configuration names
-  --no-wait     do not wait for an operator; exit code 3 where one has to decide
+  --cert FILE   for a broker that lets nobody in without a client certificate: where this device's is, or will be; it is made for the device's own key, once that
+                is in the registry, and waited for
+  --no-wait     do not wait for an operator, nor for a certificate; exit code 3 where one of them is missing
   --unbound     do not bind the enrolment to this machine: for a container that moves
 Exit code 3 also where the device is enrolled, and was interrupted before the first receipt.\n${WHERE}`,
     options: {
       ...CONFIG,
       ...JSON_OUT,
       data: { type: "string" },
+      cert: { type: "string" },
       "no-wait": { type: "boolean" },
       unbound: { type: "boolean" },
     },

@@ -116,9 +116,13 @@ async function entered<T>(
   begin: (line: Line, client: MqttClient) => Promise<T>,
 ): Promise<T> {
   const { broker } = settings;
-  const [{ MqttClient }, { dial }] = await Promise.all([import("mqtt"), import("./dial.ts")]);
+  const [{ MqttClient }, { dial, refusedCertificate }] = await Promise.all([
+    import("mqtt"),
+    import("./dial.ts"),
+  ]);
   const { socket, secured } = await dial(broker.url, broker.tls ?? {}, CONNECT_TIMEOUT_MS, signal);
-  socket.on("error", () => {}); // until MQTT.js listens
+  let fault: unknown;
+  socket.on("error", (error) => (fault ??= error)); // of those of TLS MQTT.js tells nobody
   const signer = secured === undefined || hasCredentials(broker) ? undefined : keys.next();
   let client: MqttClient | undefined;
   const giveUp = (): void => void client?.end(true);
@@ -137,6 +141,8 @@ async function entered<T>(
     socket.destroy();
     if (isEvidenceError(cause)) throw cause;
     if (isRefusal(cause)) keys.refused(signer);
+    const refused = refusedCertificate(broker.url, fault);
+    if (refused !== undefined) throw refused;
     throw new EvidenceError("unreachable", `${broker.url}: ${reasonOf(cause)}`, {}, cause);
   } finally {
     signal.removeEventListener("abort", giveUp);

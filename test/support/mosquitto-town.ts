@@ -24,7 +24,7 @@ import { publicKeyPem } from "@tallystick/evidence/node";
 import type { Program } from "../../demo/program.ts";
 import { freePort } from "./loopback.ts";
 import { makeKeyFile } from "./registrar.ts";
-import { authority, type TestCertificate } from "./tls-files.ts";
+import { authority, selfSigned, type TestCertificate } from "./tls-files.ts";
 import { Town } from "./town.ts";
 
 type Authority = ReturnType<typeof authority>;
@@ -44,15 +44,21 @@ export class MosquittoTown {
     this.#port = port;
   }
 
-  /** Everything is configured, and nothing runs yet. */
-  static async begin(): Promise<MosquittoTown> {
+  /** Everything is configured, and nothing runs yet. With `invites` the anchor is open to strangers as well, over TLS, and sends them here. */
+  static async begin({ invites = false } = {}): Promise<MosquittoTown> {
     const certificates = mkdtempSync(join(tmpdir(), "tallystick-certificates-"));
     const signed = authority(certificates);
     const port = await freePort();
     const url = `mqtts://127.0.0.1:${port}`;
     const { cert, key } = signed.issue("anchor", "anchor");
     const server = signed.issue("server", "localhost");
-    const town = await Town.begin({ anchor: { broker: { url, tls: { ca: signed.ca, cert, key } } } });
+    const open = invites && {
+      public: { listen: `127.0.0.1:${await freePort()}`, tls: selfSigned(certificates, "desk") },
+      enrolment: { broker: { url, cert: server.cert } },
+    };
+    const town = await Town.begin({
+      anchor: { broker: { url, tls: { ca: signed.ca, cert, key } }, ...open },
+    });
     const made = new MosquittoTown(town, certificates, signed, port);
     made.#writeBrokerConfig(server);
     return made;
@@ -142,8 +148,12 @@ export class MosquittoTown {
   }
 
   async #operator(...command: readonly string[]): Promise<void> {
-    const config = ["--config", this.town.configFile("anchor")];
-    await this.town.programs.must("anchor", [...command, ...config, "--wait"]);
+    await this.anchor(...command, "--wait");
+  }
+
+  /** A command of the anchor's that has to succeed; what it said. */
+  anchor(...command: readonly string[]): Promise<string> {
+    return this.town.programs.must("anchor", [...command, "--config", this.town.configFile("anchor")]);
   }
 
   /** Makes a key for a device, and a certificate for that very key. Not enrolled yet. */
@@ -154,6 +164,15 @@ export class MosquittoTown {
     writeFileSync(publicFile, publicKeyPem(made));
     const cert = this.#authority.certify(name, toHex(made.kid), publicFile);
     return { key, made, publicFile, cert, ca: this.#authority.ca };
+  }
+
+  /** A certificate for a public key that stands in a file, after whatever text: as a device or the registry shows it, its id first. */
+  certify(name: string, shown: string): string {
+    const kid = /^kid ([0-9a-f]+)$/m.exec(shown)?.[1];
+    if (kid === undefined) throw new Error(`no key's id in: ${shown}`);
+    const publicFile = join(this.#certificates, `${name}.pub`);
+    writeFileSync(publicFile, shown);
+    return this.#authority.certify(name, kid, publicFile);
   }
 
   /** A certificate of the same authority for whatever common name. */
@@ -200,6 +219,7 @@ export class MosquittoTown {
       services: [
         { id: "anchor", publish: ["down", "checkpoint"], subscribe: ["up", "checkpoint", "state"] },
         { id: "sender", publish: ["down"] },
+        { id: "bridge", publish: ["up"], subscribe: ["down"] },
         { id: "monitor", subscribe: ["up", "state", "checkpoint"] },
       ],
     };

@@ -18,7 +18,7 @@ const enrolmentFindings = (data: string): readonly Finding[] =>
         warn(
           "enrolment",
           "begun, and not through",
-          "tally-agent enrol goes on where it was; an operator may have to approve it",
+          "tally-agent enrol goes on where it was; an operator may have to approve it, or a certificate to be brought",
         ),
       ];
 

@@ -41,10 +41,15 @@ streams: []
 /**
  * Drafts the configuration; nothing is written.
  *
- * @param data - the data folder that a new file names
+ * @param options - `data`: the data folder that a new file names; `cert`: where the client certificate is, or will be
  * @throws EvidenceError `invite-device` where the file is another device's, `log-key` where it pins another key of this log; ConfigError where it would be none
  */
-export function draftConfig(path: string, invited: Invited, env: Environment, data?: string): Draft {
+export function draftConfig(
+  path: string,
+  invited: Invited,
+  env: Environment,
+  { data, cert }: { readonly data?: string | undefined; readonly cert?: string | undefined } = {},
+): Draft {
   const before = existsSync(path) ? readText(path) : undefined;
   const document = parseDocument(before ?? NEW);
   const faults = document.errors.map(({ message, linePos }) => {
@@ -53,15 +58,21 @@ export function draftConfig(path: string, invited: Invited, env: Environment, da
   if (faults.length > 0) throw new ConfigError(faults);
   if (document.contents !== null && !isMap(document.contents))
     throw new ConfigError([`${path}:1: not a configuration: give settings, as agent.example.yaml does`]);
-  const changed = fill(document, path, invited, before === undefined ? data : undefined);
-  const text = before !== undefined && changed === "nothing" ? before : String(document);
-  const settings = parseSettings(text, path, env);
+  const filled = fill(document, path, invited, before === undefined ? data : undefined);
+  const changed = filled === "nothing" ? [] : filled;
+  let text = before !== undefined && filled === "nothing" ? before : String(document);
+  let settings = parseSettings(text, path, env);
+  if (cert !== undefined && settings.broker.tls?.cert !== cert) {
+    changed.push(...nameCertificate(document, path, settings, cert));
+    text = String(document);
+    settings = parseSettings(text, path, env);
+  }
   if (settings.iss !== invited.device)
     throw new EvidenceError(
       "invite-device",
       `the environment says ${settings.iss}, the invite is for ${invited.device}`,
     );
-  return { path, text, settings, changed: changed === "nothing" || before === undefined ? [] : changed };
+  return { path, text, settings, changed: before === undefined ? [] : changed };
 }
 
 /** Writes it, unless it stands there already. */
@@ -130,6 +141,22 @@ function fill(
   )
     put(["broker", "tls", "pin"], broker.pin);
   return isTouched ? changed : "nothing";
+}
+
+/** Names the client certificate, and with it the device's own key, unless the file names another one for TLS; returns the settings that were others. */
+function nameCertificate(
+  document: Document,
+  path: string,
+  { key, pkcs11, broker: { tls } }: Settings,
+  cert: string,
+): string[] {
+  if (tls?.key === undefined && pkcs11 !== undefined)
+    throw new ConfigError([
+      `${path}: broker.tls: the device's key is in a token, and TLS takes one from a file: make it one of its own, and give cert and key here`,
+    ]);
+  document.setIn(["broker", "tls", "cert"], cert);
+  if (tls?.key === undefined) document.setIn(["broker", "tls", "key"], key);
+  return tls?.cert === undefined ? [] : ["broker.tls.cert"];
 }
 
 function pinnedLogs(document: Document): readonly string[] {

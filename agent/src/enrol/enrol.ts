@@ -1,10 +1,11 @@
 /**
  * `tally-agent enrol`: from an invite to the first verified receipt. The key is made here and never leaves; the machine is bound; the anchor is asked until an operator has let the device in; the
- * configuration is written; and the agent is run, with nothing but its own stream, until the log has given a receipt for it.
+ * configuration is written; where the broker wants a client certificate, it is waited for; and the agent is run, with nothing but its own stream, until the log has given a receipt for it.
  *
  * @module
  */
 import { existsSync, readFileSync, statSync } from "node:fs";
+import { resolve } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { isatty } from "node:tty";
@@ -26,6 +27,7 @@ import { recordedKid } from "../signing-key.ts";
 import type { Log } from "../log.ts";
 import { readMachine } from "../machine.ts";
 import { ask } from "./ask.ts";
+import { untilCertified } from "./certificate.ts";
 import { dataIn, draftConfig, writeConfig, type Draft } from "./configuration.ts";
 import { readPending, removePending, writePending } from "./pending.ts";
 import { firstReceipt, type FirstReceipt } from "./receipt.ts";
@@ -64,7 +66,8 @@ export async function runEnrol(given: Arguments): Promise<number> {
     dataOption ?? process.env["TALLYSTICK_DATA"] ?? dataIn(path) ?? DEFAULT_DATA,
   );
   const invite = parseInvite(line);
-  const draft = draftConfig(path, invite, process.env, dataOption);
+  const cert = typeof given.values["cert"] === "string" ? resolve(given.values["cert"]) : undefined;
+  const draft = draftConfig(path, invite, process.env, { data: dataOption, cert });
   const { settings } = draft;
   const owner = deviceIn(settings.data);
   if (owner !== undefined && owner !== settings.iss)
@@ -103,8 +106,14 @@ export async function runEnrol(given: Arguments): Promise<number> {
     // A database that is made from now on is not this device's first: its chains say so, or the log would take them for forks.
     if (enrolled.again === true) await markIn(settings.data).make(settings.iss);
     await writeConfig(draft);
-    removePending(settings.data);
     say(`enrolled: registry item ${enrolled.item}, log index ${enrolled.index}; ${path} ${wordsOf(draft)}`);
+    const { tls } = settings.broker;
+    const certifying = { tls, iss: settings.iss, timer: systemTimer, tell: say, once };
+    if (!(await untilCertified(certifying, stop.signal))) {
+      say("enrolled, and no client certificate yet; when it is there: tally-agent enrol goes on");
+      return EXIT.cannotTell;
+    }
+    removePending(settings.data);
     const receipt = await firstReceipt(settings, keys, peopleLog(), stop.signal);
     if (receipt === undefined) {
       say(`enrolled, and no receipt yet; tally-agent run goes on from here: see tally-agent doctor`);
@@ -170,8 +179,8 @@ async function fromStdin(): Promise<string> {
 async function prompt(question: string): Promise<string> {
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    return await new Promise<string>((resolve, reject) => {
-      lines.question(question, resolve);
+    return await new Promise<string>((answered, reject) => {
+      lines.question(question, answered);
       lines.once("close", () => reject(new UsageError("no invite was given")));
     });
   } finally {

@@ -6,7 +6,14 @@
 import { existsSync } from "node:fs";
 import process from "node:process";
 import { KeyState, parseStatement, toHex, type KeyRecord } from "@tallystick/evidence";
-import { EXIT, nodeSha256, type Arguments, type Command } from "@tallystick/evidence/node";
+import {
+  EXIT,
+  nodeSha256,
+  publicKeyPem,
+  UsageError,
+  type Arguments,
+  type Command,
+} from "@tallystick/evidence/node";
 import { placesOf } from "../config.ts";
 import { PublishedRegistry } from "../published-registry.ts";
 import { Archive } from "../storage/archive.ts";
@@ -15,21 +22,27 @@ import { CONFIG_DETAILS, CONFIG_OPTIONS, CONFIG_USAGE, configOf, text } from "./
 
 export const registry: Command = {
   summary: "List the keys of the registry, and who the operators of each org are",
-  usage: `[--device ORG/DEVICE] [--registry DIR] [--json] ${CONFIG_USAGE}`,
+  usage: `[--device ORG/DEVICE] [--registry DIR] [--json | --pem] ${CONFIG_USAGE}`,
   details: `  --device NAME   only the keys of this device
   --registry DIR  a public folder; without it the data folder's database, which also knows the log indexes
   --json          one object: {"items", "operators": [{"for", "threshold", "count"}], "keys": [{"kid", "role", "iss", "streams", "silence", "state",
                   "item", "enrolled", "superseded", "suspect", "revoked", "by"}]}; indexes are null where they aren't known
+  --pem           with --device: the id and public half of its current key, as tally-agent key print gives them, for whoever makes it a certificate
 ${CONFIG_DETAILS}`,
   options: {
     ...CONFIG_OPTIONS,
     device: { type: "string" },
     registry: { type: "string" },
     json: { type: "boolean" },
+    pem: { type: "boolean" },
   },
   async run(given) {
-    const { state, indexed } = await known(given);
     const device = text(given.values, "device");
+    const asPem = given.values["pem"] === true;
+    if (asPem && (device === undefined || given.values["json"] === true))
+      throw new UsageError("--pem goes with --device, and without --json");
+    const { state, indexed } = await known(given);
+    if (asPem && device !== undefined) return printPem(state, device);
     const records = [...state.records()].filter(({ iss }) => device === undefined || iss === device);
     if (given.values["json"] === true) {
       const keys = records.map((record) => asJson(record, indexed));
@@ -46,6 +59,16 @@ ${CONFIG_DETAILS}`,
     return EXIT.failed;
   },
 };
+
+function printPem(state: KeyState, device: string): number {
+  const record = state.current(device);
+  if (record === undefined || record.revoked !== null) {
+    process.stderr.write(`${device}: no key of this registry counts for it\n`);
+    return EXIT.failed;
+  }
+  process.stdout.write(`kid ${toHex(record.kid)}\n${publicKeyPem(record.key)}`);
+  return EXIT.good;
+}
 
 type Known = {
   readonly state: KeyState;

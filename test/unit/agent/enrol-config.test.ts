@@ -20,7 +20,7 @@ function place(text?: string): string {
 
 test("a new one has what is needed, and says where to go on", async () => {
   const path = place();
-  const draft = draftConfig(path, INVITED, {}, "/data");
+  const draft = draftConfig(path, INVITED, {}, { data: "/data" });
   expect(draft.settings).toMatchObject({ iss: "city/gw-1", data: "/data", log: [log(1)], streams: [] });
   expect(draft.text).toMatch(/^# tally-agent, as it was enrolled/);
   expect(draft.text).toMatch(/^# What is read\..*\nstreams: \[\]$/m);
@@ -117,4 +117,22 @@ test("the broker's pin is set, beside one that is there for its next key, and no
   expect(of(`{ pin: ["${next}", "${PIN}"] }`)).toEqual([{ pin: [next, PIN] }, []]);
   expect(of(`{ pin: "${next}" }`)).toEqual([{ pin: PIN }, ["broker.tls.pin"]]);
   expect(of("{ ca: /etc/ca.pem }")).toEqual([{ ca: "/etc/ca.pem" }, []]);
+});
+
+test("a client certificate is named with the device's own key, unless the file names another for TLS; other brokers need none", () => {
+  const cert = "/etc/tallystick/gw-1.pem";
+  const made = draftConfig(place(), OVER_TLS, {}, { data: "/data", cert });
+  expect(made.settings.broker.tls).toEqual({ pin: PIN, cert, key: "/data/device.key" });
+  expect(made.changed).toEqual([]);
+  const path = place(
+    `version: 1\nbroker:\n  url: mqtts://broker.example:8883\n  tls: { ca: /ca.pem, cert: /old.pem, key: /tls.key } # ours\n`,
+  );
+  const kept = draftConfig(path, OVER_TLS, {});
+  expect(kept.settings.broker.tls).toEqual({ ca: "/ca.pem", cert: "/old.pem", key: "/tls.key" });
+  const changed = draftConfig(path, OVER_TLS, {}, { cert });
+  expect(changed.settings.broker.tls).toEqual({ ca: "/ca.pem", cert, key: "/tls.key" });
+  expect([changed.changed, changed.text]).toEqual([["broker.tls.cert"], expect.stringContaining("# ours")]);
+  const token = "version: 1\npkcs11: { module: /m.so, token: t, label: l }\n";
+  expect(() => draftConfig(place(token), OVER_TLS, {}, { cert })).toThrow(/in a token/);
+  expect(() => draftConfig(place(), INVITED, {}, { cert })).toThrow(/tls: goes with mqtts/);
 });

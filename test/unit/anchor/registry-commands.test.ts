@@ -7,7 +7,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { decodeItem, parseStatement, toHex, type Statement } from "@tallystick/evidence";
-import { loadSigner, nodeSha256, runCommand, type Command } from "@tallystick/evidence/node";
+import { loadSigner, nodeSha256, publicKeyPem, runCommand, type Command } from "@tallystick/evidence/node";
 import {
   operatorAdd,
   operatorChange,
@@ -323,6 +323,21 @@ describe("registry", () => {
     expect(copy.keys[1]).toMatchObject({ iss: ISS, item: 1, enrolled: null });
     const nobody = await anchor("registry", "--data", log.config.data, "--device", "city/gw-9");
     expect([nobody.code, nobody.complaint]).toEqual([1, expect.stringContaining("no device")]);
+  });
+
+  test("the current key of a device, for whoever certifies it; none where it has none that counts", async () => {
+    const pem = ["registry", "--data", log.config.data, "--device", ISS, "--pem"];
+    expect((await anchor(...pem)).stdout).toBe(
+      `kid ${toHex(device.signer.key.kid)}\n${publicKeyPem(device.signer.key)}`,
+    );
+    expect((await anchor("registry", "--data", log.config.data, "--pem")).code).toBe(2);
+    await taken("revoke", "--device", ISS);
+    const none = await anchor(...pem);
+    expect([none.code, none.stdout, none.complaint]).toEqual([
+      1,
+      "",
+      expect.stringContaining("no key of this"),
+    ]);
   });
 
   test("without a database, a public folder is enough; without either it says so", async () => {
