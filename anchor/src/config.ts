@@ -70,12 +70,12 @@ const ConfigSchema = z.strictObject({
   enrolment: EnrolmentSettings.prefault({}),
   /** A batch closes when it is full, or this long after its first statement. */
   batch: z
-    .strictObject({ maxItems: count(1, 65_536).default(2048), maxWaitMs: count(1, 10_000).default(100) })
+    .strictObject({ maxItems: count(1, 65_536).default(4096), maxWaitMs: count(1, 10_000).default(100) })
     .prefault({}),
   /** Between intake and commit. When full, PUBACK waits. */
   pool: z
     .strictObject({
-      maxItems: count(1, 1_000_000).default(4096),
+      maxItems: count(1, 1_000_000).default(8192),
       maxBytes: count(65_536, 2 ** 31).default(32 * 2 ** 20),
     })
     .prefault({}),

@@ -57,6 +57,8 @@ export class LedgerNode {
   readonly #random: Random;
   readonly #inbox = new Map<string, Waiting>();
   #stop: AbortController | undefined;
+  /** Device that an item of the inbox enrols. */
+  readonly #enrolling = new Map<string, string>();
   #lives = 0;
   /** Lives in a row that were short: a service manager waits longer each time. */
   #failures = 0;
@@ -118,6 +120,7 @@ export class LedgerNode {
     );
     const file = `${String(seq).padStart(8, "0")}.cose`;
     this.#inbox.set(file, { file, statement });
+    this.#enrolling.set(file, iss);
   }
 
   start(): void {
@@ -219,8 +222,11 @@ export class LedgerNode {
       },
       done: settle,
       refuse: async (file, code) => {
+        const device = this.#enrolling.get(file);
         await settle(file);
-        this.#world.witness.fail("F1", `the registry item ${file} was refused: ${code}`);
+        // Made while an older state of the anchor was all there was to see: the operator makes it anew.
+        if (code === "registry-order" && device !== undefined) await this.enrol(device);
+        else this.#world.witness.fail("F1", `the registry item ${file} was refused: ${code}`);
       },
     };
   }

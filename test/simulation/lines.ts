@@ -37,7 +37,8 @@ export function agentLine(network: Network, way: Way, life: Life, iss: string): 
     life.check();
     await life.wait(random.between(0, way.speed.maxLatencyMs * 2), "connecting");
     if (!way.reachable || way.speed.dead) {
-      await life.wait(random.between(1, CONNECT_TIMEOUT_MS), "connecting in vain");
+      const inVain = life.wait(random.between(1, CONNECT_TIMEOUT_MS), "connecting in vain");
+      await Promise.race([inVain, aborted(signal)]);
       throw new EvidenceError("unreachable", "no broker");
     }
     if (signal.aborted) throw new EvidenceError("unreachable", "given up");
@@ -77,10 +78,14 @@ export function agentLine(network: Network, way: Way, life: Life, iss: string): 
       if (!link.open) lost("the connection was closed");
       return sent;
     };
+    const giveUp = (): void => lost("given up");
+    signal.addEventListener("abort", giveUp);
     try {
       await publish(stateTopic(iss), ONLINE, true);
     } catch (cause) {
       throw new EvidenceError("unreachable", "the line was lost", {}, cause);
+    } finally {
+      signal.removeEventListener("abort", giveUp);
     }
     return {
       publish: (topic, payload) => publish(topic, payload, false),
@@ -95,6 +100,12 @@ export function agentLine(network: Network, way: Way, life: Life, iss: string): 
 }
 
 const ONLINE = new TextEncoder().encode("online");
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
 
 /** Notices a line on which nothing comes through any more. */
 function watchForDeath(
