@@ -1,17 +1,19 @@
 /**
  * Statements for a log that is to become large fast: as the sequencer gets them from admission, in unbroken chains of the load's devices, but
- * with bytes that nobody has signed and nobody will read again.
+ * each with the bytes of one and the same opening, and a signature of its own that nobody made: they can be read, as the anchor does at its start, not verified.
  *
  * @module
  */
 import type { Entrant } from "../../anchor/src/place.ts";
 import type { Store } from "../../anchor/src/sequence.ts";
+import { decimal, encodeEvent, sealStatement } from "@tallystick/evidence";
 import { nodeSha256 } from "@tallystick/evidence/node";
 import { issOf, signerOf } from "../load/keys.ts";
 
 const SUB = "meter/grown";
-/** What a statement of one reading has. */
-const STATEMENT_BYTES = 325;
+/** So long that the statement has as many bytes as one of one reading, 325. */
+const SOURCE = "bench".padEnd(101, ".");
+const SIGNATURE_BYTES = 64;
 
 type Chain = {
   readonly iss: string;
@@ -23,10 +25,16 @@ type Chain = {
 
 /** The next statements of each device in turn, from wherever its chain stands in the store. */
 export class Entrants {
+  readonly #opening: Uint8Array;
   readonly #chains: readonly Chain[];
   #turn = 0;
 
-  constructor(devices: number, store: Store) {
+  static async of(devices: number, store: Store): Promise<Entrants> {
+    return new Entrants(await opening(), devices, store);
+  }
+
+  private constructor(opening: Uint8Array, devices: number, store: Store) {
+    this.#opening = opening;
     this.#chains = Array.from({ length: devices }, (_, i) => {
       const iss = issOf(i);
       const ch = nodeSha256(Buffer.from(`grown ${iss}`)).slice(0, 8);
@@ -41,17 +49,29 @@ export class Entrants {
     return Array.from({ length: count }, () => {
       const chain = this.#chains[this.#turn++ % this.#chains.length];
       if (chain === undefined) throw new Error("no devices");
-      return nextOf(chain);
+      return nextOf(chain, this.#opening);
     });
   }
 }
 
-function nextOf(chain: Chain): Entrant {
+async function opening(): Promise<Uint8Array> {
+  const payload = encodeEvent({
+    kind: "stream-opened",
+    before: "none",
+    source: SOURCE,
+    interval: decimal(60),
+    names: [],
+  });
+  const claims = { iss: issOf(0), sub: SUB, ch: new Uint8Array(8), seq: 0, tq: 0, lvl: 1 } as const;
+  return (await sealStatement(claims, { type: "event", payload }, signerOf(0), nodeSha256)).bytes;
+}
+
+function nextOf(chain: Chain, opening: Uint8Array): Entrant {
   const { iss, ch, kid, prev } = chain;
   const seq = chain.seq++;
-  const bytes = new Uint8Array(STATEMENT_BYTES);
-  bytes.set(ch);
-  new DataView(bytes.buffer).setFloat64(8, seq);
+  const bytes = opening.slice();
+  bytes.set(ch, bytes.length - SIGNATURE_BYTES);
+  new DataView(bytes.buffer).setFloat64(bytes.length - SIGNATURE_BYTES + ch.length, seq);
   const hash = nodeSha256(bytes);
   chain.prev = hash;
   const event = { kind: "stream-opened", before: "none", source: "bench", names: [] } as unknown;

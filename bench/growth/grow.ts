@@ -128,7 +128,7 @@ async function open({ data, origin, devices }: GrowOptions): Promise<OpenLog> {
 
 const options = JSON.parse(process.argv[2] ?? "") as GrowOptions;
 const opened = await open(options);
-const entrants = new Entrants(options.devices, opened.store);
+const entrants = await Entrants.of(options.devices, opened.store);
 if (options.crash) {
   opened.sequencer.sequence([], entrants.next(BATCH));
   writeSync(1, `${opened.sequencer.size}\n`);

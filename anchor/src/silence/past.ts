@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { formatDecimal, parseStatement, toHex, type Event } from "@tallystick/evidence";
+import { EvidenceError, formatDecimal, parseStatement, toHex, type Event } from "@tallystick/evidence";
 import { nodeSha256 } from "@tallystick/evidence/node";
 import type { Store } from "../sequence.ts";
 import type { PastStream } from "./watch.ts";
@@ -41,16 +41,24 @@ export function pastOf({
         seq: row.last,
         index: row.idx,
         timeUnixS: batches.holding(row.idx)?.timeUnixS ?? 0,
-        intervalS: intervalOf(eventIn(row.opening)),
-        closed: eventIn(row.bytes)?.kind === "stream-closed",
+        intervalS: intervalOf(eventIn(row.opening, row.idx)),
+        closed: eventIn(row.bytes, row.idx)?.kind === "stream-closed",
       });
     }
     return [...newest.values()];
   };
 }
 
-const eventIn = (bytes: Uint8Array | null): Event | undefined =>
-  bytes === null ? undefined : parseStatement(bytes, nodeSha256).event;
+/** @throws EvidenceError `storage-failed` where what was admitted can't be read any more */
+function eventIn(bytes: Uint8Array | null, index: number): Event | undefined {
+  if (bytes === null) return undefined;
+  try {
+    return parseStatement(bytes, nodeSha256).event;
+  } catch (cause) {
+    const text = `the archive is damaged near entry ${index}: restore it from a backup (docs/restore.md)`;
+    throw new EvidenceError("storage-failed", text, { index }, cause);
+  }
+}
 
 /** Seconds between samples, as the opening of a stream says; 0 where they come as they come, or it isn't known. */
 export const intervalOf = (event: Event | undefined): number =>
