@@ -153,6 +153,23 @@ export type TollAdjustment = {
   readonly supersedes?: Uint8Array;
 };
 
+/**
+ * A record of a back office: an invoice, a charge, a refund, a permit, a certificate. Its content stays where it is; `hash` is the document's. `type` is the
+ * back office's own word, `id` the record's number there, `t` the Unix time it is of, `refs` the statements that it rests on.
+ */
+export type Ref = {
+  readonly kind: "ref";
+  readonly id: string;
+  readonly type: string;
+  readonly t: Decimal;
+  readonly hash?: Uint8Array;
+  readonly amount?: Amount;
+  /** At least one, where there are any. */
+  readonly refs?: readonly Uint8Array[];
+  /** Hash of the statement in whose place this one is. */
+  readonly supersedes?: Uint8Array;
+};
+
 export type Event =
   | StreamOpened
   | Heads
@@ -167,7 +184,8 @@ export type Event =
   | Access
   | Erased
   | TollTransaction
-  | TollAdjustment;
+  | TollAdjustment
+  | Ref;
 
 export type EventKind = Event["kind"];
 /** The event of one kind. */

@@ -33,6 +33,9 @@ export type Member<T> = {
 const CHAIN_BYTES = 8;
 const BOOT_BYTES = 16;
 const MAX_REASON_BYTES = 200;
+const MAX_ID_BYTES = 128;
+/** A word that two people can't write in two ways. */
+const RECORD_TYPE = /^[a-z0-9][a-z0-9.-]{0,63}$/;
 
 /** A member that may be absent. */
 export type OptionalMember<T> = Member<T> & { readonly optional: true };
@@ -53,6 +56,13 @@ const sizedText = (least: number, most: number): Member<string> => ({
   write: (value) => value,
 });
 const reason = sizedText(1, MAX_REASON_BYTES);
+const recordType: Member<string> = {
+  read: (value, name) => {
+    const found = asText(value, name);
+    return RECORD_TYPE.test(found) ? found : outOfRange(name, "the words of a-z, 0-9, . and -");
+  },
+  write: (value) => value,
+};
 
 const uint: Member<number> = { read: (value, name) => asUint(value, name), write: (value) => value };
 const truth: Member<boolean> = {
@@ -88,6 +98,17 @@ const list = <T>(member: Member<T>): Member<readonly T[]> => ({
       : wrongType(name, "an array"),
   write: (values) => values.map((value) => member.write(value)),
 });
+
+const someOf = <T>(member: Member<T>): Member<readonly T[]> => {
+  const { read, write } = list(member);
+  return {
+    read: (value, name) => {
+      const found = read(value, name);
+      return found.length > 0 ? found : outOfRange(name, "the arrays with an item");
+    },
+    write,
+  };
+};
 
 /** An object written as a fixed array, its members in this order. */
 function array<T extends object>(members: { readonly [K in keyof T]-?: Member<T[K]> }): Member<T> {
@@ -213,6 +234,15 @@ export const EVENT_SHAPES: { readonly [K in EventKind]: Shape<EventOf<K>> } = {
     supersedes: optional(hash),
   },
   "toll-adjustment": { ref: hash, reason, amount, supersedes: optional(hash) },
+  ref: {
+    id: sizedText(1, MAX_ID_BYTES),
+    type: recordType,
+    t: number,
+    hash: optional(hash),
+    amount: optional(amount),
+    refs: optional(someOf(hash)),
+    supersedes: optional(hash),
+  },
 };
 
 function wrongType(name: string, wanted: string): never {

@@ -107,6 +107,7 @@ export {
   type Heads,
   type KeyRotated,
   type MeterChanged,
+  type Ref,
   type Refused,
   type Register,
   type StreamClosed,

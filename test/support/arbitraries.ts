@@ -238,6 +238,19 @@ const EVENTS: { readonly [K in EventKind]: Arbitrary<Event> } = {
     { ref: hashes, reason: reasons, amount: amounts, supersedes: hashes },
     ["supersedes"],
   ),
+  ref: members(
+    "ref",
+    {
+      id: fc.string({ unit: "binary", minLength: 1, maxLength: 32 }),
+      type: fc.stringMatching(/^[a-z0-9][a-z0-9.-]{0,63}$/),
+      t: times,
+      hash: hashes,
+      amount: amounts,
+      refs: fc.array(hashes, { minLength: 1, maxLength: 3 }),
+      supersedes: hashes,
+    },
+    ["hash", "amount", "refs", "supersedes"],
+  ),
 };
 
 function withoutUndefined(event: Event): Event {

@@ -52,7 +52,7 @@ export const TEXTS = [
   ..."v ch tq lvl seq prev seen reg keys size kind q rx raw n u vs".split(" "),
   ..."scope logs statements registry consistency timestamps content disclosures vkey checkpoint".split(" "),
   ..."stream-opened heads boot gap clock-step stream-closed meter-changed config-changed".split(" "),
-  ..."key-rotated refused access erased toll-transaction toll-adjustment".split(" "),
+  ..."key-rotated refused access erased toll-transaction toll-adjustment ref id type".split(" "),
   ..."policy operator-added enrol rotate revoke re-enrol successor".split(" "),
   ..."before source interval names meter all part reason count time alive uptime version after hash".split(
     " ",

@@ -259,6 +259,7 @@ def event_faults() -> list[dict]:
                           "stream-closed": ["reason"], "meter-changed": ["old", "new"], "config-changed": ["hash"], "key-rotated to Ed25519": ["key", "heads"],
                           "refused": ["seq", "hash", "code"], "access": ["who", "what", "purpose"], "erased": ["hash", "order"],
                           "toll-transaction": ["tx", "class", "refs", "validity"], "toll-adjustment": ["ref", "amount", "reason"],
+                          "ref": ["id", "type", "t"],
                           "stream-opened, first": ["before", "source", "interval", "names"]}.items():
         out += [entry(f"event: {name}, no {m}", "member-missing", bend(name, **{m: ...})) for m in members]
     ranges = [
@@ -268,6 +269,9 @@ def event_faults() -> list[dict]:
         ("toll-transaction", dict(tag=HASH[:31])), ("gap of statements", dict(seq=[1])), ("heads, all", dict(heads=[[METER, CH, 7]])),
         ("heads, all", dict(heads=[[METER, CH[:7], 7, HASH]])),         ("stream-opened, first", dict(before=["lost", ""])), ("stream-opened, first", dict(names=[["n", "kWh", "meter", None]])),
         ("stream-opened, first", dict(names=[["n", "kWh", "counter"]])),
+        ("ref", dict(id="")), ("ref", dict(id="\u00fc" * 65)), ("ref", dict(type="")), ("ref", dict(type="Refund")), ("ref", dict(type="-refund")),
+        ("ref", dict(type="r" * 65)), ("ref", dict(type="refund\n")), ("ref", dict(type="refund 1")), ("ref", dict(refs=[])), ("ref", dict(refs=[HASH[:31]])),
+        ("ref", dict(hash=HASH + b"\x00")), ("ref", dict(supersedes=b"")),
     ]
     out += [entry(f"event: {n}, {next(iter(m)).strip('_')} {i}", "member-range", bend(n, **m)) for i, (n, m) in enumerate(ranges)]
     types = [
@@ -275,6 +279,8 @@ def event_faults() -> list[dict]:
         ("clock-step", dict(before="now")), ("access", dict(who=b"x")), ("toll-transaction", dict(class_=["1", None])),
         ("toll-adjustment", dict(amount=5)), ("stream-opened, first", dict(before=1)), ("stream-opened, first", dict(before="nothing")), ("stream-opened, first", dict(interval=None)),
         ("refused", dict(seq=Dec(5, -1))), ("config-changed", dict(hash="x" * 32)),
+        ("ref", dict(id=17)), ("ref", dict(type=b"refund")), ("ref", dict(t="2026-11-29")), ("ref", dict(t=None)), ("ref", dict(refs=HASH)), ("ref", dict(refs=[HASH.hex()])),
+        ("ref", dict(amount=[1, "EUR", "t"])), ("ref", dict(hash=HASH.hex())), ("ref", dict(supersedes=None)),
     ]
     out += [entry(f"event: {n}, {next(iter(m)).strip('_')} type {i}", "member-type", bend(n, **m)) for i, (n, m) in enumerate(types)]
     out += [

@@ -86,6 +86,9 @@ def events() -> list[tuple[str, dict, str]]:
         ("toll-transaction, all members", toll | {"tag": HASH, "plate": ROOT, "amount": amount, "supersedes": HASH, "class": [2, 3]}, "toll/plaza-12/lane-3"),
         ("toll-adjustment", {"kind": "toll-adjustment", "ref": HASH, "reason": "wrong class", "amount": amount}, "toll/plaza-12/lane-3"),
         ("toll-adjustment, supersedes", {"kind": "toll-adjustment", "ref": HASH, "reason": "x" * 200, "amount": amount, "supersedes": ROOT}, "toll/plaza-12/lane-3"),
+        ("ref", {"kind": "ref", "id": "R-2026/000017", "type": "refund", "t": Dec(17900000005, -1), "hash": HASH, "amount": amount, "refs": [HASH, ROOT], "supersedes": ROOT}, "ledger/water"),
+        ("ref, shortest", {"kind": "ref", "id": "1", "type": "0", "t": 0}, "ledger/water"),
+        ("ref, longest texts", {"kind": "ref", "id": "\u00fc" * 64, "type": "a" + ".-" * 31 + "z", "t": -1}, "ledger/water"),
     ]
 
 

@@ -5,7 +5,7 @@ import cbor2
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
 from second.reading import (
-    a, add, attempt, BOOL, BYTES, CHAIN, check, cose_key, demand, exact, HASH, INT, ISS, listed, Maybe, NUMBER,
+    a, add, attempt, BOOL, BYTES, CHAIN, check, cose_key, demand, exact, HASH, INT, ISS, listed, Maybe, named, NUMBER,
     octets, OPERATOR, or_null, ORG, read, REASON, sha256, SIZE, STREAM, STREAMS, Tag, TEXT, text, UINT, uint, VALUE,
     within)
 
@@ -83,7 +83,9 @@ EVENTS = {
     "refused": {"seq": UINT, "hash": HASH, "code": TEXT, "sub": Maybe(TEXT)},
     "toll-transaction": {"tx": TEXT, "plaza": TEXT, "lane": TEXT, "t": NUMBER, "direction": TEXT, "validity": TEXT,
                          "class": (or_null(UINT), or_null(UINT)), "tag": AGAIN, "plate": AGAIN, "amount": Maybe(AMOUNT), "refs": [HASH, 0], "supersedes": AGAIN},
-    "toll-adjustment": {"ref": HASH, "reason": REASON, "amount": AMOUNT, "supersedes": AGAIN}}
+    "toll-adjustment": {"ref": HASH, "reason": REASON, "amount": AMOUNT, "supersedes": AGAIN},
+    "ref": {"id": text(1, 128), "type": named(r"[a-z0-9][a-z0-9.-]{0,63}", 64, "member-range"), "t": NUMBER, "hash": AGAIN, "amount": Maybe(AMOUNT),
+            "refs": Maybe([HASH, 1]), "supersedes": AGAIN}}
 
 ACTS_FOR = {"iss": OPERATOR, "for": ORG, "key": cose_key}
 ENROL = {"device": ISS, "key": cose_key, "streams": STREAMS, "silence": UINT, "machine": Maybe(HASH)}

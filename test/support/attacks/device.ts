@@ -336,6 +336,16 @@ export const DEVICE: readonly Attack[] = [
     demands: restricted("gap", "hole"),
   },
   {
+    name: "a record of a back office that rests on the statement before it",
+    attacker: nobody,
+    make: async (town) => {
+      const { hash } = town.meter.head();
+      await town.meter.event({ kind: "ref", id: "R-17", type: "refund", t: moment.from, refs: [hash] });
+      return settled(town);
+    },
+    demands: verified,
+  },
+  {
     name: "says that it saw a tree larger than any",
     attacker: thief,
     make: async (town) => {

@@ -5,6 +5,7 @@
  */
 import {
   concatBytes,
+  decimal,
   decodeCbor,
   encodeBundle,
   encodeCbor,
@@ -24,7 +25,7 @@ import {
 } from "@tallystick/evidence";
 import { BOOT_EVIDENCE } from "../statements.ts";
 import { invalid } from "./demands.ts";
-import { honest, type Attack, type Town } from "./town.ts";
+import { honest, settled, type Attack, type Town } from "./town.ts";
 
 const attacker = "thief of a device's key, and a log that admits anything";
 
@@ -166,6 +167,17 @@ export const FORMS: readonly Attack[] = [
     attacker,
     make: (town) =>
       remade(honest(town), "statements", 0, town.gateway.signer, inPayload("kind", "certificate")),
+    demands,
+  },
+  {
+    name: "a record of a back office with a member of that office's own",
+    attacker,
+    make: async (town) => {
+      await town.meter.event({ kind: "ref", id: "R-17", type: "refund", t: decimal(1_790_000_100) });
+      const bundle = await settled(town);
+      const last = town.meter.head().seq;
+      return remade(bundle, "statements", last, town.gateway.signer, inPayload("paid", true));
+    },
     demands,
   },
   {

@@ -86,6 +86,16 @@ const FULL: { readonly [K in EventKind]: Event & { kind: K } } = {
     supersedes: hash,
   },
   "toll-adjustment": { kind: "toll-adjustment", ref: hash, reason: "class", amount, supersedes: hash },
+  ref: {
+    kind: "ref",
+    id: "R-17",
+    type: "refund",
+    t: decimal(1_790_000_000),
+    hash,
+    amount,
+    refs: [hash],
+    supersedes: hash,
+  },
 };
 /** Told on `sys` of a chain that has ended. */
 const OF_ANOTHER: Event = {
@@ -130,6 +140,7 @@ describe("every kind", () => {
         refused: ["sub"],
         "toll-transaction": ["tag", "plate", "amount", "supersedes"],
         "toll-adjustment": ["supersedes"],
+        ref: ["hash", "amount", "refs", "supersedes"],
       }[event.kind as string] ?? [];
     for (const member of mapOf(event).keys()) {
       const without = changed(event, { [member]: undefined });
@@ -218,6 +229,10 @@ describe("refusals", () => {
       changed(FULL["stream-opened"], { names: [["a", null, "meter", null]] }),
       "member-range",
     ],
+    ["a record without a number", changed(FULL.ref, { id: "" }), "member-range"],
+    ["a record's number of 129 bytes", changed(FULL.ref, { id: "x".repeat(129) }), "member-range"],
+    ["a record of a type in capitals", changed(FULL.ref, { type: "Refund" }), "member-range"],
+    ["a record that rests on an empty list", changed(FULL.ref, { refs: [] }), "member-range"],
     ["a float", changed(FULL.boot, { uptime: new Float(1.5) }), "cbor-malformed"],
     ["a tag", changed(FULL.boot, { uptime: new Tagged(1, 5) }), "cbor-tag"],
     [
