@@ -114,11 +114,18 @@ const DISPOSITION = {
   "token-malformed": "refuse",
   "token-binding": "refuse",
   "token-unknown": "refuse",
+  "token-expired": "refuse",
+  "token-revoked": "refuse",
   "credentials-missing": "refuse",
   "tls-malformed": "stop",
   "tls-pin": "refuse",
   "tls-handshake": "refuse",
   "tls-required": "stop",
+  // reads of an anchor
+  "read-scope": "refuse",
+  "read-unknown": "refuse",
+  "read-expired": "refuse",
+  erased: "refuse",
   // keys in hardware
   "hardware-key": "stop",
   // restrictions: the verdict stands, but only so far
