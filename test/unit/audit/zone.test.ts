@@ -75,7 +75,7 @@ describe("a time zone", () => {
     }
   });
 
-  test("every zone that Intl knows, at noon of each month of this century's first forty years", () => {
+  test("every zone that Intl knows, in three years, at noon of four days", () => {
     for (const name of Intl.supportedValuesOf("timeZone")) {
       const zone = new Zone(name);
       const format = new Intl.DateTimeFormat("en-US", {
@@ -83,8 +83,10 @@ describe("a time zone", () => {
         timeZoneName: "longOffset",
         year: "numeric",
       });
-      for (let month = 0; month < 40 * 12; month += 5) {
-        const instant = Date.UTC(2000, month, 17, 12) / 1000;
+      for (const [year, month] of [2005, 2016, 2026].flatMap((one) =>
+        [0, 3, 6, 9].map((of) => [one, of] as const),
+      )) {
+        const instant = Date.UTC(year, month, 17, 12) / 1000;
         const [, sign = "+", hours = "0", minutes = "0"] =
           /GMT(?:([+-])(\d\d):(\d\d))?$/.exec(format.format(instant * 1000)) ?? [];
         const offsetS = (sign === "-" ? -1 : 1) * (Number(hours) * 3600 + Number(minutes) * 60);
