@@ -27,6 +27,7 @@ import type { Pool } from "./pool.ts";
 import type { Receipts } from "./receipts.ts";
 import type { Recovery } from "./recovery.ts";
 import type { Refusals } from "./refusals.ts";
+import type { Registrations } from "./scrapi/registrations.ts";
 import { TEXT } from "./sequence.ts";
 import type { SignatureJob } from "./signature-job.ts";
 import type { SignatureThreads } from "./signature-threads.ts";
@@ -48,6 +49,8 @@ export type AdmissionParts = {
   readonly recovery: Recovery;
   readonly wanted: Pick<Wanted, "turnedUp" | "named">;
   readonly refusals: Refusals;
+  /** Told of what is wrong with a statement that came over HTTP. */
+  readonly registrations?: Pick<Registrations, "refused">;
   readonly tally: Tally;
   readonly time: Pick<Time, "soon" | "nowMs">;
   /** Size of the log, and of what is published of it. */
@@ -74,6 +77,8 @@ const SHOW_WITHIN_MS = 600_000;
  * first verdict on it is there, and everybody waits for 4,000 signatures of nobody's.
  */
 const MAX_UNVERIFIED = 512;
+/** Under which those that came over HTTP are counted: their names are anybody's claim, and must not hold up the device. */
+const SUBMITTED = "";
 
 export class Admission {
   readonly #parts: AdmissionParts;
@@ -144,6 +149,27 @@ export class Admission {
     }
   }
 
+  /**
+   * Takes one statement that came by itself, from whoever brought it. What is wrong with it is told to him: neither to the device, nor held against it.
+   *
+   * @returns true where the log has it already; else its registration is on its way
+   * @throws EvidenceError the refusal; `pool-full` where there is no room
+   */
+  submit(statement: Statement): boolean {
+    const { claims, bytes } = statement;
+    const { pool, size } = this.#parts;
+    // Only the device itself can show the receipt, and until it does, this log may be an older state of the one that it saw.
+    if (claims.seen !== undefined && claims.seen.size > size() && !this.#lookedAt.has(claims.iss))
+      throw behind();
+    const { record } = this.#judge(statement);
+    if (record === undefined) return true;
+    if (pool.full || !pool.draining)
+      throw new EvidenceError("pool-full", "the waiting room is full: try again later");
+    pool.enter(bytes.length);
+    this.#ask(statement, record, bytes.length, SUBMITTED);
+    return false;
+  }
+
   /** Calls `resume` when there is room for another message: in the pool, and among the signatures of the device that sent the last one. */
   whenRoom(resume: () => void): void {
     this.#parts.pool.whenRoom(() => {
@@ -163,7 +189,7 @@ export class Admission {
       for (const [i, candidate] of asked.entries()) {
         if (verdicts[i] === 1) this.#parts.accept(candidate);
         else this.#refuse(candidate);
-        this.#verified(candidate.statement.claims.iss);
+        this.#verified(countedAs(candidate.statement));
       }
       if ((this.#unverified.get(this.#newest) ?? 0) > MAX_UNVERIFIED) return;
       const waiting = this.#waiting;
@@ -185,15 +211,23 @@ export class Admission {
    * @throws EvidenceError the refusal
    */
   #look(iss: string, statement: Statement, proven: boolean): KeyRecord | undefined {
-    const { claims, content, hash, kid, alg } = statement;
-    const { keys, places, recovery, size, tally } = this.#parts;
+    const { claims } = statement;
     if (claims.iss !== iss)
       throw new EvidenceError("topic-owner", "the statement is of another device than the topic");
-    if (claims.seen !== undefined && claims.seen.size > size() && this.#owesReceipt(iss))
-      throw new EvidenceError(
-        "log-behind",
-        "you have seen a larger tree than this log has: show its receipt",
-      );
+    if (claims.seen !== undefined && claims.seen.size > this.#parts.size() && this.#owesReceipt(iss))
+      throw behind();
+    const { record, held } = this.#judge(statement);
+    if (held !== undefined && !proven) this.#repeat(iss, held);
+    return record;
+  }
+
+  /**
+   * What key, number and state of the log say of a statement, whoever brought it: the record of its key, or where the log has it already.
+   *
+   * @throws EvidenceError the refusal
+   */
+  #judge({ claims, content, hash, kid, alg }: Statement): Judged {
+    const { keys, places, recovery, size, tally } = this.#parts;
     if (content.type === "registry")
       throw new EvidenceError("key-stream", "registry items come through the operator's inbox");
     const record = keys.get(kid);
@@ -203,16 +237,15 @@ export class Admission {
     const index = missing ?? size();
     const { invalid } = judgeUse(record, { ...claims, hash, index }, record.succession);
     if (invalid !== undefined) throw new EvidenceError(invalid, "the key does not count for this statement");
-    if (missing !== undefined) return record;
-    const held = places.holder(statement);
+    if (missing !== undefined) return { record };
+    const held = places.holder({ claims });
     if (held !== undefined && equalBytes(held.hash, hash)) {
       tally.count("duplicate");
-      if (!proven) this.#repeat(iss, held);
-      return undefined;
+      return { held };
     }
     if (keys.ended !== undefined) throw refusal("log-ended");
-    if (recovery.holds(iss)) throw refusal("log-restoring");
-    return record; // a fork counts as one only if it is signed
+    if (recovery.holds(claims.iss)) throw refusal("log-restoring");
+    return { record }; // a fork counts as one only if it is signed
   }
 
   /** True where a device that has seen a larger tree than this log's has shown no receipt yet, and may still. */
@@ -232,12 +265,11 @@ export class Admission {
     if (index < publishedSize() && !recovery.hearing) receipts.repeat(iss, hash, index);
   }
 
-  #ask(statement: Statement, record: KeyRecord, charge: number): void {
+  #ask(statement: Statement, record: KeyRecord, charge: number, counted = statement.claims.iss): void {
     const { protectedBytes, payload, signature } = statement.sign1;
     this.#job.add(record.key, toBeSigned(protectedBytes, payload ?? new Uint8Array()), signature);
-    this.#asked.push({ statement: entrantOf(statement, record), charge });
-    const { iss } = statement.claims;
-    this.#unverified.set(iss, (this.#unverified.get(iss) ?? 0) + 1);
+    this.#asked.push({ statement: entrantOf(statement, record, counted === SUBMITTED), charge });
+    this.#unverified.set(counted, (this.#unverified.get(counted) ?? 0) + 1);
     if (this.#job.full) this.flush();
     else if (!this.#flushing) {
       this.#flushing = true;
@@ -251,7 +283,9 @@ export class Admission {
   #refuse({ statement, charge }: Candidate): void {
     this.#parts.pool.leave(charge);
     const text = "the signature is not the enrolled key's over these bytes";
-    this.#parts.refusals.send(statement.claims.iss, statement.hash, "signature-invalid", text);
+    if (statement.submitted === true)
+      this.#parts.registrations?.refused(statement.hash, "signature-invalid", text);
+    else this.#parts.refusals.send(statement.claims.iss, statement.hash, "signature-invalid", text);
   }
 
   /** Number of receipts in a message; undefined where one of them ends the process. */
@@ -284,11 +318,20 @@ export class Admission {
   }
 }
 
+type Judged =
+  | { readonly record: KeyRecord; readonly held?: undefined }
+  | { readonly record?: undefined; readonly held: Held };
+
+const countedAs = ({ submitted, claims }: Entrant): string => (submitted === true ? SUBMITTED : claims.iss);
+
+const behind = (): EvidenceError =>
+  new EvidenceError("log-behind", "you have seen a larger tree than this log has: show its receipt");
+
 const refusal = (code: "log-ended" | "log-restoring"): EvidenceError =>
   new EvidenceError(code, TEXT[code] ?? "");
 
 /** Name and key are the registry's own objects: there is one of each, however many statements wait. */
-function entrantOf(statement: Statement, record: KeyRecord): Entrant {
+function entrantOf(statement: Statement, record: KeyRecord, submitted: boolean): Entrant {
   const { bytes, hash, claims, event } = statement;
   const { iss, kid } = record;
   const { sub, ch, seq, prev } = claims;
@@ -300,6 +343,7 @@ function entrantOf(statement: Statement, record: KeyRecord): Entrant {
     ...(event !== undefined && (seq === 0 || TELLING.has(event.kind)) && { event }),
     ...(event?.kind === "key-rotated" && { rotates: true }),
     ...(isElsewhere(statement, record) && { elsewhere: true }),
+    ...(submitted && { submitted: true }),
   };
 }
 

@@ -14,6 +14,9 @@ import { Pool } from "./pool.ts";
 import { openPublic, type PublicServer } from "./public-server.ts";
 import { KeyStates } from "./registry.ts";
 import { runStages, type BrokerLine } from "./running.ts";
+import { serviceKeys } from "./scrapi/keys.ts";
+import { Registrations } from "./scrapi/registrations.ts";
+import type { ScrapiParts } from "./scrapi/routes.ts";
 import { close, createApp, listen, type Health } from "./serve.ts";
 import { openSilence } from "./silence/open.ts";
 import { createSodiumProvider } from "./sodium.ts";
@@ -54,7 +57,16 @@ export async function openAnchor(config: Config, logger: Logger): Promise<Anchor
     const keyStates = new KeyStates(keys, store.archive, provider);
     const { silence, close: closeSilence } = openSilence({ config, opened, logger, nowUnixS });
     const lookups = new Lookups(store, log, keyStates, size);
+    const registrations = new Registrations(config.scrapi, machineTime, tally);
+    const scrapi: ScrapiParts = {
+      lookups,
+      registrations,
+      keys: serviceKeys(log.signer.key, config.scrapi.retiredKeys),
+      perAddressPerMinute: config.scrapi.perAddressPerMinute,
+      nowMs: () => machineTime.nowMs(),
+    };
     const app = createApp({
+      scrapi,
       silence: () => silence.state,
       publicFolder: placesOf(config).public,
       lookups,
@@ -69,10 +81,19 @@ export async function openAnchor(config: Config, logger: Logger): Promise<Anchor
       }),
     });
     const { server, url } = await listen(app, address);
-    const strangers = await serveStrangers(config, { opened, lookups, tally, provider, logger, nowUnixS });
+    const strangers = await serveStrangers(config, {
+      opened,
+      lookups,
+      scrapi,
+      tally,
+      provider,
+      logger,
+      nowUnixS,
+    });
     const run = async (signal: AbortSignal): Promise<void> => {
       try {
-        await runStages({ config, opened, tally, pool, connection, logger, silence, signal });
+        const stages = { config, opened, tally, pool, connection, logger, silence, registrations, signal };
+        await runStages(stages);
       } catch (error) {
         if (isStorageFailure(error)) opened.abandon();
         throw error;
@@ -93,6 +114,7 @@ export async function openAnchor(config: Config, logger: Logger): Promise<Anchor
 type StrangersParts = {
   readonly opened: OpenLog;
   readonly lookups: Lookups;
+  readonly scrapi: ScrapiParts;
   readonly tally: Tally;
   readonly provider: SignatureProvider;
   readonly logger: Logger;
@@ -102,13 +124,14 @@ type StrangersParts = {
 /** The public directory and enrolment over TLS, where the configuration says so. */
 async function serveStrangers(config: Config, parts: StrangersParts): Promise<PublicServer | undefined> {
   if (config.public === undefined) return undefined;
-  const { opened, lookups, tally, provider, logger: log, nowUnixS } = parts;
+  const { opened, lookups, scrapi, tally, provider, logger: log, nowUnixS } = parts;
   const nowMs = (): number => machineTime.nowMs();
   const timer = machineTime;
   const enrolment = openEnrolment({ config, opened, provider, tally, timer, log, nowUnixS });
   const { perAddressPerMinute } = config.enrolment;
   const publicFolder = placesOf(config).public;
-  const routes = { publicFolder, lookups, desk: enrolment.desk, perAddressPerMinute, timer, nowMs, log };
+  const { desk } = enrolment;
+  const routes = { publicFolder, lookups, scrapi, desk, perAddressPerMinute, timer, nowMs, log };
   const server = await openPublic(config.public, routes);
   log.info({ url: server.url, pin: server.pin }, "serving the public directory and enrolment over TLS");
   const end = async (): Promise<void> => {

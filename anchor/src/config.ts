@@ -10,6 +10,7 @@ import { EvidenceError } from "@tallystick/evidence";
 import { loadConfig } from "@tallystick/evidence/node";
 import { count, hostPort, path } from "./config-parts.ts";
 import { EnrolmentSettings, PublicSettings } from "./enrolment/settings.ts";
+import { ScrapiSettings } from "./scrapi/settings.ts";
 
 export const DEFAULT_CONFIG_PATH = "/etc/tallystick/anchor.yaml";
 
@@ -68,6 +69,8 @@ const ConfigSchema = z.strictObject({
   /** The public directory and enrolment, for everybody, over TLS. */
   public: PublicSettings.optional(),
   enrolment: EnrolmentSettings.prefault({}),
+  /** Statements over HTTP (docs/scrapi.md). */
+  scrapi: ScrapiSettings.prefault({}),
   /** A batch closes when it is full, or this long after its first statement. */
   batch: z
     .strictObject({ maxItems: count(1, 65_536).default(4096), maxWaitMs: count(1, 10_000).default(100) })

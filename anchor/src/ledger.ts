@@ -13,6 +13,7 @@ import type { Publisher } from "./publish.ts";
 import type { Ready } from "./ready.ts";
 import type { Receipts } from "./receipts.ts";
 import type { Refusals } from "./refusals.ts";
+import type { Registrations } from "./scrapi/registrations.ts";
 import type { Placed, Sequenced, Sequencer } from "./sequence.ts";
 import { signedBatch, type LogIdentity } from "./sign.ts";
 import { storageFailed } from "./storage/database.ts";
@@ -29,6 +30,8 @@ export type LedgerParts = {
   readonly publisher: Publisher;
   readonly receipts: Receipts;
   readonly refusals: Refusals;
+  /** Whoever brought statements over HTTP. */
+  readonly registrations?: Pick<Registrations, "settled" | "refused">;
   readonly inbox: Pick<Inbox, "done" | "refuse">;
   readonly pool: Pool;
   readonly tally: Tally;
@@ -89,6 +92,7 @@ async function bringOut(work: readonly Work[], done: Sequenced, parts: LedgerPar
     parts.onPublished(note, row.size);
   }
   answer(done, parts);
+  parts.registrations?.settled(done);
   for (const { statement } of [...done.admitted, ...done.filled])
     if (statement.rotates === true) parts.onRotated(statement);
   for (const { statement } of done.admitted) if (statement.elsewhere === true) parts.onElsewhere?.(statement);
@@ -118,12 +122,13 @@ function commit(work: readonly Work[], { sequencer, tally, nowMs, onAdmitted }: 
 /** Answers whatever did not enter the log. */
 function answer(
   { batch, duplicates, refused, filled }: Sequenced,
-  { sequencer, receipts, refusals, onFilled }: LedgerParts,
+  { sequencer, receipts, refusals, registrations, onFilled }: LedgerParts,
 ): void {
   const from = batch?.growth.from ?? Infinity;
   for (const { statement, index } of duplicates) {
     // One that came twice within this batch has its receipt already.
-    if (index < from) receipts.repeat(statement.claims.iss, statement.hash, index);
+    if (index < from && statement.submitted !== true)
+      receipts.repeat(statement.claims.iss, statement.hash, index);
   }
   for (const { statement, index } of filled) {
     if (!sequencer.recovery.hearing) receipts.repeat(statement.claims.iss, statement.hash, index);
@@ -131,7 +136,8 @@ function answer(
   if (filled.length > 0) onFilled(filled);
   for (const { statement, code, text } of refused) {
     const { iss, ch } = statement.claims;
-    if (ch !== undefined) refusals.send(iss, statement.hash, code, text); // a registry item's file tells of it
+    if (statement.submitted === true) registrations?.refused(statement.hash, code, text);
+    else if (ch !== undefined) refusals.send(iss, statement.hash, code, text); // a registry item's file tells of it
   }
 }
 

@@ -63,13 +63,20 @@ export class Lookups {
   async statement(hash: Uint8Array, size: number | undefined): Promise<Uint8Array | undefined> {
     const held = this.#store.archive.byHash(hash);
     const at = this.#tree(size);
-    const first = held && this.#store.batches.holding(held.index);
-    if (!held?.bytes || at === undefined || first === undefined || first.size > at.size) return undefined;
-    // Entry 0 came in a tree of size 1, for which there is no receipt: its first one is at the next size.
-    const original = first.size > 1 ? first : this.#store.batches.holding(1);
+    if (!held?.bytes || at === undefined) return undefined;
+    const original = this.#original(held);
     if (original === undefined || original.size > at.size) return undefined;
     const receipts = [await this.#receipt(held, original), await this.#receipt(held, at)];
     return encodeTransparent(held.bytes, receipts);
+  }
+
+  /** An entry's own receipt, always of the same tree; `pending` until that is published; undefined where there is no such entry. */
+  async receipt(hash: Uint8Array): Promise<Uint8Array | "pending" | undefined> {
+    const held = this.#store.archive.byHash(hash);
+    if (held === undefined) return undefined;
+    const original = this.#original(held);
+    if (original === undefined || original.size > this.#publishedSize()) return "pending";
+    return this.#receipt(held, original);
   }
 
   /** `[leaf, size, index, path, items]` of a key in the state at `size`; undefined where there is none. */
@@ -103,6 +110,12 @@ export class Lookups {
     const published = this.#publishedSize();
     const page = this.#store.archive.page(chain.id, range.from, range.to, range.limit);
     return page.filter(({ index }) => index < published).map((held) => this.#line(held));
+  }
+
+  /** The tree of an entry's first receipt. Entry 0 came in one of size 1, for which there is none: its first one is at the next size. */
+  #original({ index }: Held): BatchRow | undefined {
+    const first = this.#store.batches.holding(index);
+    return first === undefined || first.size > 1 ? first : this.#store.batches.holding(1);
   }
 
   #line({ seq, index, hash, bytes }: Held): ChainLine {

@@ -26,6 +26,8 @@ export type Entrant = Pick<Statement, "bytes" | "hash" | "kid" | "event"> & {
   readonly rotates?: true;
   /** Boot evidence of another machine than the enrolled one. */
   readonly elsewhere?: true;
+  /** It came over HTTP: whoever brought it waits there for the answer, and need not be the device. */
+  readonly submitted?: true;
   readonly claims: Pick<Claims, "iss" | "sub" | "ch" | "seq" | "prev">;
 };
 

@@ -1,5 +1,5 @@
 /**
- * HTTPS for everybody: the public directory, the registry's items, and enrolment. Nothing of the archive, of health or of metrics is here. Whoever connects is a stranger: what he may
+ * HTTPS for everybody: the public directory, the registry's items, registration, and enrolment. Nothing of the archive, of health or of metrics is here. Whoever connects is a stranger: what he may
  * cost is bounded by address, time and size.
  *
  * @module
@@ -16,6 +16,7 @@ import { addressOf } from "./config.ts";
 import { AddressBudget, networkOf } from "./enrolment/budget.ts";
 import type { Desk } from "./enrolment/desk.ts";
 import type { PublicConfig } from "./enrolment/settings.ts";
+import { addScrapiRoutes, isScrapi, tooMany as tooManyEntries, type ScrapiParts } from "./scrapi/routes.ts";
 import { addPublicRoutes, answerFault, close, listening, type PublicRoutes } from "./serve.ts";
 
 const HANDSHAKE_MS = 10_000;
@@ -39,6 +40,7 @@ type Log = {
 
 export type PublicParts = PublicRoutes & {
   readonly desk: Pick<Desk, "ask">;
+  readonly scrapi?: ScrapiParts;
   readonly perAddressPerMinute: number;
   readonly timer: Timer;
   readonly nowMs: () => number;
@@ -121,6 +123,7 @@ function createPublicApp(parts: PublicParts): Hono<{ Bindings: HttpBindings }> {
     return next();
   });
   addPublicRoutes(app, parts);
+  if (parts.scrapi !== undefined) addScrapiRoutes(app, parts.scrapi);
   app.post(
     "/enrol",
     (c, next) => {
@@ -140,6 +143,7 @@ type Asked = Context<{ Bindings: HttpBindings }>;
 const addressIn = (c: Asked): string => c.env.incoming.socket.remoteAddress ?? "";
 
 function tooMany(c: Context): Response {
+  if (isScrapi(c.req.path)) return tooManyEntries(c);
   c.header("Retry-After", String(RETRY_AFTER_S));
   return fault(c, 429, "rate-limited", "too many requests from this address: wait a little");
 }

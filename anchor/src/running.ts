@@ -22,6 +22,7 @@ import { Refusals } from "./refusals.ts";
 import { Restoring } from "./restoring.ts";
 import { Machines } from "./machines.ts";
 import { Rotations } from "./rotations.ts";
+import type { Registrations } from "./scrapi/registrations.ts";
 import { SignatureThreads } from "./signature-threads.ts";
 import type { Silence } from "./silence/stage.ts";
 import { storageFailed } from "./storage/database.ts";
@@ -49,6 +50,8 @@ export type Running = {
   readonly logger: Logger;
   /** The watch for silent devices. */
   readonly silence?: Silence;
+  /** Statements that come over HTTP. */
+  readonly registrations?: Registrations;
   readonly signal: AbortSignal;
   /** @param fail - told of what ends the process */
   readonly surroundings?: (fail: (error: unknown) => void) => Surroundings;
@@ -92,10 +95,12 @@ export async function runStages(running: Running): Promise<void> {
     if (!signal.aborted) {
       sequencing = ledger();
       pool.draining = true;
+      running.registrations?.open(admission);
     }
     await orFault(stopped, watching, ...(sequencing === undefined ? [] : [sequencing]));
     logger.info("stopping: the last batch is committed, published and answered");
     intake.stop();
+    running.registrations?.close();
     await orFault(watching);
     admission.flush();
     await orFault(threads.idle());
@@ -109,6 +114,7 @@ export async function runStages(running: Running): Promise<void> {
     ready.close();
     quiet.abort();
     await Promise.allSettled([sequencing, watchingSilence]);
+    running.registrations?.abandon();
     await intake.end({ force: halt.halted });
     await threads.close();
   }
@@ -117,7 +123,17 @@ export async function runStages(running: Running): Promise<void> {
 type Halt = { readonly halted: boolean };
 
 function wire(
-  { config, opened, tally, pool, connection, logger, silence, surroundings = machine(config) }: Running,
+  {
+    config,
+    opened,
+    tally,
+    pool,
+    connection,
+    logger,
+    silence,
+    registrations,
+    surroundings = machine(config),
+  }: Running,
   fail: (error: unknown) => void,
   halt: Halt,
 ) {
@@ -202,6 +218,7 @@ function wire(
     pool,
     receipts,
     refusals,
+    ...(registrations !== undefined && { registrations }),
     tally,
     time,
     recovery: sequencer.recovery,
@@ -221,6 +238,7 @@ function wire(
       publisher,
       receipts,
       refusals,
+      ...(registrations !== undefined && { registrations }),
       inbox,
       pool,
       tally,

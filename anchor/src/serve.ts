@@ -1,5 +1,5 @@
 /**
- * HTTP, read only, on loopback (docs/formats.md section 13): the public directory, the archive, health and metrics.
+ * HTTP on loopback (docs/formats.md section 13): the public directory, the archive, health and metrics, which are read only; and registration.
  *
  * @module
  */
@@ -12,6 +12,7 @@ import type { Lookups } from "./lookups.ts";
 import type { SilenceState } from "./silence/stage.ts";
 import { silenceJson } from "./silence/report.ts";
 import { serveCheckpoint, serveTile } from "./public-files.ts";
+import { addScrapiRoutes, type ScrapiParts } from "./scrapi/routes.ts";
 
 export type Health = {
   readonly status: "ok" | "degraded";
@@ -32,6 +33,7 @@ export type Served = {
   readonly health: () => Health;
   readonly metrics: () => Promise<string>;
   readonly silence?: () => SilenceState;
+  readonly scrapi?: ScrapiParts;
 };
 
 const COSE = "application/cose";
@@ -52,9 +54,10 @@ export function addPublicRoutes<E extends Env>(app: Hono<E>, { publicFolder, loo
   app.get("/items", (c) => binary(c, lookups.items(optionalUint(c, "from") ?? 0), "application/cbor-seq"));
 }
 
-export function createApp({ publicFolder, lookups, health, metrics, silence }: Served): Hono {
+export function createApp({ publicFolder, lookups, health, metrics, silence, scrapi }: Served): Hono {
   const app = new Hono();
   addPublicRoutes(app, { publicFolder, lookups });
+  if (scrapi !== undefined) addScrapiRoutes(app, scrapi);
   app.get("/statements/:hash", async (c) => {
     const found = await lookups.statement(hashParam(c, "hash", 32), optionalUint(c, "size"));
     return found === undefined ? missing(c) : binary(c, found, COSE);

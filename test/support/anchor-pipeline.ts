@@ -21,6 +21,7 @@ import { Places, type Entrant } from "../../anchor/src/place.ts";
 import { Pool } from "../../anchor/src/pool.ts";
 import { Receipts } from "../../anchor/src/receipts.ts";
 import { Refusals } from "../../anchor/src/refusals.ts";
+import { Registrations } from "../../anchor/src/scrapi/registrations.ts";
 import { runJob, SignatureJob, verdictsOf, type VerifyOne } from "../../anchor/src/signature-job.ts";
 import { createSodiumProvider } from "../../anchor/src/sodium.ts";
 import { Tally } from "../../anchor/src/tally.ts";
@@ -41,6 +42,8 @@ export class AnchorPipeline {
   readonly receipts: Receipts;
   readonly admission: Admission;
   readonly parts: LedgerParts;
+  /** Whoever brought statements over HTTP. */
+  readonly registrations: Registrations;
   /** Candidates whose signature was good. */
   readonly accepted: Work[] = [];
   readonly faults: unknown[] = [];
@@ -94,6 +97,8 @@ export class AnchorPipeline {
       anyHash: store.archive.entries(0, 1)[0] as Uint8Array,
       nowMs,
     });
+    const registrations = new Registrations(config.scrapi, machineTime, tally);
+    this.registrations = registrations;
     this.pool = pool;
     this.receipts = receipts;
     this.admission = new Admission({
@@ -102,6 +107,7 @@ export class AnchorPipeline {
       pool,
       receipts,
       refusals,
+      registrations,
       tally,
       time: { ...machineTime, nowMs },
       recovery,
@@ -122,6 +128,7 @@ export class AnchorPipeline {
       accept: (candidate) => this.accepted.push(candidate),
       onFault,
     });
+    registrations.open(this.admission);
     this.parts = {
       log: opened.log,
       ready: { next: () => Promise.resolve(undefined) },
@@ -129,6 +136,7 @@ export class AnchorPipeline {
       publisher,
       receipts,
       refusals,
+      registrations,
       inbox: { done: () => Promise.resolve(), refuse: () => Promise.resolve() },
       pool,
       tally,

@@ -8,6 +8,8 @@ import { createNodeProvider, nodeSha256, noProgress, openPlace } from "@tallysti
 import { Lookups } from "../../anchor/src/lookups.ts";
 import { createMetrics } from "../../anchor/src/metrics.ts";
 import { KeyStates } from "../../anchor/src/registry.ts";
+import { serviceKeys } from "../../anchor/src/scrapi/keys.ts";
+import type { ScrapiConfig } from "../../anchor/src/scrapi/settings.ts";
 import { close, createApp, listen } from "../../anchor/src/serve.ts";
 import { createSodiumProvider } from "../../anchor/src/sodium.ts";
 import { buildBundle } from "../../audit/src/bundle/build.ts";
@@ -19,13 +21,25 @@ const means = { provider: createNodeProvider(), hash: nodeSha256, progress: noPr
 
 export type ServedLog = { readonly url: string; close(): Promise<void> };
 
-export async function serveLog(log: AnchorLog, { tally, pool }: AnchorPipeline): Promise<ServedLog> {
+export async function serveLog(
+  log: AnchorLog,
+  { tally, pool, registrations }: AnchorPipeline,
+  { perAddressPerMinute, retiredKeys }: Partial<ScrapiConfig> = {},
+): Promise<ServedLog> {
   const { opened } = log;
   const size = (): number => opened.publisher.size;
   const keyStates = new KeyStates(opened.keys, opened.store.archive, createSodiumProvider());
+  const lookups = new Lookups(opened.store, opened.log, keyStates, size);
   const app = createApp({
     publicFolder: log.publicFolder,
-    lookups: new Lookups(opened.store, opened.log, keyStates, size),
+    lookups,
+    scrapi: {
+      lookups,
+      registrations,
+      keys: serviceKeys(opened.log.signer.key, retiredKeys ?? []),
+      perAddressPerMinute: perAddressPerMinute ?? 1_000_000,
+      nowMs: () => 0, // no budget fills again
+    },
     health: () => ({
       status: "ok",
       origin: "o",
