@@ -9,8 +9,9 @@ import { runCommand } from "@tallystick/evidence/node";
 import manifest from "../package.json" with { type: "json" };
 import { bundle } from "./commands/bundle.ts";
 import { log } from "./commands/log.ts";
+import { report } from "./commands/report.ts";
 import { verifyFiles } from "./commands/verify.ts";
 
-const COMMANDS = { verify: verifyFiles, bundle, log };
+const COMMANDS = { verify: verifyFiles, bundle, log, report };
 
 process.exitCode = await runCommand("tally-audit", manifest.version, COMMANDS, process.argv.slice(2));

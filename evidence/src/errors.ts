@@ -136,6 +136,9 @@ const DISPOSITION = {
   "operators-not-pinned": "refuse",
   "no-witness": "refuse",
   "index-not-attested": "refuse",
+  // results and working papers
+  "result-malformed": "refuse",
+  "papers-mismatch": "refuse",
   // devices' frames
   "p1-crc": "refuse",
   "p1-malformed": "refuse",

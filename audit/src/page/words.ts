@@ -1,0 +1,159 @@
+/**
+ * The words of a report in one language. Codes, names and whatever stands in evidence are not translated: they are what was signed.
+ *
+ * @module
+ */
+import type { EvidenceCode } from "@tallystick/evidence";
+import type { Judgement } from "../judgement.ts";
+import type { LineClass } from "../reconcile/body.ts";
+import type { ResultKind } from "../result.ts";
+import type { DayState, Language, CheckLine } from "./block.ts";
+import { de } from "./words-de.ts";
+import { en } from "./words-en.ts";
+
+type Verdict = Judgement["verdict"];
+
+export type Words = {
+  readonly language: Language;
+  /** Of the page, by what it shows. */
+  readonly titles: Readonly<Record<ResultKind, string>>;
+  readonly headlines: Readonly<Record<Verdict, string>>;
+  /** What a verdict means for the reader, a sentence. */
+  readonly meanings: Readonly<Record<Verdict, string>>;
+  readonly sections: Readonly<
+    Record<
+      | "values"
+      | "totals"
+      | "items"
+      | "findings"
+      | "signers"
+      | "times"
+      | "completeness"
+      | "checks"
+      | "notProven"
+      | "repeat",
+      string
+    >
+  >;
+  readonly labels: Readonly<Record<"contents" | "skip" | "page" | "check" | "result" | "why", string>>;
+  readonly marks: Readonly<Record<CheckLine["mark"], string>>;
+  /** Checks by name; a name that isn't here is shown as it is. */
+  readonly checks: Readonly<Record<string, string>>;
+  /** What restricts or leaves open, by code. */
+  readonly codes: Readonly<Partial<Record<EvidenceCode, string>>>;
+  /** What isn't shown by a result, by code. */
+  readonly notProven: Readonly<Record<string, string>>;
+  readonly days: Readonly<Record<DayState, string>>;
+  /** Qualities, levels and clocks by what evidence says of them. */
+  readonly levels: readonly [string, string, string];
+  readonly clocks: readonly [string, string, string, string];
+  /** Class names of a reconciliation. */
+  readonly classes: Readonly<Record<LineClass, string>>;
+  /** Short labels of columns and facts. */
+  readonly name: Readonly<Record<Label, string>>;
+  /** Sentences with something in them. */
+  readonly says: {
+    readonly restrictions: (count: number) => string;
+    readonly findings: (count: number) => string;
+    readonly notShown: (hidden: string) => string;
+    readonly notShownFile: (hidden: string, file: string) => string;
+    readonly between: (hidden: string) => string;
+    readonly moreStreams: (count: number) => string;
+    readonly plot: (name: string, first: string, from: string, last: string, to: string) => string;
+    readonly strip: (whole: number, partly: number, missing: number, empty: number) => string;
+    readonly complete: (from: number, to: number) => string;
+    readonly incomplete: (from: number, to: number, missing: string) => string;
+    readonly tail: (seq: number) => string;
+    readonly openTail: (seq: number) => string;
+    readonly support: (count: number) => string;
+    readonly enrolled: (item: number, index: string) => string;
+    readonly rotated: (item: number, index: string) => string;
+    readonly pinned: (org: string) => string;
+    readonly unpinned: string;
+    readonly claims: string;
+    readonly seen: string;
+    readonly committed: string;
+    readonly clock: string;
+    readonly values: string;
+    readonly inputs: string;
+    readonly tool: (tool: string) => string;
+    readonly foot: (tool: string) => string;
+  };
+};
+
+type Label =
+  | "stream"
+  | "chain"
+  | "numbers"
+  | "statements"
+  | "readings"
+  | "register"
+  | "first"
+  | "last"
+  | "difference"
+  | "unit"
+  | "count"
+  | "time"
+  | "value"
+  | "quality"
+  | "statement"
+  | "event"
+  | "detail"
+  | "events"
+  | "key"
+  | "algorithm"
+  | "signedFor"
+  | "enrolment"
+  | "operators"
+  | "pin"
+  | "state"
+  | "notBefore"
+  | "notAfter"
+  | "deviceClock"
+  | "measured"
+  | "sealed"
+  | "level"
+  | "missing"
+  | "restriction"
+  | "role"
+  | "file"
+  | "bytes"
+  | "log"
+  | "size"
+  | "root"
+  | "class"
+  | "lines"
+  | "billed"
+  | "proven"
+  | "currency"
+  | "line"
+  | "index"
+  | "finding"
+  | "item"
+  | "seed"
+  | "method"
+  | "population"
+  | "drawn"
+  | "stratum"
+  | "hits"
+  | "amount"
+  | "counts"
+  | "revoked"
+  | "superseded"
+  | "suspect"
+  | "nobody"
+  | "unknown"
+  | "none"
+  | "period"
+  | "zone"
+  | "day"
+  | "totals"
+  | "of"
+  | "why"
+  | "timeAsGiven"
+  | "provenEvents"
+  | "unprovenEvents";
+
+const WORDS: Readonly<Record<Language, Words>> = { en, de };
+
+export const wordsOf = (language: Language): Words => WORDS[language];

@@ -1,0 +1,119 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { encodeBundle } from "@tallystick/evidence";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { auditCommand } from "../../support/audit-command.ts";
+import { World } from "../../support/world.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "tally-report-"));
+const at = (name: string): string => join(folder, name);
+const EVIL = '</td><script>alert(1)</script>"\u202etxt.exe\u0007';
+
+beforeAll(async () => {
+  const world = await World.create();
+  const device = await world.enrol("water/gw-1");
+  const chain = device.chain("meter/m-1");
+  await chain.open();
+  await world.commit();
+  for (let i = 0; i < 12; i++) await chain.readings();
+  await chain.event({ kind: "stream-closed", reason: EVIL });
+  await world.commit();
+  const heads = await device.heads();
+  await world.commit();
+  const bundle = encodeBundle(world.bundle([{ chain }], [heads]));
+  writeFileSync(at("good.tally"), bundle);
+  const bad = Uint8Array.from(bundle);
+  const place = Buffer.from(bad).indexOf("1-0:1.8.0");
+  bad.set([0x32], place);
+  writeFileSync(at("bad.tally"), bad);
+  writeFileSync(at("policy.txt"), world.policy());
+  writeFileSync(at("other.txt"), (await World.create({ origin: "log.other.example/2026" })).policy());
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+async function page(bundle: string, output: string, ...args: readonly string[]) {
+  const policy = args.includes("--policy") ? [] : ["--policy", at("policy.txt")];
+  const ran = await auditCommand("report", at(bundle), ...policy, ...args, "-o", at(output));
+  return { ...ran, text: ran.exit === 2 ? "" : readFileSync(at(output), "latin1") };
+}
+const html = async (bundle: string, ...args: readonly string[]) => {
+  const { exit } = await page(bundle, "page.html", ...args);
+  return { exit, text: readFileSync(at("page.html"), "utf8") };
+};
+
+describe("a bundle as a page", () => {
+  test("says its verdict first, then values, keys, times, completeness, checks, what isn't proven, and how to repeat it", async () => {
+    const { exit, text } = await html("good.tally");
+    expect(exit).toBe(0);
+    const order = [...text.matchAll(/<section id="([^"]+)"/g)].map(([, id]) => id);
+    expect(order).toEqual([
+      "verdict",
+      "values",
+      "signers",
+      "times",
+      "completeness",
+      "checks",
+      "not-proven",
+      "repeat",
+    ]);
+    // 36 readings: the digits of the first and the last, and their difference
+    expect(text).toMatch(
+      /1582\.123<\/td><td class="number">1593\.125<\/td><td class="number">11\.002<\/td><td class="number">36</,
+    );
+    expect(text).toContain("enrolled by item 1 of the register, place 1 in the log");
+    expect(text).toContain("the operator&#39;s key is pinned for *");
+    expect(text).toContain("Numbers 0 to 13 are all here.");
+    expect(text).toContain("The device confirmed 13 as its last");
+  });
+
+  test("holds no script and nothing from elsewhere, and a text of the evidence is no markup", async () => {
+    const { text } = await html("good.tally");
+    expect(text).not.toMatch(/<script|<link|<img|<iframe|\son\w+=|\sstyle=|javascript:|https?:/i);
+    expect(text).toContain("&lt;/td&gt;&lt;script&gt;alert(1)&lt;/script&gt;&quot;‹U+202E›txt.exe‹U+0007›");
+    expect(text).not.toContain("\u202e");
+    const policy = /Content-Security-Policy" content="([^"]+)"/.exec(text)?.[1];
+    expect(policy).toMatch(/^default-src 'none'; style-src 'sha256-[A-Za-z0-9+/=]+'; base-uri 'none'/);
+  });
+
+  test("of an invalid bundle no value is shown", async () => {
+    const { exit, text } = await html("bad.tally");
+    expect(exit).toBe(1);
+    expect(text).toContain("Nothing of this may be relied on.");
+    expect(text).not.toContain('id="values"');
+    expect(text).not.toContain("1593.125");
+  });
+
+  test("of what isn't verifiable everything shown is called a claim", async () => {
+    const { exit, text } = await html("good.tally", "--policy", at("other.txt"));
+    expect(exit).toBe(3);
+    expect(text.match(/Not established: what follows is what the file claims/g)).toHaveLength(4);
+  });
+
+  test("German, with umlauts, in both forms", async () => {
+    const { text } = await html("good.tally", "--lang", "de");
+    expect(text).toContain('<html lang="de">');
+    expect(text).toContain("Bestätigt mit Einschränkungen");
+    const pdf = await page("good.tally", "de.pdf", "--lang", "de");
+    expect(pdf.exit).toBe(0);
+    expect(pdf.text.startsWith("%PDF-1.7")).toBe(true);
+  });
+
+  test.for(["page.html", "page.pdf"])("%s: the same bytes again, wherever it is made", async (name) => {
+    const first = (await page("good.tally", name)).text;
+    const before = { ...process.env };
+    try {
+      Object.assign(process.env, { TZ: "Asia/Kathmandu", LANG: "de_DE.UTF-8", LC_ALL: "de_DE.UTF-8" });
+      const second = (await page("good.tally", name)).text;
+      expect(second === first).toBe(true);
+    } finally {
+      process.env = before;
+    }
+  });
+
+  test("usage: no name for the page, another form, another language, no policy", async () => {
+    for (const args of [[], ["-o", at("x.doc")], ["-o", at("x.pdf"), "--lang", "fr"], ["-o", at("x.pdf")]]) {
+      expect((await auditCommand("report", at("good.tally"), ...args)).exit).toBe(2);
+    }
+  });
+});
