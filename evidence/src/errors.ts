@@ -101,6 +101,9 @@ const DISPOSITION = {
   "bundle-scope": "refuse",
   "content-mismatch": "refuse",
   "operator-quorum": "refuse",
+  // cases
+  "case-malformed": "refuse",
+  "case-mismatch": "refuse",
   // enrolment
   "invite-malformed": "refuse",
   "invite-unknown": "refuse",

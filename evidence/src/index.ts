@@ -267,8 +267,25 @@ export {
   type SecondaryUnit,
 } from "./units.ts";
 export { verify, type RegistryCopy, type VerifyOptions } from "./verify.ts";
-export { logOf, operatorFault } from "./verify/trust.ts";
-export { CHECKS, type Check, type CheckName, type Verdict } from "./verify/findings.ts";
+export {
+  CHECKS,
+  Findings,
+  type Check,
+  type CheckName,
+  type FindingSink,
+  type Verdict,
+} from "./verify/findings.ts";
+export { agreedKey, checkLeaves, replayRegistry, type UsedKey } from "./verify/keys.ts";
+export { place, placeAll, type Placed, type Transparent } from "./verify/placed.ts";
+export { ReceiptCheck, type GoodReceipt } from "./verify/receipts.ts";
+export {
+  checkLogs,
+  checkOperators,
+  checkWitnesses,
+  logOf,
+  operatorFault,
+  type CheckedLog,
+} from "./verify/trust.ts";
 export {
   COSIGNATURE_ED25519,
   formatVkey,

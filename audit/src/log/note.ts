@@ -48,7 +48,7 @@ export async function openLog(
 }
 
 /** Opens a checkpoint's note under the log of the policy that it names. Errors as {@link openLog}. */
-function openNote(text: Uint8Array, policy: TrustPolicy, provider: SignatureProvider): OpenLog {
+export function openNote(text: Uint8Array, policy: TrustPolicy, provider: SignatureProvider): OpenLog {
   const unverified = parseNote(text);
   const { origin } = parseCheckpoint(unverified.text);
   const pinned = policy.logs.find(({ vkey }) => vkey.name === origin);

@@ -40,6 +40,9 @@ export type Verdict = {
   readonly checks: readonly Check[];
 };
 
+/** Where a check tells what it found: all of it, or that of one statement among many. */
+export type FindingSink = Pick<Findings, "passed" | "failed" | "missing" | "restricted">;
+
 /** How much a row weighs: of two about one check the heavier stays, of equals the first. */
 const WEIGHT = { passed: 0, idle: 1, restricted: 2, missing: 3, failed: 4 } as const;
 type Kind = keyof typeof WEIGHT;

@@ -14,7 +14,7 @@ import { hashLeaf, verifyInclusion } from "../merkle.ts";
 import type { SignatureProvider } from "../signature.ts";
 import type { Hash } from "../sha256.ts";
 import { verifyStatement } from "../statement.ts";
-import type { Findings } from "./findings.ts";
+import type { Findings, FindingSink } from "./findings.ts";
 import type { Placed } from "./placed.ts";
 import type { GoodReceipt } from "./receipts.ts";
 import type { CheckedLog } from "./trust.ts";
@@ -59,7 +59,10 @@ export function replayRegistry(
  * Each receipt signs how many items its tree has, and the last of them: an older one, too, may not hide an item that was there.
  * hostile: both lists may be long, so they are walked side by side.
  */
-function checkAgainstReg(ordered: readonly Placed[], trees: readonly GoodReceipt[]): void {
+function checkAgainstReg(
+  ordered: readonly Pick<Placed, "statement" | "index">[],
+  trees: readonly Pick<GoodReceipt, "size" | "registry">[],
+): void {
   let next = 0;
   for (const { size, registry } of trees.toSorted((a, b) => a.size - b.size)) {
     while ((ordered[next]?.index ?? size) < size) next++;
@@ -137,11 +140,11 @@ export function checkSignatures(
 }
 
 /** The record of a key and of the operators behind it, where registry and signed state say the same of each. */
-function agreedKey(
+export function agreedKey(
   kid: Uint8Array,
   state: KeyState,
   leaves: ReadonlyMap<string, KeyLeaf>,
-  findings: Findings,
+  findings: FindingSink,
 ): KeyRecord | undefined {
   const record = state.get(kid);
   if (record === undefined) {
@@ -159,7 +162,7 @@ function agreedKey(
   return agreed ? record : undefined;
 }
 
-function agrees(record: KeyRecord, leaf: KeyLeaf | undefined, findings: Findings): boolean {
+function agrees(record: KeyRecord, leaf: KeyLeaf | undefined, findings: FindingSink): boolean {
   const name = `${record.iss}, key ${toHex(record.kid)}`;
   if (leaf === undefined) {
     findings.missing("keys", "key-state", `the bundle does not bring the state of ${name}`);

@@ -45,7 +45,12 @@ export function placeAll(
   });
 }
 
-function place(
+/**
+ * Places one statement; undefined where a receipt doesn't hold, which was reported.
+ *
+ * @throws EvidenceError what the two receipts together get wrong
+ */
+export function place(
   { statement, receipts: both }: Transparent,
   logs: readonly (CheckedLog | undefined)[],
   receipts: ReceiptCheck,

@@ -10,7 +10,7 @@ import type { TrustPolicy } from "../policy.ts";
 import type { SignatureProvider } from "../signature.ts";
 import { equivocate, parseReceipt, verifyReceipt, type Receipt } from "../receipt.ts";
 import type { Hash } from "../sha256.ts";
-import type { Findings } from "./findings.ts";
+import type { FindingSink } from "./findings.ts";
 import { logOf } from "./trust.ts";
 
 /** A receipt that holds, the root it leads to, and the place of its one entry. */
@@ -20,11 +20,11 @@ export class ReceiptCheck {
   readonly #policy: TrustPolicy;
   readonly #provider: SignatureProvider;
   readonly #hash: Hash;
-  readonly #findings: Findings;
+  readonly #findings: FindingSink;
   /** Every tree that some good receipt is about: origin and size to the receipt. */
   readonly #trees = new Map<string, GoodReceipt>();
 
-  constructor(policy: TrustPolicy, provider: SignatureProvider, hash: Hash, findings: Findings) {
+  constructor(policy: TrustPolicy, provider: SignatureProvider, hash: Hash, findings: FindingSink) {
     this.#policy = policy;
     this.#provider = memoized(provider);
     this.#hash = hash;

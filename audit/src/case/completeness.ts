@@ -1,0 +1,121 @@
+/**
+ * Whether a case holds what it says it holds: the parts of chains that its manifest names, up to what the devices attested, and what is not here.
+ *
+ * @module
+ */
+import type { DatabaseSync } from "node:sqlite";
+import {
+  equalBytes,
+  EvidenceError,
+  SYSTEM_STREAM,
+  toHex,
+  type Findings,
+  type Range,
+} from "@tallystick/evidence";
+import type { HeldChain } from "../facts/build.ts";
+import type { CaseChain, CaseManifest, Withheld } from "./manifest.ts";
+
+/** Ranges named in one reason; the rest are counted. */
+const MAX_RANGES = 8;
+
+/**
+ * The manifest names each chain that is here, with as many statements.
+ *
+ * @throws EvidenceError `case-malformed`
+ */
+export function checkCounts(
+  { chains, entries }: CaseManifest,
+  held: readonly HeldChain[],
+  items: number,
+): void {
+  const here = chains.filter(({ count }) => count > 0);
+  if (here.length !== held.length) throw lie(`names ${here.length} chains, here are ${held.length}`);
+  for (const [i, { iss, sub, ch, count }] of here.entries()) {
+    const found = held[i];
+    if (found?.iss !== iss || found.sub !== sub || !equalBytes(found.ch, ch))
+      throw lie(`names ${iss}/${sub}, chain ${toHex(ch)}, where another one is`);
+    if (found.count !== count)
+      throw lie(`says ${count} statements of ${iss}/${sub}, here are ${found.count}`);
+  }
+  const sum = items + held.reduce((total, { count }) => total + count, 0);
+  if (entries.here !== sum) throw lie(`says ${entries.here} entries are here, there are ${sum}`);
+}
+
+const lie = (what: string): EvidenceError => new EvidenceError("case-malformed", `case.json ${what}`);
+
+/**
+ * Reports `bundle-scope` (nothing of a part is here), `hole`, `tail-not-attested`.
+ *
+ * @param db - finished facts
+ */
+export function checkCase(
+  manifest: CaseManifest,
+  held: readonly HeldChain[],
+  db: DatabaseSync,
+  findings: Findings,
+): void {
+  const here = new Map(held.map((chain) => [nameOf(chain), chain]));
+  const orders = db.prepare(ORDERED);
+  const withheld = Map.groupBy(manifest.withheld, nameOf);
+  const named = new Set(manifest.streams.map(({ iss, sub }) => `${iss}/${sub}`));
+  for (const chain of manifest.chains) {
+    const { iss, sub, from, to } = chain;
+    const name = `${iss}/${sub} ${from}..${to}`;
+    const found = here.get(nameOf(chain));
+    const erased = (withheld.get(nameOf(chain)) ?? []).filter((one) => isOrdered(one, orders));
+    const missing = found === undefined ? [{ from, to }] : missingWithin(db, found, from, to);
+    for (const one of missing) {
+      const why = erased.some((order) => order.from <= one.from && one.to <= order.to)
+        ? "erased by order"
+        : "not here";
+      findings.restricted("completeness", "hole", `${name}: ${why}: ${rangeText(one)}${more(missing)}`);
+    }
+    const support = sub === SYSTEM_STREAM && !named.has(`${iss}/${sub}`);
+    if (support) continue; // what a device says of its other streams is attested by those
+    if (!isAttested(chain, db)) {
+      const reason = `${name}: no heads statement here names ${to}`;
+      findings.restricted("completeness", "tail-not-attested", reason);
+    } else if (missing.length === 0) findings.passed("completeness", `complete ${name}`);
+  }
+  if (manifest.chains.length === 0)
+    findings.missing("completeness", "bundle-scope", "the case has no statement of what was asked for");
+}
+
+const nameOf = ({ iss, sub, ch }: Pick<CaseChain, "iss" | "sub" | "ch">): string =>
+  `${iss}/${sub}/${toHex(ch)}`;
+
+/** Numbers of the part that no statement here has. */
+function missingWithin(db: DatabaseSync, chain: HeldChain, from: number, to: number): Range[] {
+  const { last } = db.prepare("SELECT max(seq) AS last FROM statements WHERE chain = ?").get(chain.id) as {
+    last: number;
+  };
+  const all = [...chain.missing, ...(last < to ? [{ from: last + 1, to }] : [])];
+  return all.flatMap((range) => {
+    const part = { from: Math.max(range.from, from), to: Math.min(range.to, to) };
+    return part.from <= part.to ? [part] : [];
+  });
+}
+
+function isAttested({ iss, sub, ch, to, attested }: CaseChain, db: DatabaseSync): boolean {
+  if (attested === null || attested.seq < to) return false;
+  return db.prepare(ATTESTED).get(iss, sub, ch, to, attested.heads) !== undefined;
+}
+
+/** The order is here, and it names a statement: which one, the next statement's `prev` says. */
+const isOrdered = ({ why, by }: Withheld, orders: ReturnType<DatabaseSync["prepare"]>): boolean =>
+  why === "erased" && by !== null && orders.get(by) !== undefined;
+
+const ORDERED =
+  "SELECT id FROM statements WHERE hash = ? AND kind = 'erased' AND standing IN ('good', 'restricted')";
+
+const ATTESTED = `SELECT said.id FROM heads JOIN statements AS said ON said.id = heads.statement
+  JOIN streams ON streams.iss = heads.iss AND streams.sub = heads.sub
+  JOIN chains ON chains.stream = streams.id AND chains.ch = heads.ch
+  JOIN statements AS last ON last.chain = chains.id AND last.seq = heads.seq AND last.hash = heads.hash
+  WHERE heads.iss = ? AND heads.sub = ? AND heads.ch = ? AND heads.seq = ? AND said.hash = ?
+  AND said.standing IN ('good', 'restricted', 'unproven')`;
+
+const rangeText = ({ from, to }: Range): string => (from === to ? `${from}` : `${from}..${to}`);
+
+const more = (all: readonly Range[]): string =>
+  all.length > MAX_RANGES ? `, one of ${all.length} parts` : "";

@@ -1,0 +1,100 @@
+/**
+ * What is kept of a statement once it was judged: plain data, so that it can cross from one thread to another.
+ *
+ * @module
+ */
+import type { Before, GoodReceipt, Head, Statement } from "@tallystick/evidence";
+import type { Found, Judged } from "./judge.ts";
+import { eventRow, kindOf, readingRows, type EventRow, type ReadingRow } from "./rows.ts";
+
+/** A tree that a receipt which holds signs, and what else it signs about it. */
+export type SignedTree = {
+  readonly origin: string;
+  readonly size: number;
+  readonly root: Uint8Array;
+  readonly timeUnixS: number;
+  readonly items: number;
+  readonly lastItem: Uint8Array;
+  readonly keysRoot: Uint8Array;
+};
+
+export type StatementFacts = {
+  readonly iss: string;
+  readonly sub: string;
+  /** Empty for a registry item, which belongs elsewhere. */
+  readonly ch: Uint8Array;
+  readonly seq: number;
+  readonly hash: Uint8Array;
+  readonly prev: Uint8Array | null;
+  readonly idx: number | null;
+  /** The tree of its original receipt, whose commit time counts. */
+  readonly tree: SignedTree | null;
+  readonly iat: number | null;
+  readonly tq: number;
+  readonly lvl: number;
+  readonly seen: { readonly size: number; readonly root: Uint8Array } | null;
+  readonly kid: Uint8Array;
+  readonly kind: string;
+  readonly found: readonly Found[];
+  /** Its place is known, and the key signed it: it is the device's word, whatever else is wrong. */
+  readonly signed: boolean;
+  readonly offset: number;
+  readonly length: number;
+  readonly readings: readonly ReadingRow[];
+  readonly event: EventRow | null;
+  readonly opened: Before | null;
+  readonly gap: { readonly count: number; readonly reason: string } | null;
+  readonly heads: readonly Head[] | null;
+  /** Of an `erased` event: the hash of what was erased. */
+  readonly erases: Uint8Array | null;
+};
+
+const NO_BYTES = new Uint8Array();
+
+/** @param at - where the transparent statement stands */
+export function factsOf(
+  { statement, original, index, signed, found }: Judged,
+  at: { readonly offset: number; readonly length: number },
+): StatementFacts {
+  const { claims, event, hash, kid } = statement;
+  const { iss, sub, ch, seq, prev, iat, tq, lvl, seen } = claims;
+  return {
+    iss,
+    sub,
+    ch: ch ?? NO_BYTES,
+    seq,
+    hash,
+    prev: prev ?? null,
+    idx: index ?? null,
+    tree: original === undefined ? null : treeOf(original),
+    iat: iat ?? null,
+    tq,
+    lvl,
+    seen: seen ?? null,
+    kid,
+    kind: kindOf(statement),
+    found,
+    signed,
+    ...at,
+    readings: readingRows(statement),
+    event: event === undefined ? null : eventRow(event),
+    ...wordsOf(event),
+  };
+}
+
+const wordsOf = (event: Statement["event"]): Pick<StatementFacts, "opened" | "gap" | "heads" | "erases"> => ({
+  opened: event?.kind === "stream-opened" ? event.before : null,
+  gap: event?.kind === "gap" ? { count: event.count, reason: event.reason } : null,
+  heads: event?.kind === "heads" ? event.heads : null,
+  erases: event?.kind === "erased" ? event.hash : null,
+});
+
+const treeOf = ({ origin, size, root, timeUnixS, registry, keysRoot }: GoodReceipt): SignedTree => ({
+  origin,
+  size,
+  root,
+  timeUnixS,
+  items: registry.count,
+  lastItem: registry.last,
+  keysRoot,
+});

@@ -1,0 +1,135 @@
+/**
+ * Judges statements one by one: form, receipts, key, operator, signature. What several of them say about one another is for the rules of chains.
+ *
+ * @module
+ */
+import {
+  isEvidenceError,
+  judgeUse,
+  parseTransparent,
+  place,
+  ReceiptCheck,
+  toHex,
+  verifyStatement,
+  type CheckedLog,
+  type CheckName,
+  type EvidenceCode,
+  type FindingSink,
+  type GoodReceipt,
+  type Hash,
+  type KeyRecord,
+  type SignatureProvider,
+  type Statement,
+  type TrustPolicy,
+} from "@tallystick/evidence";
+import type { Standing } from "./rows.ts";
+
+/** Something found about one statement, to be told of the evidence as a whole. */
+export type Found = {
+  readonly kind: "failed" | "missing" | "restricted";
+  readonly check: CheckName;
+  readonly code: EvidenceCode;
+  readonly reason: string;
+};
+
+/** What is known of a key: its record, and what is missing or wrong with it. */
+export type KnownKey = { readonly record?: KeyRecord; readonly fault?: Found };
+
+export type Judged = {
+  readonly statement: Statement;
+  readonly original?: GoodReceipt;
+  readonly index?: number;
+  /** The key made the signature. */
+  readonly signed: boolean;
+  readonly found: readonly Found[];
+};
+
+export type JudgeMeans = {
+  readonly policy: TrustPolicy;
+  readonly logs: readonly (CheckedLog | undefined)[];
+  readonly provider: SignatureProvider;
+  readonly hash: Hash;
+  readonly keyOf: (kid: Uint8Array, log: CheckedLog) => KnownKey;
+};
+
+export class StatementJudge {
+  readonly #means: JudgeMeans;
+  readonly #receipts: ReceiptCheck;
+  #found: Found[] = [];
+
+  constructor(means: JudgeMeans) {
+    this.#means = means;
+    const note =
+      (kind: Found["kind"]) =>
+      (check: CheckName, code: EvidenceCode, reason: string): void => {
+        this.#found.push({ kind, check, code, reason });
+      };
+    const sink: FindingSink = {
+      passed: () => undefined,
+      failed: note("failed"),
+      missing: note("missing"),
+      restricted: note("restricted"),
+    };
+    this.#receipts = new ReceiptCheck(means.policy, means.provider, means.hash, sink);
+  }
+
+  /** @throws EvidenceError where the bytes are no transparent statement */
+  judge(bytes: Uint8Array): Judged {
+    const { hash, logs } = this.#means;
+    const transparent = parseTransparent(bytes, hash);
+    const { statement } = transparent;
+    this.#found = [];
+    const name = `statement ${toHex(statement.hash)}`;
+    try {
+      const placed = place(transparent, logs, this.#receipts);
+      if (placed === undefined) return { statement, signed: false, found: this.#found };
+      const { index, original, log } = placed;
+      const signed = this.#key(statement, index, log);
+      return { statement, original, index, signed, found: this.#found };
+    } catch (error) {
+      if (!isEvidenceError(error)) throw error;
+      const { code, message } = error;
+      this.#found.push({ kind: "failed", check: "receipts", code, reason: `${message}; ${name}` });
+      return { statement, signed: false, found: this.#found };
+    }
+  }
+
+  #key(statement: Statement, index: number, log: CheckedLog): boolean {
+    const { iss, sub, ch, seq } = statement.claims;
+    const where = `${iss}/${sub} ${seq} at index ${index}`;
+    const { record, fault } = this.#means.keyOf(statement.kid, log);
+    if (fault !== undefined) this.#found.push(fault);
+    if (record === undefined) return false;
+    try {
+      verifyStatement(statement, record.key, this.#means.provider);
+    } catch (error) {
+      if (!isEvidenceError(error)) throw error;
+      const reason = `${error.message}; statement ${toHex(statement.hash)}`;
+      this.#found.push({ kind: "failed", check: "signatures", code: error.code, reason });
+      return false;
+    }
+    const use = { iss, sub, seq, hash: statement.hash, index, ...(ch === undefined ? {} : { ch }) };
+    const { invalid, restriction } = judgeUse(record, use, record.succession);
+    if (invalid !== undefined)
+      this.#found.push({ kind: "failed", check: "keys", code: invalid, reason: where });
+    else if (restriction !== undefined)
+      this.#found.push({ kind: "restricted", check: "keys", code: restriction, reason: where });
+    return true;
+  }
+}
+
+/** What the findings about one statement make of it, and the codes that say so. */
+export function standingOf(found: readonly Pick<Found, "kind" | "code">[]): {
+  readonly standing: Standing;
+  readonly code: string | null;
+} {
+  const of = (kind: Found["kind"]): string[] => found.flatMap((one) => (one.kind === kind ? [one.code] : []));
+  const [failed] = of("failed");
+  if (failed !== undefined) return { standing: "bad", code: failed };
+  const [missing] = of("missing");
+  if (missing !== undefined) return { standing: "unproven", code: missing };
+  const restricted = of("restricted");
+  return restricted.length === 0
+    ? { standing: "good", code: null }
+    : { standing: "restricted", code: [...new Set(restricted)].toSorted().join(" ") };
+}

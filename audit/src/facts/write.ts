@@ -1,0 +1,142 @@
+/**
+ * Writes facts: one row after the other, in one transaction that ends with the file.
+ *
+ * @module
+ */
+import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
+import { toHex, type Head, type KeyRecord } from "@tallystick/evidence";
+import type { SignedTree } from "./extract.ts";
+import type { EventRow, ReadingRow, StatementRow } from "./rows.ts";
+
+/** Statements that are missing from what was handed over, and why. */
+export type WithheldRow = {
+  readonly iss: string;
+  readonly sub: string;
+  readonly ch: Uint8Array;
+  readonly first: number;
+  readonly last: number;
+  readonly why: string;
+  readonly by: string | null;
+};
+
+export class FactsWriter {
+  readonly #db: DatabaseSync;
+  readonly #streams = new Map<string, number>();
+  readonly #statement: StatementSync;
+  readonly #reading: StatementSync;
+  readonly #event: StatementSync;
+  readonly #head: StatementSync;
+  readonly #tree: StatementSync;
+  readonly #seen: StatementSync;
+  #chains = 0;
+
+  constructor(db: DatabaseSync) {
+    this.#db = db;
+    const insert = (table: string, columns: number): StatementSync =>
+      db.prepare(`INSERT INTO ${table} VALUES (${Array.from({ length: columns }, () => "?").join(", ")})`);
+    this.#statement = insert("statements", 18);
+    this.#reading = insert("readings", 11);
+    this.#event = insert("events", 11);
+    this.#head = insert("heads", 6);
+    this.#tree = db.prepare("INSERT OR IGNORE INTO trees VALUES (?, ?, ?, ?, ?, ?, ?)");
+    this.#seen = db.prepare("INSERT OR IGNORE INTO seen VALUES (?, ?)");
+    db.exec("BEGIN");
+  }
+
+  about(name: string, value: string): void {
+    this.#db.prepare("INSERT INTO about VALUES (?, ?)").run(name, value);
+  }
+
+  /** The id of a stream, new or known. */
+  stream(iss: string, sub: string): number {
+    const name = `${iss}/${sub}`;
+    const known = this.#streams.get(name);
+    if (known !== undefined) return known;
+    const id = this.#streams.size + 1;
+    this.#streams.set(name, id);
+    this.#db.prepare("INSERT INTO streams VALUES (?, ?, ?)").run(id, iss, sub);
+    return id;
+  }
+
+  /** Adds a chain and gives its id; its ordinal is known only when all of the stream are. */
+  chain(stream: number, ch: Uint8Array): number {
+    const id = ++this.#chains;
+    this.#db.prepare("INSERT INTO chains VALUES (?, ?, ?, ?)").run(id, stream, 0, ch);
+    return id;
+  }
+
+  ordinal(chain: number, ordinal: number): void {
+    this.#db.prepare("UPDATE chains SET ordinal = ? WHERE id = ?").run(ordinal, chain);
+  }
+
+  statement(row: StatementRow): void {
+    this.#statement.run(
+      row.id,
+      row.stream,
+      row.chain,
+      row.seq,
+      row.hash,
+      row.idx,
+      row.committed,
+      row.iat,
+      row.tq,
+      row.lvl,
+      row.seen,
+      row.kid,
+      row.kind,
+      row.standing,
+      row.code,
+      row.file,
+      row.offset,
+      row.length,
+    );
+  }
+
+  reading(statement: number, stream: number, row: ReadingRow): void {
+    const { n, name, t, v, float, vs, unit, q, rx } = row;
+    this.#reading.run(statement, n, stream, name, t, v, float, vs, unit, q, rx);
+  }
+
+  event(statement: number, stream: number, row: EventRow): void {
+    const { kind, t, id, ref, supersedes, minor, currency, tariff, body } = row;
+    this.#event.run(statement, stream, kind, t, id, ref, supersedes, minor, currency, tariff, body);
+  }
+
+  head(statement: number, iss: string, { sub, ch, seq, hash }: Head): void {
+    this.#head.run(statement, iss, sub, ch, seq, hash);
+  }
+
+  /** A tree that the log signed; the same one again is one. */
+  tree({ origin, size, root, timeUnixS, items, lastItem, keysRoot }: SignedTree): void {
+    this.#tree.run(origin, size, root, timeUnixS, items, lastItem, keysRoot);
+  }
+
+  /** A tree that a device had verified. */
+  seen(size: number, root: Uint8Array): void {
+    this.#seen.run(size, root);
+  }
+
+  /** @param code - why nobody the policy pins stands behind it; null where somebody does, or none is pinned */
+  key(record: KeyRecord, code: string | null): void {
+    const { kid, role, iss, item, enrolled, superseded, suspect, revoked, silenceS, reEnrolled, by } = record;
+    const values: SQLInputValue[] = [kid, role, iss, item, enrolled, superseded, suspect, revoked, silenceS];
+    this.#db
+      .prepare("INSERT OR IGNORE INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+      .run(...values, reEnrolled ? 1 : 0, by.map(toHex).join(" "), code);
+  }
+
+  withheld({ iss, sub, ch, first, last, why, by }: WithheldRow): void {
+    this.#db
+      .prepare("INSERT INTO withheld VALUES (?, ?, ?, ?, ?, ?, ?)")
+      .run(iss, sub, ch, first, last, why, by);
+  }
+
+  /** What a rule about several statements says of one that had passed. */
+  mark(hash: Uint8Array, code: string): void {
+    this.#db.prepare("UPDATE statements SET standing = 'bad', code = ? WHERE hash = ?").run(code, hash);
+  }
+
+  commit(): void {
+    this.#db.exec("COMMIT");
+  }
+}
