@@ -35,13 +35,16 @@ export function agentLine(network: Network, way: Way, life: Life, iss: string): 
   const { schedule, random, broker } = network;
   return async (onDown, signal) => {
     life.check();
-    await life.wait(random.between(0, way.speed.maxLatencyMs * 2), "connecting");
+    await Promise.race([
+      life.wait(random.between(0, way.speed.maxLatencyMs * 2), "connecting"),
+      aborted(signal),
+    ]);
+    if (signal.aborted) throw new EvidenceError("unreachable", "given up");
     if (!way.reachable || way.speed.dead) {
       const inVain = life.wait(random.between(1, CONNECT_TIMEOUT_MS), "connecting in vain");
       await Promise.race([inVain, aborted(signal)]);
       throw new EvidenceError("unreachable", "no broker");
     }
-    if (signal.aborted) throw new EvidenceError("unreachable", "given up");
     const { promise: closed, resolve } = Promise.withResolvers<string>();
     const waiting = new Map<number, { resolve: () => void; reject: (error: Error) => void }>();
     let nextId = 1;
