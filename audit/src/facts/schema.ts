@@ -9,7 +9,7 @@ import { DatabaseSync } from "node:sqlite";
 import { EvidenceError } from "@tallystick/evidence";
 
 /** Raised with each change of the schema, and part of the file's name: an older file is made anew. */
-export const FACTS_VERSION = 1;
+export const FACTS_VERSION = 2;
 
 const TABLES = `
 CREATE TABLE about(name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -27,7 +27,8 @@ CREATE TABLE trees(origin TEXT NOT NULL, size INTEGER NOT NULL, root BLOB NOT NU
   last BLOB NOT NULL, keys BLOB NOT NULL, PRIMARY KEY (size, root, time, items, last, keys, origin)) STRICT, WITHOUT ROWID;
 CREATE TABLE seen(size INTEGER NOT NULL, root BLOB NOT NULL, PRIMARY KEY (size, root)) STRICT, WITHOUT ROWID;
 CREATE TABLE keys(kid BLOB PRIMARY KEY, role TEXT NOT NULL, iss TEXT NOT NULL, item INTEGER NOT NULL, enrolled INTEGER NOT NULL,
-  superseded INTEGER, suspect INTEGER, revoked INTEGER, silence INTEGER NOT NULL, reenrolled INTEGER NOT NULL, by TEXT NOT NULL, code TEXT) STRICT;
+  superseded INTEGER, suspect INTEGER, revoked INTEGER, silence INTEGER NOT NULL, reenrolled INTEGER NOT NULL, by TEXT NOT NULL,
+  acts TEXT, code TEXT) STRICT;
 CREATE TABLE withheld(iss TEXT NOT NULL, sub TEXT NOT NULL, ch BLOB NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
   why TEXT NOT NULL, by TEXT) STRICT;
 `;

@@ -119,10 +119,11 @@ export class FactsWriter {
   /** @param code - why nobody the policy pins stands behind it; null where somebody does, or none is pinned */
   key(record: KeyRecord, code: string | null): void {
     const { kid, role, iss, item, enrolled, superseded, suspect, revoked, silenceS, reEnrolled, by } = record;
+    const acts = role === "operator" ? (record.streams[0] ?? null) : null;
     const values: SQLInputValue[] = [kid, role, iss, item, enrolled, superseded, suspect, revoked, silenceS];
     this.#db
-      .prepare("INSERT OR IGNORE INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
-      .run(...values, reEnrolled ? 1 : 0, by.map(toHex).join(" "), code);
+      .prepare("INSERT OR IGNORE INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+      .run(...values, reEnrolled ? 1 : 0, by.map(toHex).join(" "), acts, code);
   }
 
   withheld({ iss, sub, ch, first, last, why, by }: WithheldRow): void {
