@@ -17,15 +17,7 @@ import type { FindingClass, Weight } from "./classes.ts";
  * - `told` the device signed that it is missing, and why
  * - `silent` the chain lacks nothing; the source brought no sample where one was due. Said of samples only
  */
-export const CAUSES = [
-  "unexplained",
-  "bad",
-  "not-handed-over",
-  "lost",
-  "erased",
-  "told",
-  "silent",
-] as const;
+export const CAUSES = ["unexplained", "bad", "not-handed-over", "lost", "erased", "told", "silent"] as const;
 export type Cause = (typeof CAUSES)[number];
 
 /** How many of each cause; every cause is there, in the order of {@link CAUSES}. */
@@ -94,9 +86,11 @@ export type StreamCoverage = {
   readonly chains: readonly ChainCoverage[];
   /** Readings of the period, in statements that hold. */
   readonly readings: number;
-  /** Of these by the clock at sealing: unknown, unsynchronised, NTP or PTP, GNSS or authenticated. */
+  /** Readings without a time, sealed in the period: they are not among those above. */
+  readonly untimed: number;
+  /** Of `readings` by the clock at sealing: unknown, unsynchronised, NTP or PTP, GNSS or authenticated. */
   readonly clock: readonly [number, number, number, number];
-  /** Of these with a mark of quality; marks that none has are left out. */
+  /** Of `readings` with a mark of quality; marks that none has are left out. */
   readonly qualities: readonly { readonly quality: string; readonly count: number }[];
   readonly first: string | null;
   readonly last: string | null;

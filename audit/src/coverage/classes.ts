@@ -22,6 +22,7 @@ const CLASSES = {
   fork: { weight: "fault", title: "two histories" },
   discontinuity: { weight: "fault", title: "a chain whose predecessor is lost" },
   "re-enrolled": { weight: "told", title: "a chain whose predecessor is lost, enrolled anew" },
+  "declared-suspect-later": { weight: "told", title: "by a key that was later declared suspect from before" },
   refused: { weight: "told", title: "refused by the log" },
   conflict: { weight: "fault", title: "two values for one time" },
   repeat: { weight: "told", title: "told twice" },
@@ -29,6 +30,7 @@ const CLASSES = {
   // when
   late: { weight: "told", title: "late" },
   ahead: { weight: "fault", title: "of a time after its commit" },
+  "clock-unsynchronised": { weight: "told", title: "sealed while the clock was not synchronised" },
   "clock-step": { weight: "told", title: "the clock was set" },
   silence: { weight: "fault", title: "silent for longer than allowed" },
   "heard-late": { weight: "told", title: "unheard for longer than allowed, and sealed meanwhile" },
@@ -39,7 +41,10 @@ const CLASSES = {
   rollover: { weight: "told", title: "a register rolled over" },
   "meter-changed": { weight: "told", title: "another meter, both registers consistent" },
   "meter-change-open": { weight: "fault", title: "another meter, end values missing" },
-  "meter-change-inconsistent": { weight: "fault", title: "another meter, end values contradict the readings" },
+  "meter-change-inconsistent": {
+    weight: "fault",
+    title: "another meter, end values contradict the readings",
+  },
   "meter-swapped": { weight: "fault", title: "another meter, untold" },
   // life
   restart: { weight: "told", title: "the agent started" },
