@@ -142,6 +142,7 @@ const DISPOSITION = {
   // results and working papers
   "result-malformed": "refuse",
   "papers-mismatch": "refuse",
+  "auditor-missing": "refuse",
   // devices' frames
   "p1-crc": "refuse",
   "p1-malformed": "refuse",

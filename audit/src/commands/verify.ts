@@ -27,14 +27,16 @@ import { hint } from "../verify/hint.ts";
 import { loadRegistry } from "../verify/registry-copy.ts";
 import { summarize } from "../verify/summary.ts";
 import { chainTimes, type ChainTimes } from "../verify/times.ts";
+import { verifyPapers } from "./papers.ts";
 import { readPolicy } from "./policy.ts";
 
 export const verifyFiles: Command = {
-  summary: "the verdict on each statement, transparent statement or bundle",
-  usage: "FILE… --policy FILE [--log DIR|URL] [--strict] [--json]",
+  summary: "the verdict on each statement, transparent statement or bundle, or on signed working papers",
+  usage: "FILE… --policy FILE [--log DIR|URL] [--strict] [--json], or FOLDER… --auditor VKEY… [--json]",
   details: [
     "--policy FILE   whom you trust: the log's key, witnesses, operators",
     "--log DIR|URL   the log's public directory: brings the registry for statements outside a bundle",
+    "--auditor VKEY  of a folder of working papers: who must have signed FOLDER.sig; a verifier key, or a file that holds one; once for each",
     "--strict        exit 3 where there are restrictions",
     "--json          one JSON object a file, each on its line",
     "",
@@ -43,11 +45,13 @@ export const verifyFiles: Command = {
   options: {
     policy: { type: "string" },
     log: { type: "string" },
+    auditor: { type: "string", multiple: true },
     strict: { type: "boolean" },
     json: { type: "boolean" },
   },
   async run({ values, positionals: files }) {
     if (files.length === 0) throw new UsageError("name at least one file");
+    if (values["auditor"] !== undefined) return verifyPapers(files, values);
     const policy = await readPolicy(values);
     const place = values["log"];
     let copy: Promise<RegistryCopy> | undefined;

@@ -16,10 +16,10 @@ import {
   type TrustPolicy,
 } from "@tallystick/evidence";
 import { createNodeProvider, nodeSha256, UsageError, type Arguments } from "@tallystick/evidence/node";
-import manifest from "../../package.json" with { type: "json" };
 import { readPolicy } from "../commands/policy.ts";
 import type { Judgement } from "../judgement.ts";
 import { readEvidence } from "../log/given.ts";
+import { TOOL } from "../papers/tool.ts";
 import { readResult } from "../result-read.ts";
 import type { Result, ResultInput } from "../result.ts";
 import { chainTimes } from "../verify/times.ts";
@@ -36,8 +36,6 @@ export type Subject = {
   readonly judgement: Pick<Judgement, "verdict"> & Judgement;
   readonly inputs: string;
 };
-
-const TOOL = { name: "tally-audit", version: manifest.version } as const;
 
 /**
  * @throws EvidenceError `result-malformed`, `unreachable`, `too-large`
