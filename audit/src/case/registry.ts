@@ -16,10 +16,12 @@ import {
   type Findings,
   type GoodReceipt,
   type Hash,
+  type Placed,
   type SignatureProvider,
   type TrustPolicy,
 } from "@tallystick/evidence";
 import type { SignedTree } from "../facts/extract.ts";
+import type { FilePlace } from "../facts/write.ts";
 import { numbered, readSequence, type CaseFiles } from "./folder.ts";
 import { sequenceItems } from "./sequence.ts";
 
@@ -36,6 +38,7 @@ export type CaseRegistry = {
   readonly indexes: readonly number[];
   /** 32 bytes an item. */
   readonly hashes: Uint8Array;
+  readonly places: readonly FilePlace[];
 };
 
 /**
@@ -51,14 +54,16 @@ export async function replayCase(
   const state = new KeyState({ provider, hash });
   const indexes: number[] = [];
   const hashes: Uint8Array[] = [];
+  const places: FilePlace[] = [];
   let newest: GoodReceipt | undefined;
   try {
-    for await (const placed of placedItems(files, log, means)) {
+    for await (const { at, ...placed } of placedItems(files, log, means)) {
       const item = state.apply(placed.statement, placed.index);
       if (item.kind === "policy" && (item.origin !== log.origin || !equalBytes(item.log.kid, log.key.kid)))
         throw new EvidenceError("entry-zero", "entry 0 is the registration policy of another log");
       indexes.push(placed.index);
       hashes.push(placed.statement.hash);
+      places.push(at);
       newest ??= placed.newest;
     }
     if (newest === undefined) throw new EvidenceError("registry-missing", "the case has no registry");
@@ -73,15 +78,22 @@ export async function replayCase(
   findings.passed("registry", `${indexes.length} items`);
   const all = new Uint8Array(hashes.length * HASH_BYTES);
   for (const [i, one] of hashes.entries()) all.set(one, i * HASH_BYTES);
-  return { state, indexes, hashes: all };
+  return { state, indexes, hashes: all, places };
 }
 
-async function* placedItems(files: CaseFiles, log: CheckedLog, { policy, provider, hash, findings }: Means) {
+async function* placedItems(
+  files: CaseFiles,
+  log: CheckedLog,
+  { policy, provider, hash, findings }: Means,
+): AsyncGenerator<Placed & { readonly at: FilePlace }> {
   const receipts = new ReceiptCheck(policy, provider, hash, findings);
-  for (const sum of numbered(files, "registry")) {
+  for (const [file, sum] of numbered(files, "registry").entries()) {
     const bytes = await readSequence(files, sum, hash);
-    for (const item of sequenceItems(bytes, sum.path))
-      yield* placeAll([parseTransparent(item.bytes, hash)], [log], receipts, findings);
+    for (const { offset, bytes: item } of sequenceItems(bytes, sum.path)) {
+      const at = { file, offset, length: item.length };
+      for (const placed of placeAll([parseTransparent(item, hash)], [log], receipts, findings))
+        yield { ...placed, at };
+    }
   }
 }
 

@@ -19,11 +19,16 @@ import {
   type Findings,
   type Hash,
 } from "@tallystick/evidence";
+import type { FilePlace } from "../facts/write.ts";
 import { numbered, readSequence, type CaseFiles } from "./folder.ts";
 import { sequenceItems } from "./sequence.ts";
 
 type Tree = { readonly size: number; readonly root: Uint8Array };
-type Path = { readonly from: number; readonly path: readonly Uint8Array[] };
+type Path = {
+  readonly from: number;
+  readonly path: readonly Uint8Array[];
+  readonly at: FilePlace;
+};
 
 /** A proof has at most twice as many hashes as the tree has levels. */
 const MAX_PROOF_BYTES = 8192;
@@ -80,22 +85,23 @@ function compare(
 }
 
 /** The proofs of a case, by rising sizes. @throws EvidenceError `case-malformed` for another order */
-async function* consistencyPaths(files: CaseFiles, hash: Hash): AsyncGenerator<Path, undefined> {
+export async function* consistencyPaths(files: CaseFiles, hash: Hash): AsyncGenerator<Path, undefined> {
   let before = 0;
-  for (const sum of numbered(files, "consistency")) {
+  for (const [file, sum] of numbered(files, "consistency").entries()) {
     const bytes = await readSequence(files, sum, hash);
     for (const item of sequenceItems(bytes, sum.path)) {
       const found = readPath(item.bytes);
       if (found.from <= before)
         throw new EvidenceError("case-malformed", `${sum.path}: proofs are not by rising sizes`);
       before = found.from;
-      yield found;
+      yield { ...found, at: { file, offset: item.offset, length: item.bytes.length } };
     }
   }
   return undefined;
 }
 
-function readPath(bytes: Uint8Array): Path {
+/** Reads `[from, path]`. @throws EvidenceError `case-malformed`, a code of a closed shape or of CBOR */
+export function readPath(bytes: Uint8Array): Omit<Path, "at"> {
   const [from, path] = tuple(decodeCbor(bytes, { maxBytes: MAX_PROOF_BYTES }), 2, "consistency");
   if (!Array.isArray(path)) throw new EvidenceError("case-malformed", "a proof has a path");
   return {

@@ -29,7 +29,7 @@ import { openNote } from "../log/note.ts";
 import { checkCase, checkCounts } from "./completeness.ts";
 import type { CaseFiles } from "./folder.ts";
 import { checkTrees, replayCase } from "./registry.ts";
-import { checkSeenTrees } from "./seen.ts";
+import { checkSeenTrees, consistencyPaths } from "./seen.ts";
 import { judgedStatements } from "./statements.ts";
 import type { SignedTree } from "../facts/extract.ts";
 
@@ -83,6 +83,9 @@ async function argue(
   const { state } = registry;
   const known = remembered((kid) => knownKey(kid, state, policy, (one) => state.get(one) ?? unknown(one)));
   const facts = build(state);
+  const { indexes, places } = registry;
+  for (const [n, at] of places.entries()) facts.writer.item(n, indexes[n] ?? 0, at);
+  for await (const { from, at } of consistencyPaths(files, hash)) facts.writer.proof(from, at);
   const used = new Map<string, Uint8Array>();
   for await (const { file, statements } of judgedStatements(files, log, known, means)) {
     for (const one of statements) {

@@ -20,6 +20,9 @@ import {
   openPlace,
   terminalProgress,
 } from "@tallystick/evidence/node";
+import { isFolder } from "../case/folder.ts";
+import { openFacts } from "../facts/open.ts";
+import { summarizeFacts } from "../facts/summary.ts";
 import { exitCode, worst, type Judgement } from "../judgement.ts";
 import { readEvidence } from "../log/given.ts";
 import { jsonLine, textReport } from "../report.ts";
@@ -31,8 +34,9 @@ import { verifyPapers } from "./papers.ts";
 import { readPolicy } from "./policy.ts";
 
 export const verifyFiles: Command = {
-  summary: "the verdict on each statement, transparent statement or bundle, or on signed working papers",
-  usage: "FILE… --policy FILE [--log DIR|URL] [--strict] [--json], or FOLDER… --auditor VKEY… [--json]",
+  summary:
+    "the verdict on each statement, transparent statement, bundle or case, or on signed working papers",
+  usage: "FILE|CASE… --policy FILE [--log DIR|URL] [--strict] [--json], or FOLDER… --auditor VKEY… [--json]",
   details: [
     "--policy FILE   whom you trust: the log's key, witnesses, operators",
     "--log DIR|URL   the log's public directory: brings the registry for statements outside a bundle",
@@ -77,6 +81,7 @@ async function judge(
 ): Promise<{ judgement: Judgement; says: readonly string[]; times: readonly ChainTimes[] }> {
   let bytes: Uint8Array;
   try {
+    if (await isFolder(file)) return await judgeCase(file, policy);
     bytes = await readEvidence(file);
   } catch (error) {
     if (!isEvidenceError(error)) throw error;
@@ -89,6 +94,22 @@ async function judge(
   const judgement = hinted(verify(bytes, registry === undefined ? options : { ...options, registry }), bytes);
   const times = isBundle(bytes) ? chainTimes(bytes, judgement) : [];
   return { judgement, says: judgement.verdict === "invalid" ? [] : summarize(bytes, times), times };
+}
+
+/** A case: what it finds is kept, so that later verbs need not verify it again. */
+async function judgeCase(
+  folder: string,
+  policy: TrustPolicy,
+): Promise<{ judgement: Judgement; says: readonly string[]; times: readonly ChainTimes[] }> {
+  const progress = terminalProgress("verify");
+  try {
+    const facts = await openFacts(folder, { policy, provider: PROVIDER, hash: nodeSha256, progress });
+    const says = summarizeFacts(facts);
+    facts.close();
+    return { judgement: facts.judgement, says, times: [] };
+  } finally {
+    progress.done();
+  }
 }
 
 /** Adds to a fault of form what the file seems to be. */

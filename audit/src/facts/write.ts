@@ -19,6 +19,9 @@ export type WithheldRow = {
   readonly by: string | null;
 };
 
+/** Bytes in a numbered file of a case. */
+export type FilePlace = { readonly file: number; readonly offset: number; readonly length: number };
+
 export class FactsWriter {
   readonly #db: DatabaseSync;
   readonly #streams = new Map<string, number>();
@@ -28,6 +31,7 @@ export class FactsWriter {
   readonly #head: StatementSync;
   readonly #tree: StatementSync;
   readonly #seen: StatementSync;
+  readonly #proof: StatementSync;
   #chains = 0;
 
   constructor(db: DatabaseSync) {
@@ -39,6 +43,7 @@ export class FactsWriter {
     this.#event = insert("events", 11);
     this.#head = insert("heads", 6);
     this.#tree = db.prepare("INSERT OR IGNORE INTO trees VALUES (?, ?, ?, ?, ?, ?, ?)");
+    this.#proof = insert("proofs", 4);
     this.#seen = db.prepare("INSERT OR IGNORE INTO seen VALUES (?, ?)");
     db.exec("BEGIN");
   }
@@ -130,6 +135,16 @@ export class FactsWriter {
     this.#db
       .prepare("INSERT INTO withheld VALUES (?, ?, ?, ?, ?, ?, ?)")
       .run(iss, sub, ch, first, last, why, by);
+  }
+
+  /** Where a registry item stands, in the log and in the case. */
+  item(number: number, idx: number, { file, offset, length }: FilePlace): void {
+    this.#db.prepare("INSERT INTO items VALUES (?, ?, ?, ?, ?)").run(number, idx, file, offset, length);
+  }
+
+  /** Where the proof for the tree of that size stands. */
+  proof(size: number, { file, offset, length }: FilePlace): void {
+    this.#proof.run(size, file, offset, length);
   }
 
   /** What a rule about several statements says of one that had passed. */

@@ -1,10 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { encodeBundle, parsePolicy } from "@tallystick/evidence";
+import { encodeBundle, parsePolicy, verify } from "@tallystick/evidence";
 import { createNodeProvider, nodeSha256, noProgress } from "@tallystick/evidence/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { BundleCutter } from "../../../audit/src/case/cut.ts";
 import { openFacts, type Facts } from "../../../audit/src/facts/open.ts";
+import { auditCommand } from "../../support/audit-command.ts";
 import { World } from "../../support/world.ts";
 import { makeCase } from "../../support/world-case.ts";
 import type { Chain, Device } from "../../support/world-device.ts";
@@ -70,5 +72,35 @@ describe("facts", () => {
     expect(facts.db.prepare(rows).all()).toEqual(whole.db.prepare(rows).all());
     facts.close();
     whole.close();
+  });
+});
+
+describe("a bundle cut out", () => {
+  test.for(["whole", "whole.tally"])(
+    "of %s: a stranger finds it complete up to what the device attested",
+    async (name) => {
+      const facts = await open(join(folder, name));
+      const policy = parsePolicy(world.policy());
+      const cutter = await BundleCutter.open(facts, { ...means, policy });
+      const made = await cutter.cut([8, 3, 4]);
+      expect(made.scope.map(({ from, to }) => [from, to])).toEqual([[2, 20]]);
+      expect(verify(encodeBundle(made), { ...means, policy })).toMatchObject({
+        verdict: "restricted",
+        restrictions: ["no-witness"],
+      });
+      expect(encodeBundle(await cutter.cut([3, 4, 8]))).toEqual(encodeBundle(made));
+      await expect(cutter.cut([])).rejects.toMatchObject({ code: "bundle-scope" });
+      facts.close();
+    },
+  );
+});
+
+describe("tally-audit verify", () => {
+  test("takes a case as it takes a file", async () => {
+    const file = join(folder, "policy.txt");
+    writeFileSync(file, world.policy());
+    const { exit, stdout } = await auditCommand("verify", join(folder, "whole"), "--policy", file, "--json");
+    expect(exit).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ verdict: "restricted", restrictions: ["no-witness"] });
   });
 });
