@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encodeBundle, parsePolicy, verify } from "@tallystick/evidence";
 import { createNodeProvider, nodeSha256, noProgress } from "@tallystick/evidence/node";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { BundleCutter } from "../../../audit/src/case/cut.ts";
 import { openFacts, type Facts } from "../../../audit/src/facts/open.ts";
 import { auditCommand } from "../../support/audit-command.ts";
@@ -24,6 +24,7 @@ let device: Device;
 let chain: Chain;
 
 beforeAll(async () => {
+  vi.stubEnv("XDG_CACHE_HOME", folder); // of the commands that are run here
   world = await World.create();
   device = await world.enrol("water/gw-1");
   chain = device.chain("meter/m-1");
@@ -36,7 +37,10 @@ beforeAll(async () => {
   await device.heads();
   await world.commit();
 });
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => {
+  vi.unstubAllEnvs();
+  rmSync(folder, { recursive: true });
+});
 
 const open = (path: string): Promise<Facts> =>
   openFacts(path, { ...means, policy: parsePolicy(world.policy()) });
