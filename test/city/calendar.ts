@@ -5,8 +5,9 @@
  * @module
  */
 
+export const ZONE = "Europe/Vienna";
 /** 03:00 CEST, from then on 02:00 CET. */
-const CLOCK_BACK_UNIX_S = Date.UTC(2026, 9, 25, 1) / 1000;
+export const CLOCK_BACK_UNIX_S = Date.UTC(2026, 9, 25, 1) / 1000;
 
 export const HOUR_S = 3600;
 export const QUARTER_S = 900;
@@ -32,7 +33,7 @@ function localUnixS(date: number, hour = 0): number {
   return utc - 2 * HOUR_S < CLOCK_BACK_UNIX_S ? utc - 2 * HOUR_S : utc - HOUR_S;
 }
 
-const offsetS = (unixS: number): number => (unixS < CLOCK_BACK_UNIX_S ? 2 : 1) * HOUR_S;
+export const offsetS = (unixS: number): number => (unixS < CLOCK_BACK_UNIX_S ? 2 : 1) * HOUR_S;
 
 export type LocalTime = {
   readonly year: string;

@@ -6,7 +6,6 @@
  *
  * @module
  */
-import type { Statement } from "@tallystick/evidence";
 import { Dice } from "../support/dice.ts";
 import { MARGIN_S, periodOf, QUARTER_S, type Period } from "./calendar.ts";
 import { Device } from "./device.ts";
@@ -15,6 +14,8 @@ import { signerOf } from "./keys.ts";
 import { Lane, laneName } from "./lane.ts";
 import { Ledger } from "./ledger.ts";
 import { Meter } from "./meter.ts";
+import type { Move } from "./faults/meters.ts";
+import { meetFates } from "./faults/passages.ts";
 import { plant } from "./plan.ts";
 import type { Planted } from "./planted.ts";
 import { Post } from "./post.ts";
@@ -35,14 +36,15 @@ export type City = {
   readonly meters: readonly Meter[];
   readonly lanes: readonly Lane[];
   readonly trips: readonly Trip[];
+  /** Filled by the plan. */
+  readonly moves: Move[];
+  readonly post: Post;
   readonly ledger: Ledger;
 };
 
 export type MadeCity = City & {
   readonly size: number;
   readonly planted: readonly Planted[];
-  /** What the ledger has, by hash in hexadecimal. */
-  readonly arrived: ReadonlySet<string>;
 };
 
 /** Meters behind a gateway, unless a fault needs one of its own. */
@@ -65,6 +67,7 @@ export async function makeCity(
   const ledger = await Ledger.create(folder, options.seed, beginUnixS - 60);
   const city = found(folder, options, period, ledger);
   const plants = plant(city);
+  meetFates(city.lanes, city.trips);
   const devices = [...city.gateways.map(({ device }) => device), ...city.lanes.map(({ device }) => device)];
   await ledger.enact(
     devices.map(({ iss, signer }) => ({
@@ -76,18 +79,17 @@ export async function makeCity(
     })),
     beginUnixS - 60,
   );
-  const arrived = new Set<string>();
   for (const gateway of city.gateways) await gateway.open(beginUnixS);
   for (const lane of city.lanes) await lane.open(beginUnixS);
   for (let nowUnixS = beginUnixS; nowUnixS <= endUnixS; nowUnixS += QUARTER_S) {
     for (const device of devices) device.seen = ledger.seen;
     if (nowUnixS > beginUnixS) await step(city, nowUnixS);
-    take(city, arrived, nowUnixS);
+    take(city, nowUnixS);
     say(nowUnixS - beginUnixS, endUnixS - beginUnixS);
   }
   const { size } = ledger;
   await ledger.finish();
-  return { ...city, size, arrived, planted: plants.map((told) => told()) };
+  return { ...city, size, planted: plants.map((told) => told()) };
 }
 
 /** Each party's Dice are its own: one more throw in one place changes no other. */
@@ -120,7 +122,7 @@ function found(folder: string, options: CityOptions, period: Period, ledger: Led
       post,
     );
   });
-  return { folder, options, period, gateways, meters, lanes, trips, ledger };
+  return { folder, options, period, gateways, meters, lanes, trips, moves: [], post, ledger };
 }
 
 const sizeOf = (gateway: number): number => (gateway < ALONE ? 1 : METERS_A_GATEWAY);
@@ -130,12 +132,15 @@ async function step({ gateways, lanes }: City, nowUnixS: number): Promise<void> 
   for (const lane of lanes) await lane.until(nowUnixS);
 }
 
-function take({ gateways, ledger }: City, arrived: Set<string>, nowUnixS: number): void {
-  const statements: readonly Statement[] = gateways[0]?.post.take(nowUnixS) ?? [];
-  const refused = ledger.commit(statements, nowUnixS + COMMIT_AFTER_S);
-  for (const { statement, code, text } of refused)
-    throw new Error(
-      `the log refused ${statement.claims.iss}/${statement.claims.sub} ${statement.claims.seq}: ${code}: ${text}`,
-    );
-  for (const { hash } of statements) arrived.add(Buffer.from(hash).toString("hex"));
+function take({ post, ledger }: City, nowUnixS: number): void {
+  const letters = post.take(nowUnixS);
+  const refused = ledger.commit(
+    letters.map(({ statement }) => statement),
+    nowUnixS + COMMIT_AFTER_S,
+  );
+  for (const { statement, code, text } of refused) {
+    const { iss, sub, seq } = statement.claims;
+    throw new Error(`the log refused ${iss}/${sub} ${seq}: ${code}: ${text}`);
+  }
+  for (const { arrived } of letters) arrived?.();
 }

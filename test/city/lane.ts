@@ -31,6 +31,7 @@ export class Lane {
   readonly #post: Post;
   readonly #passages: readonly Passage[];
   #next = 0;
+  #later: { readonly atUnixS: number; readonly run: () => Promise<void> }[] = [];
 
   /** @param passages - of this lane, in order */
   constructor(device: Device, number: number, passages: readonly Passage[], post: Post) {
@@ -59,11 +60,25 @@ export class Lane {
       let passage = this.#passages[this.#next];
       passage !== undefined && passage.timeMs + UNDER_WAY_MS < nowUnixS * 1000;
       passage = this.#passages[++this.#next]
-    )
+    ) {
+      await this.#runLater(Math.floor(passage.timeMs / 1000));
       await this.#passed(passage);
+    }
+    await this.#runLater(nowUnixS - 1);
     if (nowUnixS % HOUR_S !== 0) return;
     const all = localTime(nowUnixS).hour === "00";
     this.send(await this.device.heads(all, nowUnixS + 1), nowUnixS);
+  }
+
+  /** Says something when its time has come. */
+  later(atUnixS: number, run: () => Promise<void>): void {
+    this.#later.push({ atUnixS, run });
+  }
+
+  async #runLater(untilUnixS: number): Promise<void> {
+    const due = this.#later.filter(({ atUnixS }) => atUnixS <= untilUnixS);
+    this.#later = this.#later.filter(({ atUnixS }) => atUnixS > untilUnixS);
+    for (const { run } of due) await run();
   }
 
   async #passed(passage: Passage): Promise<void> {
@@ -98,8 +113,8 @@ export class Lane {
   }
 }
 
-const amountOf = (cents: number): Amount => ({ minor: cents, currency: "EUR", tariff: TARIFF });
+export const amountOf = (cents: number): Amount => ({ minor: cents, currency: "EUR", tariff: TARIFF });
 
 export const laneName = (number: number): string => String(number + 1).padStart(2, "0");
 /** Four lanes make a plaza. */
-const plazaName = (number: number): string => `P${Math.floor(number / 4) + 1}`;
+export const plazaName = (number: number): string => `P${Math.floor(number / 4) + 1}`;

@@ -8,6 +8,7 @@ import { mkdirSync, readdirSync } from "node:fs";
 import { terminalProgress } from "@tallystick/evidence/node";
 import { OptionFault, readOptions, wholeOf, withUsage } from "../support/options.ts";
 import { makeCity } from "./city.ts";
+import { writeExports } from "./exports/all.ts";
 import { LEAST_DAYS, LEAST_METERS } from "./plan.ts";
 
 const USAGE = `npm run city -- -o DIR [--meters 200] [--lanes 20] [--days 30] [--seed 1]
@@ -35,10 +36,13 @@ await withUsage(USAGE, async () => {
   };
   const progress = terminalProgress("city");
   const startedMs = performance.now();
-  const { size, planted } = await makeCity(output, options, (done, total) =>
-    progress.update(done, total, "s"),
-  );
+  const city = await makeCity(output, options, (done, total) => progress.update(done, total, "s"));
+  const { size, planted } = city;
+  const exports = writeExports(city);
+  const lines = exports.reduce((sum, one) => sum + one.lines.length, 0);
   progress.done();
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
-  process.stdout.write(`${size} entries, ${planted.length} faults planted, in ${seconds} s\n`);
+  process.stdout.write(
+    `${size} entries, ${lines} lines in ${exports.length} exports, ${planted.length} faults planted, in ${seconds} s\n`,
+  );
 });

@@ -4,7 +4,14 @@
  *
  * @module
  */
-import { decimal, type DeclaredName, type Quality, type Reading, type Statement } from "@tallystick/evidence";
+import {
+  decimal,
+  decimalToNumber,
+  type DeclaredName,
+  type Quality,
+  type Reading,
+  type Statement,
+} from "@tallystick/evidence";
 import type { Dice } from "../support/dice.ts";
 import { localTime, QUARTER_S } from "./calendar.ts";
 import type { Device, Opening } from "./device.ts";
@@ -22,6 +29,8 @@ export type MeterTwist = {
   readonly readings?: (hourUnixS: number, read: readonly Reading[]) => readonly Reading[] | null;
   /** When a statement arrives, and as which of those that arrive together; null: never. */
   readonly delivery?: (hourUnixS: number, sealed: Statement) => Delivery | null;
+  /** In an hour at whose end it isn't running. */
+  readonly installed?: (hourUnixS: number) => Promise<void>;
   /** When the hour was sealed. */
   readonly afterwards?: (hourUnixS: number) => Promise<void>;
 };
@@ -42,10 +51,20 @@ export class Meter {
   running = true;
   readonly #post: Post;
   readonly #dice: Dice;
+  #totalWh = 0;
   /** Watt-hours, without the digits that the register has no room for. */
   registerWh: number;
   /** What the register showed at each quarter. */
   readonly shownWh = new Map<number, number>();
+  /** Watt-hours used since the beginning, at each quarter, whatever the register makes of them. */
+  readonly usedWh = new Map<number, number>();
+  /** What its register lost at a quarter without a word that holds. */
+  readonly lost: { readonly atUnixS: number; readonly wh: number }[] = [];
+  readonly #arrived = new Set<number>();
+  /** Quarters whose statements prove nothing, though they arrived. */
+  readonly spoiled = new Set<number>();
+  /** The newest statement of readings, and their times. */
+  newest: { readonly hash: Uint8Array; readonly seq: number; readonly times: readonly number[] } | undefined;
 
   constructor(device: Device, sub: string, { post, dice, serial }: MeterParts) {
     this.device = device;
@@ -64,6 +83,11 @@ export class Meter {
     return { source: "p1", meter: this.serial, interval: decimal(QUARTER_S), names: NAMES };
   }
 
+  /** Whether the ledger proves its register at that quarter. */
+  proves(unixS: number): boolean {
+    return this.#arrived.has(unixS) && !this.spoiled.has(unixS);
+  }
+
   async open(atUnixS: number): Promise<void> {
     this.send(await this.device.open(this.sub, this.opening, atUnixS), atUnixS);
   }
@@ -72,7 +96,10 @@ export class Meter {
   read(hourUnixS: number): readonly Reading[] {
     return [3, 2, 1, 0].map((quarters) => {
       const timeUnixS = hourUnixS - quarters * QUARTER_S;
-      this.registerWh = (this.registerWh + this.#usedWh(timeUnixS)) % TURN_WH;
+      const usedWh = this.#usageWh(timeUnixS);
+      this.#totalWh += usedWh;
+      this.usedWh.set(timeUnixS, this.#totalWh);
+      this.registerWh = (this.registerWh + usedWh) % TURN_WH;
       this.shownWh.set(timeUnixS, this.registerWh);
       return readingOf(timeUnixS, this.registerWh);
     });
@@ -80,7 +107,10 @@ export class Meter {
 
   async hour(hourUnixS: number): Promise<void> {
     const read = this.read(hourUnixS);
-    if (!this.running) return;
+    if (!this.running) {
+      for (const { installed } of this.twists) await installed?.(hourUnixS);
+      return;
+    }
     const readings = this.twists.reduce<readonly Reading[] | null>(
       (so, { readings: change }) => (so === null || change === undefined ? so : change(hourUnixS, so)),
       read,
@@ -92,19 +122,23 @@ export class Meter {
   /** Seals readings of the hour, and sends them unless a twist has it otherwise. */
   async report(hourUnixS: number, readings: readonly Reading[]): Promise<void> {
     const sealed = await this.device.report(this.sub, readings, hourUnixS + SEALED_AFTER_S);
-    this.send(sealed, hourUnixS);
+    const times = readings.flatMap(({ time }) => (time === null ? [] : [decimalToNumber(time)]));
+    this.newest = { hash: sealed.hash, seq: sealed.claims.seq, times };
+    this.send(sealed, hourUnixS, () => {
+      for (const time of times) this.#arrived.add(time);
+    });
   }
 
-  send(sealed: Statement, hourUnixS: number): void {
+  send(sealed: Statement, hourUnixS: number, arrived?: () => void): void {
     let delivery: Delivery | null = { dueUnixS: hourUnixS, rank: 0 };
     for (const { delivery: change } of this.twists) {
       if (change !== undefined && delivery !== null) delivery = change(hourUnixS, sealed) ?? null;
     }
-    if (delivery !== null) this.#post.send(sealed, delivery.dueUnixS, delivery.rank);
+    if (delivery !== null) this.#post.send(sealed, delivery.dueUnixS, delivery.rank, arrived);
   }
 
   /** More in the evening than at night. */
-  #usedWh(timeUnixS: number): number {
+  #usageWh(timeUnixS: number): number {
     const hour = Number(localTime(timeUnixS).hour);
     const most = hour < 6 ? 60 : hour < 17 ? 160 : hour < 22 ? 320 : 110;
     return this.#dice.whole(10, most);

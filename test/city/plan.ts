@@ -26,6 +26,8 @@ import type { Plant } from "./planted.ts";
 
 /** Meters that the plan takes for one of each fault. */
 export const LEAST_METERS = ALONE + 17;
+/** By which an end value is too low. */
+const UNDERSTATED_WH = 5000;
 export const LEAST_DAYS = 4;
 
 export function plant(city: City): readonly Plant[] {
@@ -61,6 +63,8 @@ function plantMeters(city: City, dice: Dice): readonly Plant[] {
   const meter = (): Meter => some(free.pop());
   const hour = (): number => someHour(city, dice);
   const toFork = meter();
+  const move = { from: meter(), to: meter(), atUnixS: hour() };
+  city.moves.push(move);
   const gateway = some(gateways.find((one) => one.meters.includes(toFork)));
   return [
     hole(meter(), hour()),
@@ -74,9 +78,9 @@ function plantMeters(city: City, dice: Dice): readonly Plant[] {
     conflicting(meter(), hour()),
     rollover(meter(), TURN_WH),
     backwards(meter(), hour()),
-    swapped(meter(), hour()).plant,
-    swapped(meter(), hour(), 5000).plant,
-    moved(meter(), meter(), hour()).plant,
+    swapped(meter(), hour()),
+    swapped(meter(), hour(), UNDERSTATED_WH),
+    moved(move),
     forked(gateway, toFork, hour()),
   ];
 }

@@ -5,22 +5,26 @@
  */
 import type { Statement } from "@tallystick/evidence";
 
-type Letter = { readonly statement: Statement; readonly dueUnixS: number; readonly rank: number };
+export type Letter = {
+  readonly statement: Statement;
+  readonly dueUnixS: number;
+  readonly rank: number;
+  /** Called when the ledger has it. */
+  readonly arrived?: (() => void) | undefined;
+};
 
 export class Post {
   #letters: Letter[] = [];
 
   /** @param rank - among those due together: lower ones come first */
-  send(statement: Statement, dueUnixS: number, rank = 0): void {
-    this.#letters.push({ statement, dueUnixS, rank });
+  send(statement: Statement, dueUnixS: number, rank = 0, arrived?: () => void): void {
+    this.#letters.push({ statement, dueUnixS, rank, arrived });
   }
 
   /** What is due by now. */
-  take(nowUnixS: number): readonly Statement[] {
+  take(nowUnixS: number): readonly Letter[] {
     const due = this.#letters.filter((letter) => letter.dueUnixS <= nowUnixS);
     this.#letters = this.#letters.filter((letter) => letter.dueUnixS > nowUnixS);
-    return due
-      .toSorted((a, b) => a.dueUnixS - b.dueUnixS || a.rank - b.rank)
-      .map(({ statement }) => statement);
+    return due.toSorted((a, b) => a.dueUnixS - b.dueUnixS || a.rank - b.rank);
   }
 }

@@ -5,69 +5,65 @@
  */
 import { decimal, SYSTEM_STREAM } from "@tallystick/evidence";
 import { nodeSha256 } from "@tallystick/evidence/node";
-import { REGISTER, SEALED_AFTER_S, type Meter } from "../meter.ts";
+import { readingOf, REGISTER, SEALED_AFTER_S, type Meter } from "../meter.ts";
 import type { Gateway } from "../gateway.ts";
 import type { Plant } from "../planted.ts";
 
+/** What a new meter begins with. */
 const NEW_WH = 12_000;
-
-/** What a meter showed when it was changed, and what its successor began with: for whoever bills it. */
-export type Change = { readonly atUnixS: number; readonly lastWh: number; readonly firstWh: number };
 
 /**
  * Another meter on the same stream, with both ends' values.
  *
  * @param understatedWh - by which the old meter's last value is below what it had shown: then the ends don't meet
  */
-export function swapped(
-  meter: Meter,
-  hourUnixS: number,
-  understatedWh = 0,
-): { plant: Plant; changes: Change[] } {
-  const changes: Change[] = [];
+export function swapped(meter: Meter, hourUnixS: number, understatedWh = 0): Plant {
   meter.twists.push({
     afterwards: async (unixS) => {
       if (unixS !== hourUnixS) return;
       const [old, next] = [meter.serial, `${meter.serial}-b`];
-      const lastWh = meter.registerWh - understatedWh;
       const event = {
         kind: "meter-changed",
         old,
         new: next,
-        last: [{ name: REGISTER, value: decimal(lastWh, -3) }],
+        last: [{ name: REGISTER, value: decimal(meter.registerWh - understatedWh, -3) }],
         first: [{ name: REGISTER, value: decimal(NEW_WH, -3) }],
       } as const;
       meter.send(await meter.device.tell(meter.sub, event, unixS + SEALED_AFTER_S), unixS);
-      changes.push({ atUnixS: unixS, lastWh, firstWh: NEW_WH });
+      if (understatedWh > 0) meter.lost.push({ atUnixS: unixS, wh: understatedWh });
       meter.serial = next;
       meter.registerWh = NEW_WH;
     },
   });
-  const kind = understatedWh === 0 ? "meter-changed" : "meter-changed-mismatch";
+  const kind = understatedWh === 0 ? "meter-changed" : "meter-change-inconsistent";
   const fault = understatedWh === 0 ? "meter swapped" : "meter swapped, end value below what it had shown";
-  const plant: Plant = () => ({
-    fault,
-    findings: [{ verb: "coverage", class: kind, where: meter.name, count: 1 }],
-  });
-  return { plant, changes };
+  return () => ({ fault, findings: [{ verb: "coverage", class: kind, where: meter.name, count: 1 }] });
 }
 
+/** An account's meter is another one, on another stream, from then on. */
+export type Move = { readonly from: Meter; readonly to: Meter; readonly atUnixS: number };
+
 /** The account moves to another meter on another stream: this one is closed, that one opened. */
-export function moved(from: Meter, to: Meter, hourUnixS: number): { plant: Plant; changes: Change[] } {
-  const changes: Change[] = [];
+export function moved({ from, to, atUnixS }: Move): Plant {
   to.running = false;
   from.twists.push({
     afterwards: async (unixS) => {
-      if (unixS !== hourUnixS) return;
+      if (unixS !== atUnixS) return;
       from.send(await from.device.close(from.sub, "meter taken down", unixS + SEALED_AFTER_S), unixS);
       from.running = false;
+    },
+  });
+  to.twists.push({
+    installed: async (unixS) => {
+      if (unixS !== atUnixS) return;
       to.registerWh = NEW_WH;
       to.running = true;
       await to.open(unixS);
-      changes.push({ atUnixS: unixS, lastWh: from.registerWh, firstWh: NEW_WH });
+      to.shownWh.set(unixS, NEW_WH);
+      await to.report(unixS, [readingOf(unixS, NEW_WH)]);
     },
   });
-  return { plant: () => ({ fault: "meter swapped for one on another stream", findings: [] }), changes };
+  return () => ({ fault: "meter swapped for one on another stream", findings: [] });
 }
 
 /** Somebody else with the same key: the device's own word names another statement at that number. */
@@ -79,6 +75,7 @@ export function forked(gateway: Gateway, meter: Meter, hourUnixS: number): Plant
       const hash = nodeSha256(Buffer.from(`another ${meter.name}`));
       const event = { kind: "heads", all: false, heads: [{ ...head, hash }] } as const;
       gateway.send(await meter.device.tell(SYSTEM_STREAM, event, unixS + SEALED_AFTER_S), unixS);
+      for (const time of meter.newest?.times ?? []) meter.spoiled.add(time);
     },
   });
   return () => ({

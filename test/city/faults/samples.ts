@@ -8,6 +8,7 @@ import { HOUR_S, QUARTER_S } from "../calendar.ts";
 import { readingOf, REGISTER, SEALED_AFTER_S, type Meter } from "../meter.ts";
 import type { Plant } from "../planted.ts";
 
+const LOST_WH = 3000;
 const QUARTERS = HOUR_S / QUARTER_S;
 
 const within = (unixS: number, fromUnixS: number, hours: number): boolean =>
@@ -135,7 +136,10 @@ export function rollover(meter: Meter, turnWh: number): Plant {
 export function backwards(meter: Meter, hourUnixS: number): Plant {
   meter.twists.push({
     afterwards: (unixS) => {
-      if (unixS === hourUnixS) meter.registerWh -= 3000;
+      if (unixS === hourUnixS) {
+        meter.registerWh -= LOST_WH;
+        meter.lost.push({ atUnixS: unixS, wh: LOST_WH });
+      }
       return Promise.resolve();
     },
   });
