@@ -27,8 +27,10 @@ import type { CaseChain, CaseManifest } from "../../audit/src/case/manifest.ts";
 import { CaseWriter } from "../../audit/src/case/write.ts";
 import { compareNames } from "../../audit/src/facts/build.ts";
 
-/** What a hostile anchor does otherwise. */
+/** What is asked for, and what a hostile anchor does otherwise. */
 export type Deceit = {
+  /** The devices that are asked for; all of them where it is left out. */
+  readonly devices?: readonly string[];
   /** Statements that it keeps to itself, without a word. */
   readonly without?: (statement: Statement) => boolean;
   /** What it hands over in the place of a transparent statement. */
@@ -66,14 +68,19 @@ export async function freeze(
 
 type Found = Pick<CaseManifest, "origin" | "size" | "root" | "streams" | "chains" | "entries">;
 
-async function writeAll(opened: OpenLog, writer: CaseWriter, { without, instead }: Deceit): Promise<Found> {
+async function writeAll(
+  opened: OpenLog,
+  writer: CaseWriter,
+  { devices, without, instead }: Deceit,
+): Promise<Found> {
   const { store, log, last } = opened;
   const receipts = new Receipts(opened);
   const items = [...store.archive.items(0, last.registry.count)];
   for (const item of items) await writer.registry(await receipts.transparent(item));
-  const rows = (
-    store.db.prepare("SELECT id, iss, sub, ch, opened, last FROM chains").all() as Row[]
-  ).toSorted(byPlace);
+  const all = (store.db.prepare("SELECT id, iss, sub, ch, opened, last FROM chains").all() as Row[]).toSorted(
+    byPlace,
+  );
+  const rows = all.filter(({ iss }) => devices?.includes(iss) ?? true);
   const seen = new Set<number>();
   const attested = new Map<string, { seq: number; heads: Uint8Array }>();
   const counts = new Map<number, number>();

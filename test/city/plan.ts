@@ -30,9 +30,15 @@ export const LEAST_METERS = ALONE + 17;
 const UNDERSTATED_WH = 5000;
 export const LEAST_DAYS = 4;
 
+/** Of so many meters with others behind the same gateway, one has each fault. */
+const METERS_A_ROUND = 60;
+
 export function plant(city: City): readonly Plant[] {
   const dice = new Dice(city.options.seed);
-  return [...plantGateways(city, dice), ...plantMeters(city, dice)];
+  const free = dice.shuffled(city.meters.slice(ALONE));
+  const rounds = Math.max(1, Math.floor(free.length / METERS_A_ROUND));
+  const meters = Array.from({ length: rounds }, () => plantMeters(city, free, dice));
+  return [...plantGateways(city, dice), ...meters.flat()];
 }
 
 /** A working hour of a day that is neither the first, nor the last, nor that of the change. */
@@ -57,9 +63,9 @@ function plantGateways(city: City, dice: Dice): readonly Plant[] {
   ];
 }
 
-function plantMeters(city: City, dice: Dice): readonly Plant[] {
-  const { period, gateways, meters } = city;
-  const free = dice.shuffled(meters.slice(ALONE));
+/** @param free - meters that nothing happens to yet */
+function plantMeters(city: City, free: Meter[], dice: Dice): readonly Plant[] {
+  const { period, gateways } = city;
   const meter = (): Meter => some(free.pop());
   const hour = (): number => someHour(city, dice);
   const toFork = meter();

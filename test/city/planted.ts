@@ -4,14 +4,13 @@
  * @module
  */
 
-/** One finding that a verb has to come to. What is the same in every respect is counted. */
-type Finding = {
-  readonly verb: "coverage" | "reconcile" | "verify";
-  /** The verb's own word for it. */
+/** One finding that `coverage` has to come to. */
+export type Finding = {
+  /** Its own word for it (audit/src/coverage/classes.ts). */
   readonly class: string;
-  /** `ORG/DEVICE/STREAM`, or the device where it is about all of it. */
+  /** `ORG/DEVICE/STREAM`. */
   readonly where: string;
-  /** How many of what the class counts: statements, readings, lines. */
+  /** How many of what the class counts: statements, readings, samples. */
   readonly count: number;
 };
 

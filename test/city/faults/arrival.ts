@@ -19,7 +19,7 @@ export function hole(meter: Meter, hourUnixS: number, hours = 3): Plant {
   });
   return () => ({
     fault: "statements missing",
-    findings: [{ verb: "coverage", class: "missing", where: meter.name, count: hours }],
+    findings: [{ class: "missing", where: meter.name, count: hours }],
   });
 }
 
@@ -35,7 +35,7 @@ export function tail(meter: Meter, hourUnixS: number): Plant {
   });
   return () => ({
     fault: "tail withheld",
-    findings: [{ verb: "coverage", class: "missing", where: meter.name, count: withheld }],
+    findings: [{ class: "missing", where: meter.name, count: withheld }],
   });
 }
 

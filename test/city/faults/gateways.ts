@@ -32,10 +32,9 @@ export function wrongClock(gateway: Gateway, hourUnixS: number, hours = 6): Plan
   return () => ({
     fault: "wrong clock",
     findings: [
-      { verb: "coverage", class: "clock-step", where: `${device.iss}/${SYSTEM_STREAM}`, count: 1 },
+      { class: "clock-step", where: `${device.iss}/${SYSTEM_STREAM}`, count: 1 },
       ...gateway.meters.map(
-        ({ name }) =>
-          ({ verb: "coverage", class: "clock-unsynchronised", where: name, count: hours }) as const,
+        ({ name }) => ({ class: "clock-unsynchronised", where: name, count: hours }) as const,
       ),
     ],
   });
@@ -61,11 +60,10 @@ export function poweredOff(gateway: Gateway, hourUnixS: number, hours = SILENCE_
   return () => ({
     fault: "silent beyond the enrolled limit",
     findings: [
-      { verb: "coverage", class: "silent", where: device.iss, count: 1 },
-      { verb: "coverage", class: "restart", where: device.iss, count: 1 },
+      { class: "silent", where: device.iss, count: 1 },
+      { class: "restart", where: device.iss, count: 1 },
       ...gateway.meters.map(
-        ({ name }) =>
-          ({ verb: "coverage", class: "told", where: name, count: (hours * HOUR_S) / QUARTER_S }) as const,
+        ({ name }) => ({ class: "told", where: name, count: (hours * HOUR_S) / QUARTER_S }) as const,
       ),
     ],
   });
@@ -84,8 +82,8 @@ export function updated(gateway: Gateway, hourUnixS: number): Plant {
   return () => ({
     fault: "software changed",
     findings: [
-      { verb: "coverage", class: "software", where: device.iss, count: 1 },
-      { verb: "coverage", class: "restart", where: device.iss, count: 1 },
+      { class: "software", where: device.iss, count: 1 },
+      { class: "restart", where: device.iss, count: 1 },
     ],
   });
 }
@@ -147,7 +145,7 @@ export function revoked(gateway: Gateway, ledger: Ledger, hourUnixS: number, nex
   return () => ({
     fault: "key revoked, suspect from before",
     findings: [...gateway.meters.map(({ name }) => name), `${device.iss}/${SYSTEM_STREAM}`].map(
-      (where) => ({ verb: "coverage", class: "declared-suspect-later", where, count: hours }) as const,
+      (where) => ({ class: "declared-suspect-later", where, count: hours }) as const,
     ),
   });
 }
@@ -170,9 +168,9 @@ export function amnesia(gateway: Gateway, hourUnixS: number): Plant {
     fault: "chain begins with a lost predecessor",
     findings: [
       ...[...gateway.meters.map(({ name }) => name), `${device.iss}/${SYSTEM_STREAM}`].map(
-        (where) => ({ verb: "coverage", class: "discontinuity", where, count: 1 }) as const,
+        (where) => ({ class: "discontinuity", where, count: 1 }) as const,
       ),
-      { verb: "coverage", class: "restart", where: device.iss, count: 1 },
+      { class: "restart", where: device.iss, count: 1 },
     ],
   });
 }

@@ -37,7 +37,7 @@ export function swapped(meter: Meter, hourUnixS: number, understatedWh = 0): Pla
   });
   const kind = understatedWh === 0 ? "meter-changed" : "meter-change-inconsistent";
   const fault = understatedWh === 0 ? "meter swapped" : "meter swapped, end value below what it had shown";
-  return () => ({ fault, findings: [{ verb: "coverage", class: kind, where: meter.name, count: 1 }] });
+  return () => ({ fault, findings: [{ class: kind, where: meter.name, count: 1 }] });
 }
 
 /** An account's meter is another one, on another stream, from then on. */
@@ -80,6 +80,6 @@ export function forked(gateway: Gateway, meter: Meter, hourUnixS: number): Plant
   });
   return () => ({
     fault: "chain forked",
-    findings: [{ verb: "coverage", class: "fork", where: meter.name, count: 1 }],
+    findings: [{ class: "fork", where: meter.name, count: 1 }],
   });
 }

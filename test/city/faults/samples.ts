@@ -19,7 +19,7 @@ export function quiet(meter: Meter, hourUnixS: number, hours = 3): Plant {
   meter.twists.push({ readings: (unixS, read) => (within(unixS, hourUnixS, hours) ? null : read) });
   return () => ({
     fault: "meter silent, gateway not",
-    findings: [{ verb: "coverage", class: "silence", where: meter.name, count: hours * QUARTERS }],
+    findings: [{ class: "silence", where: meter.name, count: hours * QUARTERS }],
   });
 }
 
@@ -37,7 +37,7 @@ export function unsealed(meter: Meter, hourUnixS: number, hours = 2): Plant {
   });
   return () => ({
     fault: "signed gap: readings never sealed",
-    findings: [{ verb: "coverage", class: "told", where: meter.name, count: hours * QUARTERS }],
+    findings: [{ class: "told", where: meter.name, count: hours * QUARTERS }],
   });
 }
 
@@ -64,7 +64,7 @@ export function letGo(meter: Meter, hourUnixS: number, hours = 2): Plant {
   });
   return () => ({
     fault: "signed gap: statements let go",
-    findings: [{ verb: "coverage", class: "told", where: meter.name, count: hours }],
+    findings: [{ class: "told", where: meter.name, count: hours }],
   });
 }
 
@@ -88,7 +88,7 @@ export function backfill(meter: Meter, hourUnixS: number, hours = 3): Plant {
   });
   return () => ({
     fault: "late backfill",
-    findings: [{ verb: "coverage", class: "backfill", where: meter.name, count: hours * QUARTERS }],
+    findings: [{ class: "backfill", where: meter.name, count: hours * QUARTERS }],
   });
 }
 
@@ -104,7 +104,7 @@ export function repeated(meter: Meter, hourUnixS: number): Plant {
   });
   return () => ({
     fault: "readings twice",
-    findings: [{ verb: "coverage", class: "repeat", where: meter.name, count: QUARTERS }],
+    findings: [{ class: "repeat", where: meter.name, count: QUARTERS }],
   });
 }
 
@@ -119,7 +119,7 @@ export function conflicting(meter: Meter, hourUnixS: number): Plant {
   });
   return () => ({
     fault: "two values for one time",
-    findings: [{ verb: "coverage", class: "conflict", where: meter.name, count: 1 }],
+    findings: [{ class: "conflict", where: meter.name, count: 1 }],
   });
 }
 
@@ -128,7 +128,7 @@ export function rollover(meter: Meter, turnWh: number): Plant {
   meter.registerWh = turnWh - 6000;
   return () => ({
     fault: "register rolls over at its width",
-    findings: [{ verb: "coverage", class: "rollover", where: `${meter.name} ${REGISTER}`, count: 1 }],
+    findings: [{ class: "rollover", where: `${meter.name} ${REGISTER}`, count: 1 }],
   });
 }
 
@@ -145,6 +145,6 @@ export function backwards(meter: Meter, hourUnixS: number): Plant {
   });
   return () => ({
     fault: "register runs backwards",
-    findings: [{ verb: "coverage", class: "backwards", where: `${meter.name} ${REGISTER}`, count: 1 }],
+    findings: [{ class: "backwards", where: `${meter.name} ${REGISTER}`, count: 1 }],
   });
 }
