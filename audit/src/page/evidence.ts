@@ -1,20 +1,20 @@
 /**
- * What a report shows of evidence, wherever it was read: out of a bundle, or out of the facts of a case. Everything in it is bounded: the first
+ * What a report shows of evidence, as it stands in the facts of a case or a bundle. Everything in it is bounded: the first
  * and last of what is long, and how many there are.
  *
  * @module
  */
-import type { DayState, Point } from "./block.ts";
+import type { Point } from "./block.ts";
 
 /** Most that a page shows of each; what is beyond is counted. */
 export const MAX_STREAMS = 24;
 export const MAX_SERIES = 12;
 export const MAX_EVENTS = 40;
 export const MAX_KEYS = 100;
-export const MAX_DAYS = 372;
+export const MAX_DOUBTS = 40;
 
 /** `at`: Unix seconds, null where nobody knows. `value`: the digits as they were signed. */
-export type ReadingRow = {
+export type ShownReading = {
   readonly at: number | null;
   readonly value: string;
   readonly quality: string;
@@ -26,14 +26,14 @@ export type Series = {
   readonly name: string;
   readonly unit: string;
   readonly count: number;
-  readonly head: readonly ReadingRow[];
-  readonly tail: readonly ReadingRow[];
+  readonly head: readonly ShownReading[];
+  readonly tail: readonly ShownReading[];
   /** Of exact numbers: last less first. */
   readonly difference: string | null;
   readonly points: readonly Point[];
 };
 
-export type EventRow = {
+export type ShownEvent = {
   readonly at: number | null;
   readonly kind: string;
   readonly detail: string;
@@ -61,28 +61,40 @@ export type StreamView = {
   readonly chains: readonly ChainView[];
   readonly series: readonly Series[];
   readonly moreSeries: number;
-  readonly events: readonly EventRow[];
+  readonly events: readonly ShownEvent[];
   readonly moreEvents: number;
   /** Statements by claim level, and by the quality of the device's clock. */
   readonly levels: readonly [number, number, number];
   readonly clocks: readonly [number, number, number, number];
-  readonly days: readonly { readonly day: string; readonly state: DayState }[];
 };
 
-/** A key that signed something here, and how it came to be known. `pin`: whose `operator` line of the policy it leads to. */
+/**
+ * A key that signed something here, and how it came to be known. `pin`: the org of the `operator` line in the policy that stands behind it; null where
+ * the policy pins none, or another one: then `fault` says why.
+ */
 export type KeyView = {
   readonly kid: string;
-  readonly algorithm: string;
   readonly iss: string;
   readonly statements: number;
   readonly item: number;
   readonly enrolled: number;
-  readonly byRotation: boolean;
+  readonly reEnrolled: boolean;
   readonly operators: readonly { readonly iss: string; readonly kid: string }[];
   readonly pin: string | null;
+  readonly fault: string | null;
   readonly revoked: number | null;
   readonly superseded: number | null;
   readonly suspect: number | null;
+};
+
+/** Statements that prove nothing: what is wrong with them, or missing. */
+export type DoubtView = {
+  readonly iss: string;
+  readonly sub: string;
+  readonly seq: number;
+  readonly hash: string;
+  readonly standing: string;
+  readonly code: string;
 };
 
 export type EvidenceView = {
@@ -92,4 +104,6 @@ export type EvidenceView = {
   readonly moreStreams: number;
   readonly keys: readonly KeyView[];
   readonly moreKeys: number;
+  readonly doubts: readonly DoubtView[];
+  readonly moreDoubts: number;
 };

@@ -3,8 +3,9 @@
  *
  * @module
  */
-import type { Block, Section } from "./block.ts";
-import type { ChainView, EvidenceView, KeyView, ReadingRow, Series, StreamView } from "./evidence.ts";
+import { isEvidenceCode } from "@tallystick/evidence";
+import type { Block, Section, Strip } from "./block.ts";
+import type { ChainView, EvidenceView, KeyView, ShownReading, Series, StreamView } from "./evidence.ts";
 import { grouped, utcTime } from "./text.ts";
 import type { Words } from "./words.ts";
 
@@ -13,6 +14,7 @@ export function evidenceSections(view: EvidenceView, words: Words, isEstablished
   const claims: Block[] = isEstablished ? [] : [{ kind: "text", text: words.says.claims }];
   const { sections } = words;
   return [
+    ...doubts(view, words),
     { id: "values", title: sections.values, blocks: [...claims, ...values(view, words)] },
     { id: "signers", title: sections.signers, blocks: [...claims, ...signers(view, words)] },
     { id: "times", title: sections.times, blocks: [...claims, ...times(view, words)] },
@@ -22,6 +24,34 @@ export function evidenceSections(view: EvidenceView, words: Words, isEstablished
 
 const streamName = ({ iss, sub }: StreamView): string => `${iss} ${sub}`;
 const timeOf = (at: number | null, words: Words): string => (at === null ? words.name.unknown : utcTime(at));
+
+/** Statements that prove nothing, first of all: none of them is among the values below. */
+function doubts({ doubts: rows, moreDoubts }: EvidenceView, words: Words): Section[] {
+  if (rows.length === 0) return [];
+  return [{ id: "doubts", title: words.sections.doubts, blocks: [doubtTable(rows, moreDoubts, words)] }];
+}
+
+/** Stream, number, what is wrong, and the statement's hash. */
+export function doubtTable(rows: EvidenceView["doubts"], hidden: number, words: Words): Block {
+  const { name, says, language, codes } = words;
+  return {
+    kind: "table",
+    caption: words.sections.doubts,
+    columns: [
+      { title: name.stream },
+      { title: name.numbers, align: "number" },
+      { title: name.why },
+      { title: name.statement, align: "code" },
+    ],
+    rows: rows.map(({ iss, sub, seq, hash, standing, code }) => [
+      `${iss} ${sub}`,
+      String(seq),
+      `${words.standings[standing] ?? standing}: ${(isEvidenceCode(code) && codes[code]) || code}`,
+      hash,
+    ]),
+    ...(hidden > 0 ? { note: says.notShown(grouped(hidden, language)) } : {}),
+  };
+}
 
 function values({ streams, moreStreams }: EvidenceView, words: Words): Block[] {
   const { says } = words;
@@ -84,7 +114,7 @@ const numberColumn = ({ name }: Words): { title: string; align: "number" } => ({
   align: "number",
 });
 
-const lastOf = ({ head, tail }: Series): ReadingRow | undefined => tail.at(-1) ?? head.at(-1);
+const lastOf = ({ head, tail }: Series): ShownReading | undefined => tail.at(-1) ?? head.at(-1);
 
 /** Where values come from and how good the device's clock was, by count of statements. */
 function levelsOf({ levels, clocks, statements }: StreamView, words: Words): Block {
@@ -117,7 +147,7 @@ function seriesBlocks(title: string, series: Series, words: Words): Block[] {
     timeOf(last.at, words),
   );
   const hidden = count - head.length - tail.length;
-  const row = ({ at, value, quality, seq }: ReadingRow): string[] => [
+  const row = ({ at, value, quality, seq }: ShownReading): string[] => [
     timeOf(at, words),
     value,
     quality,
@@ -158,13 +188,17 @@ function keyRows(key: KeyView, words: Words): [string, string][] {
   });
   return [
     [name.key, key.kid],
-    [name.algorithm, key.algorithm],
     [name.statements, grouped(key.statements, language)],
-    [name.enrolment, key.byRotation ? says.rotated(key.item, at) : says.enrolled(key.item, at)],
+    [name.enrolment, key.reEnrolled ? says.reEnrolled(key.item, at) : says.enrolled(key.item, at)],
     [name.operators, key.operators.map(({ iss, kid }) => `${iss} ${kid}`).join("; ") || name.nobody],
-    [name.pin, key.pin === null ? says.unpinned : says.pinned(key.pin)],
+    [name.pin, pinText(key, words)],
     [name.state, marks.length === 0 ? name.counts : marks.join("; ")],
   ];
+}
+
+function pinText({ pin, fault }: KeyView, words: Words): string {
+  if (pin !== null) return words.says.pinned(pin);
+  return fault !== null && isEvidenceCode(fault) ? (words.codes[fault] ?? fault) : words.says.unpinned;
 }
 
 function times({ streams, logs }: EvidenceView, words: Words): Block[] {
@@ -209,11 +243,9 @@ const MAX_RANGES = 20;
 function completeness({ streams }: EvidenceView, words: Words): Block[] {
   return streams.flatMap((stream): Block[] => {
     const items = stream.chains.flatMap((chain) => chainLines(chain, words));
-    const days = stream.days.length > 1 || stream.days.some(({ state }) => state !== "whole");
     return [
       { kind: "heading", text: streamName(stream) },
       { kind: "list", items },
-      ...(days ? [strip(stream.days, streamName(stream), words)] : []),
     ];
   });
 }
@@ -233,7 +265,7 @@ function chainLines({ ch, from, to, held, missing, attested, isClaimed }: ChainV
 }
 
 /** Days as cells; those that aren't whole are told in words as well. */
-export function strip(days: StreamView["days"], caption: string, words: Words): Block {
+export function strip(days: Strip["days"], caption: string, words: Words): Block {
   const count = (state: string): number => days.filter((one) => one.state === state).length;
   const described = words.says.strip(count("whole"), count("partly"), count("missing"), count("empty"));
   const states = (["whole", "partly", "missing", "empty"] as const).filter((state) => count(state) > 0);

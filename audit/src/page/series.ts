@@ -11,7 +11,7 @@ import {
   type Decimal,
 } from "@tallystick/evidence";
 import type { Point } from "./block.ts";
-import type { ReadingRow, Series } from "./evidence.ts";
+import type { ShownReading, Series } from "./evidence.ts";
 
 /** Rows that are shown from each end. */
 const SHOWN = 10;
@@ -21,8 +21,8 @@ const MAX_POINTS = 8192;
 export class SeriesCollector {
   readonly #name: string;
   readonly #unit: string;
-  readonly #head: ReadingRow[] = [];
-  #tail: ReadingRow[] = [];
+  readonly #head: ShownReading[] = [];
+  #tail: ShownReading[] = [];
   #count = 0;
   #first: Decimal | undefined;
   #last: Decimal | undefined;
@@ -34,7 +34,7 @@ export class SeriesCollector {
   }
 
   /** @param exact - the value where it is an exact number; `float` where it is a binary one */
-  add(row: ReadingRow, exact: Decimal | undefined, float?: number): void {
+  add(row: ShownReading, exact: Decimal | undefined, float?: number): void {
     this.#count++;
     if (this.#head.length < SHOWN) this.#head.push(row);
     else this.#tail.push(row);

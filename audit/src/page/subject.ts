@@ -3,28 +3,21 @@
  *
  * @module
  */
-import { statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
-import {
-  decodeBundle,
-  isBundle,
-  isEvidenceError,
-  parseCheckpoint,
-  parseNote,
-  toHex,
-  verify,
-  type TrustPolicy,
-} from "@tallystick/evidence";
-import { createNodeProvider, nodeSha256, UsageError, type Arguments } from "@tallystick/evidence/node";
+import { decodeBundle, isEvidenceError, toHex, type Scope, type TrustPolicy } from "@tallystick/evidence";
+import { createNodeProvider, nodeSha256, terminalProgress, type Arguments } from "@tallystick/evidence/node";
 import { readPolicy } from "../commands/policy.ts";
+import { openFacts, type Facts } from "../facts/open.ts";
 import type { Judgement } from "../judgement.ts";
 import { readEvidence } from "../log/given.ts";
 import { TOOL } from "../papers/tool.ts";
 import { readResult } from "../result-read.ts";
 import type { Result, ResultInput } from "../result.ts";
-import { chainTimes } from "../verify/times.ts";
 import type { Page, Section } from "./block.ts";
-import { viewOfBundle } from "./from-bundle.ts";
+import type { Claimed } from "./facts-chains.ts";
+import { viewOfFacts } from "./from-facts.ts";
+import { coverageSections } from "./of-coverage.ts";
 import { evidenceSections } from "./of-evidence.ts";
 import { reconcileSections } from "./of-reconcile.ts";
 import { pageOf, type Head } from "./of-result.ts";
@@ -42,12 +35,10 @@ export type Subject = {
  * @throws UsageError where evidence comes without a policy
  */
 export async function subjectOf(input: string, values: Arguments["values"], words: Words): Promise<Subject> {
-  if (isFolder(input)) return ofResult(join(input, "result.json"), words);
   if (input.endsWith(".json")) return ofResult(input, words);
-  return ofBundle(input, values, words);
+  const inside = join(input, "result.json");
+  return existsSync(inside) ? ofResult(inside, words) : ofEvidence(input, values, words);
 }
-
-const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 
 async function ofResult(file: string, words: Words): Promise<Subject> {
   const { result, bytes } = await readResult(file);
@@ -65,64 +56,75 @@ function sectionsOf({ kind, body }: Result, words: Words): Section[] {
     case "reconcile":
       return reconcileSections(body, words);
     case "coverage":
+      return coverageSections(body, words);
     case "sample":
     case "verify":
       return [];
   }
 }
 
-async function ofBundle(file: string, values: Arguments["values"], words: Words): Promise<Subject> {
-  const bytes = await readEvidence(file);
-  if (!isBundle(bytes)) throw new UsageError(`${file}: neither a result.json, a case nor a bundle (.tally)`);
+async function ofEvidence(input: string, values: Arguments["values"], words: Words): Promise<Subject> {
   const policy = await readPolicy(values);
-  const judgement = verify(bytes, { policy, provider: createNodeProvider(), hash: nodeSha256 });
-  const policyFile = String(values["policy"]);
-  const inputs = [
-    inputOf("bundle", file, bytes),
-    inputOf("policy", policyFile, await readEvidence(policyFile)),
-  ];
-  const name = basename(file);
-  const head: Head = {
-    kind: "verify",
-    tool: TOOL,
-    ...judgement,
-    findings: 0,
-    log: logOfBundle(bytes),
-    inputs,
-    notProven: ["commit-clock", "outside-scope"],
-    repeat: [
-      `tally-audit verify ${name} --policy ${basename(policyFile)}`,
-      `tally-audit report ${name} --policy ${basename(policyFile)} --lang ${words.language} -o PAGE`,
-    ],
-  };
-  const page = pageOf(head, name, evidenceOf(bytes, policy, judgement, words), words);
-  return { page, judgement, inputs: JSON.stringify(inputs) };
+  const progress = terminalProgress("report");
+  const facts = await openFacts(input, {
+    policy,
+    provider: createNodeProvider(),
+    hash: nodeSha256,
+    progress,
+  });
+  try {
+    progress.done();
+    const { judgement, kind, name, sha256, bytes } = facts;
+    const policyFile = String(values["policy"]);
+    const inputs = [
+      { role: kind, name, sha256, bytes },
+      policyInput(policyFile, await readEvidence(policyFile)),
+    ];
+    const head: Head = {
+      kind: "verify",
+      tool: TOOL,
+      ...judgement,
+      findings: 0,
+      log: facts.log ?? { origin: "", size: 0, root: "" },
+      inputs,
+      notProven: ["commit-clock", "outside-scope"],
+      repeat: [
+        `tally-audit verify ${name} --policy ${basename(policyFile)}`,
+        `tally-audit report ${name} --policy ${basename(policyFile)} --lang ${words.language} -o PAGE`,
+      ],
+    };
+    const own = await evidenceOf(facts, policy, words);
+    return { page: pageOf(head, name, own, words), judgement, inputs: JSON.stringify(inputs) };
+  } finally {
+    facts.close();
+    progress.done();
+  }
 }
 
-/** Nothing is shown of what is invalid: whoever reads values would believe them. */
-function evidenceOf(bytes: Uint8Array, policy: TrustPolicy, judgement: Judgement, words: Words): Section[] {
-  if (judgement.verdict === "invalid") return [];
-  const view = viewOfBundle(bytes, policy, chainTimes(bytes, judgement));
-  return evidenceSections(view, words, judgement.verdict !== "not-verifiable");
+/** Of what is invalid only what is wrong is shown: whoever reads values would believe them. */
+async function evidenceOf(facts: Facts, policy: TrustPolicy, words: Words): Promise<Section[]> {
+  const { verdict } = facts.judgement;
+  const isEstablished = verdict !== "not-verifiable";
+  const view = viewOfFacts(facts, policy, await claimedBy(facts), isEstablished);
+  const sections = evidenceSections(view, words, isEstablished);
+  return verdict === "invalid" ? sections.filter(({ id }) => id === "doubts") : sections;
 }
 
-const inputOf = (role: ResultInput["role"], file: string, bytes: Uint8Array): ResultInput => ({
-  role,
+/** What the evidence says is complete: a bundle's scope, the chains of a case. */
+async function claimedBy({ files, path }: Facts): Promise<Claimed[]> {
+  const hex = ({ iss, sub, ch, from, to }: Scope): Claimed => ({ iss, sub, ch: toHex(ch), from, to });
+  if (files !== null) return files.manifest.chains.map(hex);
+  try {
+    return decodeBundle(await readEvidence(path)).scope.map(hex);
+  } catch (error) {
+    if (isEvidenceError(error)) return []; // the verdict says it
+    throw error;
+  }
+}
+
+const policyInput = (file: string, bytes: Uint8Array): ResultInput => ({
+  role: "policy",
   name: basename(file),
   sha256: toHex(nodeSha256(bytes)),
   bytes: bytes.length,
 });
-
-/** As the file names it; empty where it doesn't parse. */
-function logOfBundle(bytes: Uint8Array): Head["log"] {
-  try {
-    const [log] = decodeBundle(bytes).logs;
-    if (log !== undefined) {
-      const { origin, size, root } = parseCheckpoint(parseNote(log.checkpoint).text);
-      return { origin, size, root: toHex(root) };
-    }
-  } catch (error) {
-    if (!isEvidenceError(error)) throw error;
-  }
-  return { origin: "", size: 0, root: "" };
-}

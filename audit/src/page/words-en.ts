@@ -33,6 +33,7 @@ export const en: Words = {
   },
   sections: {
     values: "Values read",
+    doubts: "Statements that prove nothing",
     totals: "Totals",
     items: "Items",
     findings: "Findings",
@@ -95,6 +96,7 @@ export const en: Words = {
     "bundle-scope": "The file claims a period of which it holds nothing.",
     "signature-invalid": "The signature does not fit what was signed.",
     "log-fork": "The log showed two histories.",
+    "operator-foreign": "Operators of another organisation brought this key.",
     "key-revoked": "The key was revoked before this was entered.",
   },
   notProven: {
@@ -117,6 +119,30 @@ export const en: Words = {
     "signed by the device itself, its record embedded",
   ],
   clocks: ["unknown", "not synchronised", "synchronised (NTP, PTP)", "authenticated (GNSS)"],
+  states: {
+    complete: "complete",
+    explained: "what is missing is explained",
+    incomplete: "incomplete",
+    empty: "nothing here, and nothing was due",
+  },
+  weights: { fault: "unexplained", told: "explained" },
+  findings: {},
+  causes: {
+    unexplained: "unexplained",
+    bad: "here, and proving nothing",
+    "not-handed-over": "not handed over",
+    lost: "lost, as the device says",
+    erased: "erased by order",
+    told: "told by the device",
+    silent: "not brought by the source",
+  },
+  edges: {
+    reading: "shown by a statement beyond it",
+    chain: "the chain begins or ends here",
+    heads: "the device confirmed it",
+    open: "nothing shows it",
+  },
+  standings: { bad: "wrong", unproven: "not proven" },
   classes: {
     "billed-and-proven": "billed and proven",
     "billed-not-proven": "billed, not proven",
@@ -148,7 +174,6 @@ export const en: Words = {
     detail: "What it says",
     events: "Events",
     key: "Key",
-    algorithm: "Algorithm",
     signedFor: "Signs as",
     enrolment: "How it became known",
     operators: "Operators behind it",
@@ -196,6 +221,9 @@ export const en: Words = {
     day: "Day",
     totals: "Totals",
     of: "Of",
+    streams: "Streams",
+    begins: "Beginning",
+    ends: "End",
     why: "Why",
     timeAsGiven: "Time",
     provenEvents: "Proven events or registers",
@@ -222,8 +250,8 @@ export const en: Words = {
     support: (count) =>
       `${some(count, "statement", "statements")} beside what was asked for, as support; nothing is said of how complete they are.`,
     enrolled: (item, index) => `enrolled by item ${n(item)} of the register, place ${index} in the log`,
-    rotated: (item, index) =>
-      `named by the device's key before it, item ${n(item)} of the register, place ${index} in the log`,
+    reEnrolled: (item, index) =>
+      `enrolled anew by item ${n(item)} of the register, place ${index} in the log`,
     pinned: (org) => `the operator's key is pinned for ${org}`,
     unpinned: "no operator is pinned: whose key this is rests on the log alone",
     claims: "Not established: what follows is what the file claims.",

@@ -4,6 +4,8 @@
  * @module
  */
 import type { EvidenceCode } from "@tallystick/evidence";
+import type { Cause } from "../coverage/body.ts";
+import type { FindingClass } from "../coverage/classes.ts";
 import type { Judgement } from "../judgement.ts";
 import type { LineClass } from "../reconcile/body.ts";
 import type { ResultKind } from "../result.ts";
@@ -23,6 +25,7 @@ export type Words = {
   readonly sections: Readonly<
     Record<
       | "values"
+      | "doubts"
       | "totals"
       | "items"
       | "findings"
@@ -48,6 +51,14 @@ export type Words = {
   readonly levels: readonly [string, string, string];
   readonly clocks: readonly [string, string, string, string];
   /** Class names of a reconciliation. */
+  /** Of a coverage: states of streams, weights and classes of findings, causes, and what shows an end. */
+  readonly states: Readonly<Record<string, string>>;
+  readonly weights: Readonly<Record<string, string>>;
+  readonly findings: Readonly<Partial<Record<FindingClass, string>>>;
+  readonly causes: Readonly<Record<Cause, string>>;
+  readonly edges: Readonly<Record<"reading" | "chain" | "heads" | "open", string>>;
+  /** What a statement that proves nothing is, by its standing. */
+  readonly standings: Readonly<Record<string, string>>;
   readonly classes: Readonly<Record<LineClass, string>>;
   /** Short labels of columns and facts. */
   readonly name: Readonly<Record<Label, string>>;
@@ -67,7 +78,7 @@ export type Words = {
     readonly openTail: (seq: number) => string;
     readonly support: (count: number) => string;
     readonly enrolled: (item: number, index: string) => string;
-    readonly rotated: (item: number, index: string) => string;
+    readonly reEnrolled: (item: number, index: string) => string;
     readonly pinned: (org: string) => string;
     readonly unpinned: string;
     readonly claims: string;
@@ -101,7 +112,6 @@ type Label =
   | "detail"
   | "events"
   | "key"
-  | "algorithm"
   | "signedFor"
   | "enrolment"
   | "operators"
@@ -149,6 +159,9 @@ type Label =
   | "day"
   | "totals"
   | "of"
+  | "streams"
+  | "begins"
+  | "ends"
   | "why"
   | "timeAsGiven"
   | "provenEvents"

@@ -11,6 +11,7 @@ const at = (name: string): string => join(folder, name);
 const EVIL = '</td><script>alert(1)</script>"\u202etxt.exe\u0007';
 
 beforeAll(async () => {
+  process.env["XDG_CACHE_HOME"] = at("cache");
   const world = await World.create();
   const device = await world.enrol("water/gw-1");
   const chain = device.chain("meter/m-1");
