@@ -113,6 +113,7 @@ const storage = openStorage(folder);
 const quiet = { info: () => undefined, warn: () => undefined, error: console.error };
 const stages = await startAgent(settings, {
   storage,
+  openProgram: () => Promise.reject(new Error("none is configured")),
   mark: markIn(folder),
   signing: new SigningKeys(loadSigner(settings.key)),
   self: lookAtSelf(new Uint8Array(32)),

@@ -5,16 +5,19 @@
  */
 import type { Stage } from "@tallystick/evidence/node";
 import type { StreamSettings, Settings } from "./config.ts";
+import { isStreamOf, type ProgramSettings } from "./config-programs.ts";
 import { core, type Core, type CoreParts } from "./core.ts";
 import { absentSince } from "./gaps.ts";
 import { bindIdentity, type Mark } from "./identity.ts";
 import { baseName, type Entry } from "./journal.ts";
 import { lookAt, type Look } from "./look.ts";
 import type { Log } from "./log.ts";
+import type { Importer } from "./importer.ts";
 import { packsOf } from "./packs.ts";
 import { recall } from "./recall.ts";
 import { sample, Sampler } from "./sample.ts";
 import type { Source, SourceContext } from "./source.ts";
+import type { Program, ProgramOptions } from "./sources/exec/program.ts";
 import type { SourceOptions } from "./sources/open.ts";
 import { Stream } from "./stream.ts";
 import type { Timekeeping } from "./timekeeping.ts";
@@ -24,6 +27,7 @@ export type AgentParts = Omit<CoreParts, "lost"> & {
   /** Shows that this device had a database before, where the database is new. */
   readonly mark: Mark;
   readonly openSource: (options: SourceOptions, context: SourceContext) => Promise<Source>;
+  readonly openProgram: (options: ProgramOptions, context: SourceContext) => Promise<Program>;
   /** Watches over the agent from outside: told where to look, and run beside the other stages. */
   readonly watch?: (look: Look) => Stage;
   /** Makes the stage that tells a service manager that the agent lives, as long as what it is given resolves. */
@@ -70,6 +74,9 @@ export async function startAgent(settings: Settings, parts: AgentParts): Promise
       return openReader(stream, entries, { iss, agent, parts });
     }),
   );
+  const importers = await Promise.all(
+    (isWhole ? settings.programs : []).map((program) => openImporter(program, left, { iss, agent, parts })),
+  );
   await agent.rotation?.resume();
   const absent = readers.filter((reader) => reader.absentSince !== undefined);
   if (absent.length > 0) parts.storage.transaction(() => noteAbsence(absent, parts.absence ?? NOT_RUNNING));
@@ -85,20 +92,34 @@ export async function startAgent(settings: Settings, parts: AgentParts): Promise
     await agent.sealer.seal(() => []);
     await agent.housekeeping.punctual();
   });
-  return [...stagesOf(agent, readers), ...[watched, answering].filter((stage) => stage !== undefined)];
+  return [
+    ...stagesOf(agent, readers, importers),
+    ...[watched, answering].filter((stage) => stage !== undefined),
+  ];
 }
 
 /**
  * The stages, which drain in order when asked to stop: sources end and streams seal what is pending, then the heads are told, then what is in the
  * outbox gets a moment to be heard.
  */
-function stagesOf(agent: Core, readers: readonly Reader[]): readonly Stage[] {
+function stagesOf(agent: Core, readers: readonly Reader[], importers: readonly Importer[]): readonly Stage[] {
   const { system, housekeeping, rotation, delivery, chains, failed } = agent;
   const drained = Promise.withResolvers<void>();
-  const reading = readers.map(({ source, sampler, stream }) => {
+  const taking: readonly Stage[] = [
+    ...readers.map(
+      ({ source, sampler, stream }): Stage =>
+        (signal) =>
+          stream.run(() => sample(source.observations(signal), sampler), signal),
+    ),
+    ...importers.map(
+      (importer): Stage =>
+        (signal) =>
+          importer.run(signal),
+    ),
+  ];
+  const reading = taking.map((take) => {
     const done = Promise.withResolvers<void>();
-    const stage: Stage = (signal) =>
-      stream.run(() => sample(source.observations(signal), sampler), signal).finally(() => done.resolve());
+    const stage: Stage = (signal) => take(signal).finally(() => done.resolve());
     return { stage, done: done.promise };
   });
   const closing: Stage = async (signal) => {
@@ -128,14 +149,7 @@ async function openReader(
 ): Promise<Reader> {
   const { storage, log, timer } = parts;
   const { name, everyS } = settings;
-  const context: SourceContext = {
-    clock: agent.time,
-    log: {
-      info: (message) => log.info({ stream: name }, message),
-      warn: (message) => log.warn({ stream: name }, message),
-    },
-  };
-  const source = await parts.openSource(settings.source, context);
+  const source = await parts.openSource(settings.source, contextOf({ stream: name }, agent, log));
   const chain = agent.chains.get(name);
   const meter = chain === undefined || chain.closed ? undefined : chain.declared.meter;
   const names = chain?.declared.names.map((declared) => declared.name) ?? [];
@@ -150,6 +164,34 @@ async function openReader(
   const lastRun = { left, told, aliveUnixMs, aliveTq, maxLossMs: settings.maxLossMs, intervalS };
   return { source, sampler, stream, absentSince: isNew ? undefined : absentSince(lastRun) };
 }
+
+/** A program with all its streams that there are; what is left of them is taken out of `left`. */
+async function openImporter(
+  settings: ProgramSettings,
+  left: Map<string, readonly Entry[]>,
+  { iss, agent, parts }: { iss: string; agent: Core; parts: AgentParts },
+): Promise<Importer> {
+  const { storage, log, timer } = parts;
+  const { chains, housekeeping } = agent;
+  const open = chains.subs().filter((sub) => chains.get(sub)?.closed === false);
+  const mine = new Set([...open, ...left.keys()].filter((sub) => isStreamOf(settings.patterns, sub)));
+  const recovered = new Map([...mine].map((sub) => [sub, left.get(sub) ?? []] as const));
+  for (const sub of mine) left.delete(sub);
+  const { name } = settings;
+  const { Importer } = await import("./importer.ts");
+  const program = await parts.openProgram(settings, contextOf({ program: name }, agent, log));
+  const importer = new Importer({ ...agent, iss, settings, program, storage, log, timer }, recovered);
+  housekeeping.takeIn({ sub: `exec:${name}`, source: program.counters, sampler: importer.counters });
+  return importer;
+}
+
+const contextOf = (about: Record<string, string>, { time }: Core, log: Log): SourceContext => ({
+  clock: time,
+  log: {
+    info: (message) => log.info(about, message),
+    warn: (message) => log.warn(about, message),
+  },
+});
 
 /** From now on it is known, over restarts too, that these sources were not read: until a first sample shows how much is missing. */
 function noteAbsence(readers: readonly Reader[], reason: string): void {
@@ -168,7 +210,8 @@ async function sealLeft(
       sub,
       time: time.sealTime(pack.stamp),
       content: pack.content,
-      commit: () => journal.remove(pack.entries),
+      level: pack.level,
+      commit: (_row: number, hash: Uint8Array) => journal.remove(pack.entries, hash),
     })),
   );
 }

@@ -7,35 +7,30 @@
 import { hash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { checkStream, EvidenceError, isEvidenceError, NOTE_ED25519, parseVkey } from "@tallystick/evidence";
+import { checkStream, EvidenceError, NOTE_ED25519, parseVkey } from "@tallystick/evidence";
 import { ConfigError, parseConfig, parsePin } from "@tallystick/evidence/node";
 import { LineCounter, parseDocument } from "yaml";
 import * as z from "zod";
 import { staysPrivate } from "./broker-url.ts";
+import {
+  KIB,
+  MIB,
+  name,
+  passes,
+  Seal,
+  sealSettings,
+  seconds,
+  whole,
+  type SealSettings,
+} from "./config-parts.ts";
+import { Program, programFaults, programSettings, type ProgramSettings } from "./config-programs.ts";
 import type { Line, SourceOptions } from "./sources/open.ts";
 
 export const DEFAULT_CONFIG_PATH = "/etc/tallystick/agent.yaml";
 const DEFAULT_DATA = "/var/lib/tallystick/agent";
 
-// A configuration is read once: to compile its checks, as zod would, takes longer than to run them.
-z.config({ jitless: true });
-
-const KIB = 1 << 10;
-const MIB = 1 << 20;
 /** Of the outbox, for each stream: a sixteenth of it is for what the agent says of the stream. */
 const MIN_STREAM_BYTES = 16 * KIB;
-
-/** Runs one of evidence's checks inside the schema; its message already says what to do. */
-const passes =
-  (check: (text: string) => unknown) =>
-  (text: string, context: z.RefinementCtx): void => {
-    try {
-      check(text);
-    } catch (error) {
-      if (!isEvidenceError(error)) throw error;
-      context.addIssue({ code: "custom", message: error.message });
-    }
-  };
 
 /**
  * The address of `http.listen`: of this machine's loopback, since nobody is asked who they are there.
@@ -62,17 +57,6 @@ function checkLogKey(text: string): void {
 
 const path = z.string().min(1, "give the path of a file or folder");
 const tlsPin = z.string().superRefine(passes(parsePin));
-const seconds = (least: number, most: number) =>
-  z
-    .number(`give seconds, ${least} to ${most}`)
-    .min(least, `give seconds, ${least} to ${most}`)
-    .max(most, `give seconds, ${least} to ${most}`);
-const whole = (least: number, most: number) =>
-  z
-    .int(`give a whole number, ${least} to ${most}`)
-    .min(least, `give a whole number, ${least} to ${most}`)
-    .max(most, `give a whole number, ${least} to ${most}`);
-
 const Serial = z.strictObject({
   path,
   baudRate: whole(300, 921_600).default(115_200),
@@ -102,19 +86,13 @@ const Stream = z.strictObject({
     .string()
     .superRefine(passes(checkStream))
     .refine(
-      (name) => name !== "sys" && name !== "registry",
+      (sub) => sub !== "sys" && sub !== "registry",
       "sys and registry are reserved; choose another name",
     ),
   source: Source,
   every: seconds(0, 86_400).optional(),
   maxLossMs: whole(0, 60_000).default(10_000),
-  seal: z
-    .strictObject({
-      maxWaitMs: whole(20, 86_400_000).optional(),
-      maxItems: whole(1, 1000).default(1000),
-      maxBytes: whole(KIB, 24 * KIB).default(24 * KIB),
-    })
-    .prefault({}),
+  seal: Seal.prefault({}),
   raw: z.boolean().default(false),
 });
 
@@ -138,9 +116,6 @@ const Pkcs11 = z
     ({ label, id }) => label !== undefined || id !== undefined,
     "give the key's label, its id, or both",
   );
-
-const name = (most: number) =>
-  z.string().regex(new RegExp(`^[a-z0-9-]{1,${most}}$`), `use 1 to ${most} of a-z, 0-9 and -`);
 
 const Schema = z
   .strictObject({
@@ -218,8 +193,9 @@ const Schema = z
       })
       .prefault({}),
     streams: z.array(Stream).max(1000).default([]),
+    programs: z.array(Program).max(64).default([]),
   })
-  .superRefine(({ key, pkcs11, streams, outbox: { maxBytes } }, context) => {
+  .superRefine(({ key, pkcs11, streams, programs, outbox: { maxBytes } }, context) => {
     if (key !== undefined && pkcs11 !== undefined) {
       context.addIssue({
         code: "custom",
@@ -227,11 +203,12 @@ const Schema = z
         message: "the key is in a file or in a token: give either key or pkcs11",
       });
     }
-    if (maxBytes < streams.length * MIN_STREAM_BYTES) {
+    const most = programs.reduce((sum, program) => sum + program.maxStreams, streams.length);
+    if (maxBytes < most * MIN_STREAM_BYTES) {
       context.addIssue({
         code: "custom",
         path: ["outbox", "maxBytes"],
-        message: `give at least ${streams.length * MIN_STREAM_BYTES}, 16 KiB for each stream: below, their heads and gaps alone would fill it`,
+        message: `give at least ${most * MIN_STREAM_BYTES}, 16 KiB for each stream: below, their heads and gaps alone would fill it`,
       });
     }
     for (const [i, stream] of streams.entries()) {
@@ -243,16 +220,11 @@ const Schema = z
         });
       }
     }
+    for (const [where, message] of programFaults(streams, programs))
+      context.addIssue({ code: "custom", path: ["programs", ...where], message });
   });
 
 type Raw = z.output<typeof Schema>;
-
-/** How long readings may wait in memory and in the journal, and how many make a statement. */
-type SealSettings = {
-  readonly maxWaitMs: number;
-  readonly maxItems: number;
-  readonly maxBytes: number;
-};
 
 export type StreamSettings = {
   readonly name: string;
@@ -264,11 +236,12 @@ export type StreamSettings = {
 };
 
 /** The configuration with every default filled in. */
-export type Settings = Omit<Raw, "streams" | "key" | "heartbeat"> & {
+export type Settings = Omit<Raw, "streams" | "programs" | "key" | "heartbeat"> & {
   readonly iss: string;
   readonly key: string;
   readonly heartbeatS: number;
   readonly streams: readonly StreamSettings[];
+  readonly programs: readonly ProgramSettings[];
   /** SHA-256 of the file: a `config-changed` event names it. */
   readonly hash: Uint8Array;
 };
@@ -335,9 +308,10 @@ function withDefaults(raw: Raw): Omit<Settings, "hash"> {
         source: sourceOptions(stream, everyS, raw.data),
         everyS,
         maxLossMs: stream.maxLossMs,
-        seal: { ...stream.seal, maxWaitMs: stream.seal.maxWaitMs ?? (metered ? 900_000 : 60_000) },
+        seal: sealSettings(stream.seal, metered),
       };
     }),
+    programs: raw.programs.map((program) => programSettings(program, metered)),
   };
 }
 

@@ -8,11 +8,13 @@ import type { Timer } from "@tallystick/evidence/node";
 import { Answers } from "./answers.ts";
 import { Chains } from "./chains.ts";
 import type { Settings } from "./config.ts";
+import { isStreamOf } from "./config-programs.ts";
 import { Counters } from "./counters.ts";
 import { Delivery } from "./delivery.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { Journal } from "./journal.ts";
 import { LineState } from "./line-state.ts";
+import { Lines } from "./lines.ts";
 import type { Log } from "./log.ts";
 import { Meta } from "./meta.ts";
 import { Outbox } from "./outbox.ts";
@@ -66,6 +68,7 @@ export type Core = {
   readonly counters: Counters;
   readonly line: LineState;
   readonly journal: Journal;
+  readonly lines: Lines;
   readonly standing: Standing;
   readonly sealer: Sealer;
   readonly system: System;
@@ -91,7 +94,8 @@ export function core(settings: Settings, parts: CoreParts): Core {
   const counters = new Counters(storage);
   const trees = new Trees(storage, meta, { logs, provider, hash });
   const standing = new Standing(storage, iss);
-  const journal = new Journal(storage, { clock: time, timer, fail, standing });
+  const lines = new Lines(storage);
+  const journal = new Journal(storage, { clock: time, timer, fail, standing, lines });
   const sealer = new Sealer({
     iss,
     signing,
@@ -102,7 +106,9 @@ export function core(settings: Settings, parts: CoreParts): Core {
     seen: () => trees.seen,
     alongside: () => housekeeping.note(),
   });
-  const streams = settings.streams.map(({ name }) => name);
+  const names = new Set(settings.streams.map(({ name }) => name));
+  const patterns = settings.programs.flatMap((program) => program.patterns);
+  const isConfigured = (sub: string): boolean => names.has(sub) || isStreamOf(patterns, sub);
   const { randomBytes } = parts;
   const { uptimeMs } = parts.clock.source;
   const told = {
@@ -111,7 +117,7 @@ export function core(settings: Settings, parts: CoreParts): Core {
     heartbeatS,
     metered,
     configHash: settings.hash,
-    streams,
+    isConfigured,
   };
   const system = new System({
     ...told,
@@ -152,6 +158,6 @@ export function core(settings: Settings, parts: CoreParts): Core {
     log,
     random: parts.random,
   });
-  const stores = { chains, outbox, counters, line, journal, standing };
+  const stores = { chains, outbox, counters, line, journal, lines, standing };
   return { time, ...stores, sealer, system, rotation, housekeeping, delivery, fail, failed };
 }

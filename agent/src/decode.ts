@@ -4,16 +4,26 @@
  * @module
  */
 import process from "node:process";
-import { Decimal, EvidenceError, formatDecimal, isEvidenceError, type Reading } from "@tallystick/evidence";
+import {
+  Decimal,
+  EvidenceError,
+  formatDecimal,
+  isEvidenceError,
+  toHex,
+  type Event,
+  type Reading,
+} from "@tallystick/evidence";
 import { EXIT, report, required, UsageError, type Command } from "@tallystick/evidence/node";
 import { captureBytes, openCapture } from "./capture.ts";
 
-type DecodedFrame = { readonly readings: readonly Reading[] } | { readonly error: EvidenceError };
+type DecodedFrame =
+  { readonly readings: readonly Reading[] } | { readonly event: Event } | { readonly error: EvidenceError };
 type Decoder = (chunks: AsyncIterable<Uint8Array>) => AsyncIterable<DecodedFrame>;
 
 /** Each kind of frame there is a decoder for, loaded only when asked for. */
 const DECODERS: Readonly<Record<string, () => Promise<Decoder>>> = {
   p1: async () => (await import("./sources/p1/decode.ts")).decodeP1,
+  exec: async () => (await import("./sources/exec/decode.ts")).decodeLines,
 };
 
 const KINDS = Object.keys(DECODERS).join(", ");
@@ -23,7 +33,8 @@ export const decodeCommand: Command = {
   usage: "--kind KIND [FILE]",
   details: `KIND is one of: ${KINDS}. FILE holds frames as received or as hexadecimal text; without it, standard input.
 Prints one JSON object for each reading: n (name), u (unit), v (exact number) or vs (text as sent), t (UTC, or null where the
-device gives no time or no zone), q (what is known against it). Exit code 1 if any frame was bad; the good ones are still printed.`,
+device gives no time or no zone), q (what is known against it); for each event its members. Exit code 1 if any frame was bad; the good ones
+are still printed.`,
   options: { kind: { type: "string" }, map: { type: "string" } },
   async run({ values, positionals }) {
     const kind = required(values, "kind");
@@ -43,6 +54,7 @@ async function decodeCapture(decoder: Decoder, path: string | undefined): Promis
   try {
     for await (const frame of decoder(captureBytes(openCapture(path)))) {
       if ("error" in frame) exit = refuse(place, frame.error);
+      else if ("event" in frame) await print(eventLine(frame.event));
       else await print(frame.readings.map(readingLine).join(""));
     }
   } catch (error) {
@@ -75,6 +87,13 @@ export function readingLine({ name, unit, value, time, quality }: Reading): stri
     q: quality,
   })}\n`;
 }
+
+/** An event as one line of JSON: bytes in hexadecimal, exact numbers as text. */
+const eventLine = (event: Event): string =>
+  `${JSON.stringify(event, (_key, value: unknown) => {
+    if (value instanceof Decimal) return formatDecimal(value);
+    return value instanceof Uint8Array ? toHex(value) : value;
+  })}\n`;
 
 function valueOf(value: Reading["value"]): Readonly<Record<string, string | boolean>> {
   if ("v" in value) return { v: value.v instanceof Decimal ? formatDecimal(value.v) : String(value.v.value) };

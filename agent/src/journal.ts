@@ -15,11 +15,14 @@ import {
   EvidenceError,
   isEvidenceError,
   type Event,
+  type Level,
   type Reading,
   type TimeQuality,
 } from "@tallystick/evidence";
 import type { Timer } from "@tallystick/evidence/node";
 import type { Clock } from "./clock.ts";
+import type { Line, Lines } from "./lines.ts";
+import { OBSERVED } from "./seal.ts";
 import type { Standing } from "./standing.ts";
 import type { Storage } from "./storage.ts";
 
@@ -35,12 +38,18 @@ export type Entry = {
   /** A pack of these readings alone, or the event, as encoded. */
   readonly bytes: Uint8Array;
   readonly stamp: Stamp;
+  /** `lvl` of the statement that says it. */
+  readonly level: Level;
+  /** The line that a program brought it in; noted together with it. */
+  readonly line?: Line;
+  /** Row of that line, for an entry that an earlier run journalled. */
+  readonly lineRow?: number;
   /** Row in the journal, once it is written there. */
   id: number | undefined;
 };
 
 /** Largest payload that surely fits into a statement beside its header, whose longest names leave it over 31 KiB. */
-const MAX_PAYLOAD_BYTES = 31_000;
+export const MAX_PAYLOAD_BYTES = 31_000;
 
 const READINGS = 0;
 const EVENT = 1;
@@ -68,20 +77,21 @@ export function readingEntries(
     readings,
     stamp,
     maxItems,
-  }: { sub: string; readings: readonly Reading[]; stamp: Stamp; maxItems: number },
+    level = OBSERVED,
+  }: { sub: string; readings: readonly Reading[]; stamp: Stamp; maxItems: number; level?: Level },
 ): readonly Entry[] {
   const bytes = readings.length <= maxItems ? packOf(base, readings) : undefined;
   if (bytes !== undefined)
-    return [{ sub, what: { kind: "readings", readings }, bytes, stamp, id: undefined }];
+    return [{ sub, what: { kind: "readings", readings }, bytes, stamp, level, id: undefined }];
   if (readings.length === 1) throw new EvidenceError("too-large", "a reading is larger than a statement");
   const half = Math.ceil(readings.length / 2);
   const part = (some: readonly Reading[]): readonly Entry[] =>
-    readingEntries(base, { sub, readings: some, stamp, maxItems });
+    readingEntries(base, { sub, readings: some, stamp, maxItems, level });
   return [...part(readings.slice(0, half)), ...part(readings.slice(half))];
 }
 
 /** @throws EvidenceError what {@link encodeEvent} throws; `too-large` for an event that no statement can hold */
-export function eventEntry(sub: string, event: Event, stamp: Stamp): Entry {
+export function eventEntry(sub: string, event: Event, stamp: Stamp, level: Level = OBSERVED): Entry {
   const bytes = encodeEvent(event);
   if (bytes.length > MAX_PAYLOAD_BYTES) {
     throw new EvidenceError("too-large", "an event is larger than a statement", {
@@ -89,10 +99,19 @@ export function eventEntry(sub: string, event: Event, stamp: Stamp): Entry {
       bytes: bytes.length,
     });
   }
-  return { sub, what: { kind: "event", event }, bytes, stamp, id: undefined };
+  return { sub, what: { kind: "event", event }, bytes, stamp, level, id: undefined };
 }
 
-type Row = { id: number; kind: number; at: number; tq: number; scale: number; bytes: Uint8Array };
+type Row = {
+  id: number;
+  kind: number;
+  at: number;
+  tq: number;
+  scale: number;
+  level: number;
+  line: number | null;
+  bytes: Uint8Array;
+};
 
 export type JournalParts = {
   readonly clock: Pick<Clock, "monotonicMs">;
@@ -101,28 +120,33 @@ export type JournalParts = {
   readonly fail: (error: unknown) => void;
   /** Told of each statement's entries, within its transaction. */
   readonly standing: Pick<Standing, "sealed">;
+  readonly lines: Pick<Lines, "note" | "sealed">;
 };
 
 export class Journal {
   readonly #storage: Storage;
   readonly #standing: Pick<Standing, "sealed">;
+  readonly #lines: JournalParts["lines"];
   readonly #clock: Pick<Clock, "monotonicMs">;
   readonly #timer: Timer;
   readonly #fail: (error: unknown) => void;
   readonly #insert: StatementSync;
   readonly #delete: StatementSync;
   readonly #unwritten = new Set<Entry>();
+  /** Lines that say nothing new, and of which stream. */
+  #repeats: { readonly line: Line; readonly sub: string }[] = [];
   #dueMs = Infinity;
   #cancel = (): void => {};
 
-  constructor(storage: Storage, { clock, timer, fail, standing }: JournalParts) {
+  constructor(storage: Storage, { clock, timer, fail, standing, lines }: JournalParts) {
     this.#storage = storage;
+    this.#lines = lines;
     this.#standing = standing;
     this.#clock = clock;
     this.#timer = timer;
     this.#fail = fail;
     this.#insert = storage.prepare(
-      "INSERT INTO journal (sub, kind, at, tq, scale, count, bytes) VALUES (?, ?, ?, ?, ?, ?, ?)",
+      "INSERT INTO journal (sub, kind, at, tq, scale, count, bytes, level, line) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     );
     this.#delete = storage.prepare("DELETE FROM journal WHERE id = ?");
   }
@@ -144,29 +168,56 @@ export class Journal {
     });
   }
 
+  /** Takes a line in that says nothing new; it is noted with the next that is written. */
+  repeat(line: Line, sub: string): void {
+    this.#repeats.push({ line, sub });
+  }
+
   /** Writes all that waits, now. @throws EvidenceError `storage-failed` */
   write(): void {
     this.#cancel();
     this.#dueMs = Infinity;
-    if (this.#unwritten.size === 0) return;
+    if (this.#unwritten.size === 0 && this.#repeats.length === 0) return;
     this.#storage.transaction(() => {
       for (const entry of this.#unwritten) {
-        const { sub, what, stamp, bytes } = entry;
+        const { sub, what, stamp, bytes, level } = entry;
+        const line = this.#noteLine(entry);
         const [kind, count] = what.kind === "event" ? [EVENT, 1] : [READINGS, what.readings.length];
-        entry.id = Number(
-          this.#insert.run(sub, kind, stamp.atUnixMs, stamp.tq, stamp.scale, count, bytes).lastInsertRowid,
+        const { atUnixMs, tq, scale } = stamp;
+        const { lastInsertRowid } = this.#insert.run(
+          sub,
+          kind,
+          atUnixMs,
+          tq,
+          scale,
+          count,
+          bytes,
+          level,
+          line,
         );
+        entry.id = Number(lastInsertRowid);
       }
+      for (const { line, sub } of this.#repeats) this.#lines.note(line, sub);
     });
     this.#unwritten.clear();
+    this.#repeats = [];
+  }
+
+  #noteLine({ line, lineRow, sub }: Entry): number | null {
+    if (line === undefined) return lineRow ?? null;
+    return line.row ?? this.#lines.note(line, sub);
   }
 
   /**
    * Removes the entries that one statement says, within its transaction. Until then they are due as they were: a key in hardware may take its time to sign.
+   *
+   * @param hash - the statement's
    */
-  remove(entries: readonly Entry[]): void {
+  remove(entries: readonly Entry[], hash: Uint8Array): void {
     this.#standing.sealed(entries);
     for (const entry of entries) {
+      const line = this.#noteLine(entry);
+      if (line !== null) this.#lines.sealed(line, hash);
       this.#unwritten.delete(entry);
       if (entry.id !== undefined) this.#delete.run(entry.id);
     }
@@ -179,7 +230,7 @@ export class Journal {
   recover(iss: string): ReadonlyMap<string, readonly Entry[]> {
     const found = new Map<string, Entry[]>();
     const rows = this.#storage.query<Row & { sub: string }>(
-      "SELECT id, sub, kind, at, tq, scale, bytes FROM journal ORDER BY id",
+      "SELECT id, sub, kind, at, tq, scale, level, line, bytes FROM journal ORDER BY id",
     );
     for (const row of rows.iterate()) {
       const entries = found.get(row.sub) ?? [];
@@ -190,13 +241,15 @@ export class Journal {
   }
 }
 
-function entryOf({ id, sub, kind, at, tq, scale, bytes }: Row & { sub: string }, iss: string): Entry {
+function entryOf(row: Row & { sub: string }, iss: string): Entry {
+  const { id, sub, kind, at, tq, scale, level, line, bytes } = row;
   const stamp: Stamp = { atUnixMs: at, tq: tq as TimeQuality, scale };
   const what =
     kind === EVENT
       ? { kind: "event" as const, event: decodeEvent(bytes) }
       : { kind: "readings" as const, readings: decodePack(bytes, baseName(iss, sub)) };
-  return { sub, what, bytes, stamp, id };
+  const entry = { sub, what, bytes, stamp, level: level as Level, id };
+  return line === null ? entry : { ...entry, lineRow: line };
 }
 
 /** SenML base name of a stream. */

@@ -95,9 +95,10 @@ that matters could not be seen (?), else 0.\n${WHERE}`,
   decode: {
     summary: "print the readings of a captured frame; nothing is sent",
     usage: "--kind KIND [--map FILE] [FILE]",
-    details: `KIND is p1. FILE holds frames as received or as hexadecimal text; without it, standard input.
+    details: `KIND is p1 or exec (lines of JSON, docs/exec.md). FILE holds frames as received or as hexadecimal text; without it, standard input.
 Prints one JSON object for each reading: n (name), u (unit), v (exact number) or vs (text as sent), t (UTC, or null where the
-device gives no time or no zone), q (what is known against it). Exit code 1 if any frame was bad; the good ones are still printed.`,
+device gives no time or no zone), q (what is known against it); for each event its members. Exit code 1 if any frame was bad; the good ones
+are still printed.`,
     options: { kind: { type: "string" }, map: { type: "string" } },
     run: async (given) => (await import("./decode.ts")).decodeCommand.run(given),
   },

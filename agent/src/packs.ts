@@ -3,18 +3,23 @@
  *
  * @module
  */
-import { isEvidenceError, type Content, type Reading } from "@tallystick/evidence";
+import { isEvidenceError, type Content, type Level, type Reading } from "@tallystick/evidence";
 import { packOf, type Entry, type Stamp } from "./journal.ts";
 
 /** What goes into one statement. `stamp` is that of the last entry. */
-export type Pack = { readonly content: Content; readonly stamp: Stamp; readonly entries: readonly Entry[] };
+export type Pack = {
+  readonly content: Content;
+  readonly stamp: Stamp;
+  readonly level: Level;
+  readonly entries: readonly Entry[];
+};
 
 export type PackLimits = { readonly maxItems: number; readonly maxBytes: number };
 
 /** How many readings an entry holds; an event counts as one. */
 export const itemsOf = ({ what }: Entry): number => (what.kind === "event" ? 1 : what.readings.length);
 
-/** Groups entries, in their order. Entries whose clocks differ never share a statement: it has one quality of time. */
+/** Groups entries, in their order. Entries whose clocks or levels differ never share a statement: it has one of each. */
 export function packsOf(base: string, entries: readonly Entry[], limits: PackLimits): readonly Pack[] {
   const groups: Entry[][] = [];
   let open: Entry[] = [];
@@ -38,6 +43,7 @@ export function packsOf(base: string, entries: readonly Entry[], limits: PackLim
 const joins = (a: Entry, b: Entry): boolean =>
   a.what.kind === "readings" &&
   b.what.kind === "readings" &&
+  a.level === b.level &&
   a.stamp.scale === b.stamp.scale &&
   a.stamp.tq === b.stamp.tq;
 
@@ -45,13 +51,13 @@ function packed(base: string, entries: readonly Entry[]): readonly Pack[] {
   const [first] = entries;
   const last = entries.at(-1);
   if (first === undefined || last === undefined) return [];
-  const { stamp } = last;
+  const { stamp, level } = last;
   if (entries.length === 1) {
     const type = first.what.kind === "event" ? "event" : "senml";
-    return [{ content: { type, payload: first.bytes }, stamp, entries }];
+    return [{ content: { type, payload: first.bytes }, stamp, level, entries }];
   }
   const payload = together(base, entries.flatMap(readingsOf));
-  if (payload !== undefined) return [{ content: { type: "senml", payload }, stamp, entries }];
+  if (payload !== undefined) return [{ content: { type: "senml", payload }, stamp, level, entries }];
   const half = Math.ceil(entries.length / 2);
   return [...packed(base, entries.slice(0, half)), ...packed(base, entries.slice(half))];
 }

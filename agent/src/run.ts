@@ -108,6 +108,8 @@ export async function runWith(
         : { watch: await (await import("./http/serve.ts")).watching(settings.http.listen, log) }),
       connect: brokerLine(settings, () => signing.all),
       openSource,
+      openProgram: async (options, context) =>
+        (await import("./sources/exec/program.ts")).openProgram(options, context),
       randomBytes: (length) => new Uint8Array(randomBytes(length)),
       random: Math.random,
       answerTo: (answers) => manager.watch(answers),

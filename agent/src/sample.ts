@@ -36,6 +36,8 @@ export type SamplerOptions = {
   /** What earlier runs journalled last of each name, oldest first. */
   readonly told?: readonly Reading[];
   readonly clock: Pick<Clock, "monotonicMs">;
+  /** To count in, where several samplers are counted together. */
+  readonly counters?: SamplerCounters;
 };
 
 export type SamplerCounters = {
@@ -49,12 +51,19 @@ export type SamplerCounters = {
   unconfirmedMeters: number;
 };
 
+export const newSamplerCounters = (): SamplerCounters => ({
+  passedOver: 0,
+  repeats: 0,
+  conflicts: 0,
+  unconfirmedMeters: 0,
+});
+
 /** What was journalled of a name: the device times taken last, and the values that it had then. */
 type Remembered = Map<string, Set<string>>;
 
 /** One for each stream. Memory is bounded whatever the device sends. */
 export class Sampler {
-  readonly counters: SamplerCounters = { passedOver: 0, repeats: 0, conflicts: 0, unconfirmedMeters: 0 };
+  readonly counters: SamplerCounters;
   readonly #everyMs: number;
   readonly #clock: Pick<Clock, "monotonicMs">;
   readonly #remembered = new Map<string, Remembered>();
@@ -63,7 +72,8 @@ export class Sampler {
   #last: Observation | undefined;
   #dueMs = -Infinity;
 
-  constructor({ everyS, meter, told = [], clock }: SamplerOptions) {
+  constructor({ everyS, meter, told = [], clock, counters = newSamplerCounters() }: SamplerOptions) {
+    this.counters = counters;
     this.#everyMs = everyS * 1000;
     this.#meter = meter;
     this.#clock = clock;

@@ -43,7 +43,7 @@ export type Order = {
   /** It is the last statement of the key that signs it: this one signs whatever comes after it. */
   readonly handsTo?: DeviceKey;
   /** Runs within the transaction. @param row - of the statement in the outbox */
-  readonly commit?: (row: number) => void;
+  readonly commit?: (row: number, hash: Uint8Array) => void;
 };
 
 export type Opens = { readonly opens: Declared & { readonly interval: StreamOpened["interval"] } };
@@ -59,8 +59,8 @@ export type SealedStatement = {
 /** The newest tree of the log that the agent has verified a signature of. */
 export type Seen = { readonly size: number; readonly root: Uint8Array };
 
-/** `lvl` of what the gateway itself read. */
-const OBSERVED = 1;
+/** `lvl` of what the gateway itself read, and of what it says of itself. */
+export const OBSERVED = 1;
 
 type Call = {
   readonly make: (chains: ChainView) => readonly Order[];
@@ -72,7 +72,7 @@ type Staged = SealedStatement & {
   readonly time: Time;
   readonly ch: Uint8Array;
   readonly tells: LetGo | undefined;
-  readonly commit: ((row: number) => void) | undefined;
+  readonly commit: Order["commit"];
 };
 
 export type SealerParts = {
@@ -151,7 +151,7 @@ export class Sealer {
       outbox.told(statements.flatMap(({ tells }) => tells ?? []));
       for (const { ch, commit, tells, ...sealed } of statements) {
         const row = outbox.insert(idOf.get(String(ch)) ?? -1, sealed, tells);
-        commit?.(row);
+        commit?.(row, sealed.hash);
       }
       alongside?.();
       return rows;

@@ -60,6 +60,9 @@ export function linesOf(report: Report): readonly string[] {
         `dropped   ${sub} ${first} to ${last}: ${count} statements, not told of yet\n`,
     ),
     ...streams.flatMap((stream) => streamLines(stream, counters[stream.sub])),
+    ...Object.entries(counters).flatMap(([scope, its]) =>
+      scope.startsWith("exec:") ? counterLine(`program   ${scope.slice("exec:".length)}: `, its) : [],
+    ),
     ...counterLine("uplink    ", counters[""]),
     ...rejections.map(
       ({ sub, seq, hash, code, text, last, count }) =>

@@ -14,7 +14,7 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlit
 import { EvidenceError } from "@tallystick/evidence";
 
 /** Version of the tables below, kept as `user_version`. */
-export const SCHEMA_VERSION = 3;
+export const SCHEMA_VERSION = 4;
 
 export const DATABASE_FILE = "agent.db";
 export const LOCK_FILE = "agent.lock";
@@ -34,11 +34,19 @@ const TABLES = `
   CREATE INDEX chain_sub ON chain (sub, id);
 
   -- What was read and not yet sealed. kind 0: a SenML pack, 1: an event. at and tq are the clock's when it was taken,
-  -- scale tells the clock's steps apart: readings of two scales never share a statement.
+  -- scale tells the clock's steps apart: readings of two scales never share a statement. level is lvl of the statement to be; line
+  -- the row of the line that a program brought it in.
   CREATE TABLE journal (
     id INTEGER PRIMARY KEY, sub TEXT NOT NULL, kind INTEGER NOT NULL, at INTEGER NOT NULL, tq INTEGER NOT NULL,
-    scale INTEGER NOT NULL, count INTEGER NOT NULL, bytes BLOB NOT NULL
+    scale INTEGER NOT NULL, count INTEGER NOT NULL, bytes BLOB NOT NULL, level INTEGER NOT NULL DEFAULT 1, line INTEGER
   ) STRICT;
+
+  -- Lines that programs brought, newest last, by the program's own id; statement is the hash of what says it, null until that is sealed.
+  CREATE TABLE line (
+    id INTEGER PRIMARY KEY, program TEXT NOT NULL, name TEXT NOT NULL, sub TEXT NOT NULL, digest BLOB NOT NULL, statement BLOB,
+    UNIQUE (program, name)
+  ) STRICT;
+  CREATE INDEX line_program ON line (program, id);
 
   -- Sealed statements, in the order of sealing. state 0: waits for a receipt, 1: has one, 2: waits, and was refused (advisory).
   -- The bytes stand in a table of their own: a change of state must not write them again.
@@ -104,6 +112,15 @@ const UPGRADES: Readonly<Record<number, string>> = {
     ALTER TABLE rejection ADD COLUMN told INTEGER NOT NULL DEFAULT 0;
   `,
   2: "CREATE TABLE standing (id INTEGER PRIMARY KEY, sub TEXT NOT NULL, name TEXT NOT NULL, bytes BLOB NOT NULL, UNIQUE (sub, name)) STRICT;",
+  3: `
+    ALTER TABLE journal ADD COLUMN level INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE journal ADD COLUMN line INTEGER;
+    CREATE TABLE line (
+      id INTEGER PRIMARY KEY, program TEXT NOT NULL, name TEXT NOT NULL, sub TEXT NOT NULL, digest BLOB NOT NULL, statement BLOB,
+      UNIQUE (program, name)
+    ) STRICT;
+    CREATE INDEX line_program ON line (program, id);
+  `,
 };
 
 type Row = Record<string, unknown>;

@@ -29,8 +29,8 @@ export type SystemParts = {
   readonly metered: boolean;
   /** SHA-256 of the configuration file. */
   readonly configHash: Uint8Array;
-  /** Streams of the configuration; what else has a chain is closed. */
-  readonly streams: readonly string[];
+  /** Whether the configuration has a stream; the chain of one that it doesn't have is closed. */
+  readonly isConfigured: (sub: string) => boolean;
   readonly storage: Storage;
   readonly chains: Chains;
   readonly meta: Meta;
@@ -254,7 +254,7 @@ export class System {
       chain !== undefined &&
       !chain.closed &&
       chain.sub !== SYSTEM_STREAM &&
-      !this.#parts.streams.includes(chain.sub)
+      !this.#parts.isConfigured(chain.sub)
     );
   }
 

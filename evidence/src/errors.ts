@@ -147,6 +147,11 @@ const DISPOSITION = {
   "p1-crc": "refuse",
   "p1-malformed": "refuse",
   "p1-too-long": "refuse",
+  // lines of programs
+  "line-malformed": "refuse",
+  "line-stream": "refuse",
+  "line-conflict": "refuse",
+  "line-unknown": "refuse",
   // the processes
   "rate-limited": "retry",
   "pool-full": "retry",

@@ -182,6 +182,7 @@ export class Device {
       },
       timer: { after: life.timer },
       connect: agentLine(network, this.way, life, this.iss),
+      openProgram: () => Promise.reject(new Error("none is configured")),
       openSource: (options, context) => {
         const sub = "line" in options && options.line.kind === "tcp" ? options.line.host : "";
         const meter = this.meters.get(sub);

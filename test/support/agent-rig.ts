@@ -30,6 +30,7 @@ import { openStorage, readStorage, type Storage } from "../../agent/src/storage.
 import type { TimeSource } from "../../agent/src/system-time.ts";
 import type { Connect } from "../../agent/src/uplink.ts";
 import { FakeAnchor } from "./fake-anchor.ts";
+import { FakeProgram } from "./fake-program.ts";
 import { FakeTime } from "./fake-time.ts";
 
 export const ISS = "city/gw-1";
@@ -135,6 +136,7 @@ export class Rig {
   readonly system: FakeSystemTime;
   readonly anchor = new FakeAnchor();
   readonly source = new FakeSource();
+  readonly program = new FakeProgram();
   readonly lines: LogLine[] = [];
   settings: Settings;
   /** Takes the place of the broker; by default nobody answers. */
@@ -185,6 +187,7 @@ export class Rig {
       timer: this.time,
       connect: (...given) => this.connect(...given),
       openSource: () => Promise.resolve(this.source),
+      openProgram: () => Promise.resolve(this.program),
       log: {
         info: (about, message) => void this.lines.push({ level: "info", about: { ...about }, message }),
         warn: (about, message) => void this.lines.push({ level: "warn", about: { ...about }, message }),

@@ -6,6 +6,7 @@
 import { accessSync, constants, readdirSync, statSync, type Stats } from "node:fs";
 import { fail, ok, probePort, unknown, userOf, warn, type Finding } from "@tallystick/evidence/node";
 import type { StreamSettings } from "../config.ts";
+import type { ProgramSettings } from "../config-programs.ts";
 import type { Line } from "../sources/open.ts";
 import type { Patient } from "./patient.ts";
 
@@ -14,9 +15,13 @@ const BY_ID = "/dev/serial/by-id";
 
 export async function sourceFindings(patient: Patient): Promise<readonly Finding[]> {
   const { settings } = patient;
-  if (settings.streams.length === 0)
+  if (settings.streams.length === 0 && settings.programs.length === 0)
     return [
-      warn("sources", "no stream is configured", "add one under streams; agent.example.yaml has examples"),
+      warn(
+        "sources",
+        "no stream is configured",
+        "add one under streams, or a program; agent.example.yaml has examples",
+      ),
     ];
   const findings = await Promise.all(
     settings.streams.map(async (stream) => [
@@ -24,8 +29,36 @@ export async function sourceFindings(patient: Patient): Promise<readonly Finding
       ...readFindings(stream, patient),
     ]),
   );
-  return findings.flat();
+  return [...findings.flat(), ...settings.programs.flatMap((program) => programFindings(program, patient))];
 }
+
+function programFindings({ name, command }: ProgramSettings, patient: Patient): readonly Finding[] {
+  const about = `program ${name}`;
+  const [file = ""] = command;
+  const counters = patient.record?.report.counters[`exec:${name}`];
+  try {
+    accessSync(file, constants.X_OK);
+    if (!statSync(file).isFile()) return [fail(about, `${file} is no file`, "give the program itself")];
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    return [fail(about, why, "give a file that this user may run, under programs")];
+  }
+  if (counters === undefined) return [ok(about, `${file} can be run`)];
+  const good = counters["frames-good"] ?? 0;
+  const bad = badFrames(counters);
+  const text = `${good} lines taken, ${bad} refused, ${counters["reconnects"] ?? 0} times ended badly`;
+  return [
+    bad > good / 10
+      ? warn(about, text, "the log names the codes; try tally-agent decode --kind exec on what it prints")
+      : ok(about, text),
+  ];
+}
+
+const badFrames = (counters: Readonly<Record<string, number>>): number =>
+  Object.entries(counters).reduce(
+    (sum, [counter, n]) => sum + (counter.startsWith("frames-bad-") ? n : 0),
+    0,
+  );
 
 /** A port that a running agent holds is not touched. */
 async function placeFindings(
@@ -80,10 +113,7 @@ function readFindings({ name }: StreamSettings, { record }: Patient): readonly F
   const counters = record?.report.counters[name];
   if (counters === undefined) return [];
   const good = counters["frames-good"] ?? 0;
-  const bad = Object.entries(counters).flatMap(([counter, n]) =>
-    counter.startsWith("frames-bad-") ? [n] : [],
-  );
-  const badSum = bad.reduce((sum, n) => sum + n, 0);
+  const badSum = badFrames(counters);
   const text = `${good} good frames, ${badSum} bad ones, ${counters["reconnects"] ?? 0} times without a line`;
   const about = `source ${name}`;
   if (good === 0)

@@ -208,11 +208,67 @@ describe("agent.example.yaml", () => {
       "cert",
       "key: /etc",
     ];
-    const uncommented = text
+    const [settings = ""] = text.split("# programs:");
+    const uncommented = settings
       .split("\n")
       .filter((line) => !examples.some((example) => line.trim().replace(/^#\s*/, "").startsWith(example)))
       .map((line) => line.replace(/^( *)# ( *[a-zA-Z]+:( |$))/, "$1$2"));
     const facts = (yaml: string): object => ({ ...parse(yaml), hash: null, heartbeat: null }); // heartbeatS is what counts
     expect(facts(uncommented.join("\n"))).toEqual(facts(text));
+  });
+
+  test("and those of a program", () => {
+    const program = text.slice(text.indexOf("# programs:")).replaceAll(/^# /gm, "");
+    const least = `programs: [{ name: tolls, command: [/opt/tolls/lanes, --plaza, "12"], streams: [toll/plaza-12/*] }]`;
+    expect(parse(`${HEAD}${program}`).programs).toEqual(parse(`${HEAD}${least}`).programs);
+  });
+});
+
+describe("programs", () => {
+  const program = (changes: string): string =>
+    `${HEAD}programs:\n  - { name: a, command: [/bin/a], streams: [x/*], ${changes} }\n`;
+
+  test.for<readonly [string, string, RegExp]>([
+    ["a command for a shell", `${HEAD}programs: [{ name: a, command: [a -b], streams: [x] }]`, /from \/ on/],
+    ["no command", `${HEAD}programs: [{ name: a, command: [], streams: [x] }]`, /give the program's file/],
+    [
+      "every stream there is",
+      `${HEAD}programs: [{ name: a, command: [/a], streams: ["*"] }]`,
+      /name streams/,
+    ],
+    ["the device's own stream", `${HEAD}programs: [{ name: a, command: [/a], streams: [sys] }]`, /reserved/],
+    [
+      "a stream that is none",
+      `${HEAD}programs: [{ name: a, command: [/a], streams: [X] }]`,
+      /a stream is a path/,
+    ],
+    ["nothing remembered", program("remember: 0"), /1000 to/],
+    ["an unknown setting", program("shell: true"), /shell: no such setting/],
+    [
+      "another's streams",
+      `${program("")}  - { name: b, command: [/b], streams: [y, x/y/*] }`,
+      /programs\.1\.streams\.1: x\/\* covers these streams already/,
+    ],
+    [
+      "a source's stream",
+      `${program("")}streams: [{ name: x/1, source: { kind: host } }]`,
+      /x\/1 covers these streams already/,
+    ],
+    [
+      "another's name",
+      `${program("")}  - { name: a, command: [/b], streams: [y] }`,
+      /another program has this name/,
+    ],
+    [
+      "more streams than the outbox has room for",
+      `${program("maxStreams: 100")}outbox: { maxBytes: 1048576 }`,
+      /1638400/,
+    ],
+  ])("%s is a fault", ([, yaml, what]) => {
+    expect(faults(yaml).join("\n")).toMatch(what);
+  });
+
+  test("streams side by side are none", () => {
+    expect(faults(`${program("")}  - { name: b, command: [/b], streams: [x, xy/*] }`)).toEqual([]);
   });
 });

@@ -153,3 +153,58 @@ describe("captures", () => {
     expect(await collect(cut(GOOD, 1))).toEqual(GOOD);
   });
 });
+
+describe("lines of a program", () => {
+  const hash = "0a".repeat(32);
+
+  test("readings and events, as an agent would take them", async () => {
+    const lines = [
+      {
+        id: "1",
+        name: "1-0:1.8.0",
+        unit: "kWh",
+        v: "001581.120",
+        t: "2026-11-20T13:00:00+01:00",
+        q: ["estimated"],
+      },
+      { id: "2", name: "state", vs: "open" },
+      {
+        id: "3",
+        event: { kind: "ref", id: "I-1", type: "invoice", t: 1_795_000_000, hash, refs: [{ line: "1" }] },
+      },
+    ];
+    const text = lines.map((line) => JSON.stringify(line)).join("\n");
+    const { exit, out } = await run("--kind", "exec", await capture(`${text}\n`));
+    expect(exit).toBe(0);
+    expect(
+      out
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line) as unknown),
+    ).toEqual([
+      { n: "1-0:1.8.0", u: "kWh", v: "1581.120", t: "2026-11-20T12:00:00Z", q: ["estimated"] },
+      { n: "state", vs: "open", t: null, q: [] },
+      { kind: "ref", id: "I-1", type: "invoice", t: "1795000000", hash, refs: ["00".repeat(32)] },
+    ]);
+  });
+
+  test("a bad one is told with its number and code, and the good ones are shown", async () => {
+    const bad = '{"id":"1","name":"n","unit":"furlong","v":1}';
+    const { exit, out, err } = await run(
+      "--kind",
+      "exec",
+      await capture(`{"id":"0","name":"n","v":1}\n${bad}\n{"id":"2"`),
+    );
+    expect(exit).toBe(1);
+    expect(out).toContain('"v":"1"');
+    expect(err).toContain("senml-unit");
+    expect(err).toContain("line-malformed");
+    expect(err).toMatch(/line.{0,4}2/);
+  });
+
+  test("nothing is no line", async () => {
+    const { exit, err } = await run("--kind", "exec", await capture("\n"));
+    expect(exit).toBe(1);
+    expect(err).toContain("line-malformed");
+  });
+});

@@ -27,6 +27,7 @@ import { examine } from "../../../agent/src/doctor/doctor.ts";
 import { writePending } from "../../../agent/src/enrol/pending.ts";
 import { Meta } from "../../../agent/src/meta.ts";
 import { sealingRate } from "../../../agent/src/rate.ts";
+import { linesOf } from "../../../agent/src/status.ts";
 import { FakeAnchor } from "../../support/fake-anchor.ts";
 import { ISS, NOW, observation, Rig, STREAM } from "../../support/agent-rig.ts";
 import { PlainBroker } from "../../support/plain-broker.ts";
@@ -144,6 +145,29 @@ test("a key that others read, a folder that others write, no broker, a port that
     { result: "fail", text: expect.stringContaining("isn't there") as string },
   ]);
   expect(exitOf(findings)).toBe(1);
+});
+
+test("a program that isn't there, one that may not be run, and one whose lines are bad", async () => {
+  const rig = new Rig("streams: []\nprograms: [{ name: office, command: [/bin/true], streams: [x/*] }]");
+  const programs = ["/bin/nothing", rig.folder, "/bin/true"].map(
+    (command, i) => `{ name: p${i}, command: [${command}], streams: [s/${i}] }`,
+  );
+  const file = installed(rig.folder, `${NOWHERE}\nprograms: [${programs.join(", ")}]`);
+  const findings = await examine(file, {});
+  expect(about(findings, "sources")).toEqual([]);
+  expect(about(findings, "program p0")).toMatchObject([{ result: "fail" }]);
+  expect(about(findings, "program p1")).toMatchObject([{ result: "fail" }]);
+  expect(about(findings, "program p2")).toMatchObject([{ result: "ok" }]);
+  await rig.start();
+  rig.program.print("hello", { id: "1", stream: "x/1", name: "n", v: 1 });
+  await rig.time.advance(100_000);
+  await rig.stop();
+  installed(rig.folder, `${NOWHERE}\nprograms: [{ name: office, command: [/bin/true], streams: [x/*] }]`);
+  expect(about(await examine(file, {}), "program office")).toMatchObject([
+    { result: "warn", text: "1 lines taken, 1 refused, 0 times ended badly" },
+  ]);
+  const status = linesOf(rig.report()).join("");
+  expect(status).toContain("program   office: frames-bad-line-malformed 1, frames-good 1");
 });
 
 test("a broker's TLS: one that is vouched for, one that nobody vouches for, and none", async () => {

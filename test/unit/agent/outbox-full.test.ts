@@ -233,14 +233,24 @@ describe("the bound", () => {
     rig.storage.close();
     rig.crash();
     const db = new DatabaseSync(join(rig.folder, "agent.db"));
-    db.exec(`ALTER TABLE rejection DROP COLUMN told; DROP TABLE told; DROP TABLE IF EXISTS standing; DROP TABLE stopped; CREATE TABLE stopped (sub TEXT PRIMARY KEY, since INTEGER NOT NULL, tq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    db.exec(`ALTER TABLE rejection DROP COLUMN told; DROP TABLE told; DROP TABLE standing; DROP TABLE line;
+      ALTER TABLE journal DROP COLUMN level; ALTER TABLE journal DROP COLUMN line; DROP TABLE stopped; CREATE TABLE stopped (sub TEXT PRIMARY KEY, since INTEGER NOT NULL, tq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
       INSERT INTO stopped VALUES ('meter/m-1', 5, 2); PRAGMA user_version = 1`);
     db.close();
     const storage = openStorage(rig.folder);
     expect(storage.query("SELECT * FROM stopped").all()).toEqual([
       { sub: "meter/m-1", since: 5, tq: 2, reason: "outbox-full", omitted: 0 },
     ]);
-    expect(storage.query("SELECT * FROM told").all()).toEqual([]);
+    for (const table of ["told", "standing", "line", "journal"])
+      expect(storage.query(`SELECT * FROM ${table}`).all()).toEqual([]);
+    storage.transaction(() =>
+      storage
+        .prepare(
+          "INSERT INTO journal (sub, kind, at, tq, scale, count, bytes) VALUES ('a', 0, 0, 0, 0, 1, x'00')",
+        )
+        .run(),
+    );
+    expect(storage.query("SELECT level, line FROM journal").get()).toEqual({ level: 1, line: null });
     storage.close();
   });
 });
