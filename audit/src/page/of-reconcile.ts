@@ -74,9 +74,12 @@ const GOOD: ReadonlySet<LineClass> = new Set(["billed-and-proven", "adjusted"]);
 const MAX_LINES = 20;
 const MAX_REASONS = 20;
 
+/** The body of a reconciliation's result. @throws EvidenceError `result-malformed` */
+export const readReconciliation = (body: object): ReconcileBody => checked(Body, body, "result.json, body");
+
 /** @throws EvidenceError `result-malformed` */
 export function reconcileSections(body: object, words: Words): Section[] {
-  const read = checked(Body, body, "result.json, body");
+  const read = readReconciliation(body);
   return [
     { id: "totals", title: words.sections.totals, blocks: totals(read, words) },
     {

@@ -21,6 +21,7 @@ import { coverageSections } from "./of-coverage.ts";
 import { evidenceSections } from "./of-evidence.ts";
 import { reconcileSections } from "./of-reconcile.ts";
 import { pageOf, type Head } from "./of-result.ts";
+import { sampleSections } from "./of-sample.ts";
 import type { Words } from "./words.ts";
 
 /** `inputs`: what the page follows from, as text. */
@@ -58,6 +59,7 @@ function sectionsOf({ kind, body }: Result, words: Words): Section[] {
     case "coverage":
       return coverageSections(body, words);
     case "sample":
+      return sampleSections(body, words);
     case "verify":
       return [];
   }

@@ -36,6 +36,7 @@ export const de: Words = {
     doubts: "Aussagen, die nichts belegen",
     totals: "Summen",
     items: "Gezogene Posten",
+    drawn: "Wie gezogen wurde",
     findings: "Feststellungen",
     signers: "Wer signiert hat und wessen Schlüssel es ist",
     times: "Wann signiert wurde",
@@ -114,6 +115,8 @@ export const de: Words = {
     "export-origin": "Wer den Export gemacht hat, und dass er alles enthält, was abgerechnet wurde.",
     "amounts-not-attested":
       "Beträge von Zeilen, deren Beleg keinen nennt: Die Durchfahrt ist belegt, nicht ihr Preis.",
+    "discounts-not-attested": "Nachlässe: Kein Beleg nennt sie.",
+    "tariff-not-attested": "Der Tarif: Er wurde mit der Zuordnung gegeben, kein Beleg nennt ihn.",
     "sample-rest": "Alles über die Posten, die nicht gezogen wurden.",
   },
   days: { whole: "ganz", partly: "teilweise fehlend", missing: "fehlend", empty: "nichts erwartet" },
@@ -123,6 +126,11 @@ export const de: Words = {
     "vom Gerät selbst signiert, sein Datensatz liegt bei",
   ],
   clocks: ["unbekannt", "nicht synchronisiert", "synchronisiert (NTP, PTP)", "authentisiert (GNSS)"],
+  methods: {
+    simple: "jeder Posten mit gleicher Chance",
+    stratified: "aus jeder Schicht, im Verhältnis",
+    "money-unit": "nach Betrag: jede Geldeinheit mit gleicher Chance",
+  },
   states: {
     complete: "vollständig",
     explained: "was fehlt, ist erklärt",
@@ -246,6 +254,8 @@ export const de: Words = {
     method: "Verfahren",
     population: "Grundgesamtheit",
     drawn: "Gezogen",
+    asked: "Verlangt",
+    start: "Anfang, mal verlangte Anzahl",
     stratum: "Schicht",
     hits: "Treffer",
     amount: "Betrag",

@@ -36,6 +36,7 @@ export const en: Words = {
     doubts: "Statements that prove nothing",
     totals: "Totals",
     items: "Items",
+    drawn: "How it was drawn",
     findings: "Findings",
     signers: "Who signed, and whose key it is",
     times: "When it was signed",
@@ -110,6 +111,8 @@ export const en: Words = {
     "export-origin": "Who made the export, and that it is all that was billed.",
     "amounts-not-attested":
       "Amounts of lines whose evidence names none: the passage is proven, not its price.",
+    "discounts-not-attested": "Discounts: the evidence names none of them.",
+    "tariff-not-attested": "The tariff: it was given with the map, and no evidence names it.",
     "sample-rest": "Anything of the items that were not drawn.",
   },
   days: { whole: "whole", partly: "partly missing", missing: "missing", empty: "nothing expected" },
@@ -119,6 +122,11 @@ export const en: Words = {
     "signed by the device itself, its record embedded",
   ],
   clocks: ["unknown", "not synchronised", "synchronised (NTP, PTP)", "authenticated (GNSS)"],
+  methods: {
+    simple: "each item with the same chance",
+    stratified: "some of each stratum, in proportion",
+    "money-unit": "by amount: each money unit with the same chance",
+  },
   states: {
     complete: "complete",
     explained: "what is missing is explained",
@@ -206,6 +214,8 @@ export const en: Words = {
     method: "Method",
     population: "Population",
     drawn: "Drawn",
+    asked: "Asked for",
+    start: "Start, times the number asked for",
     stratum: "Stratum",
     hits: "Hits",
     amount: "Amount",

@@ -9,6 +9,7 @@ import type { FindingClass } from "../coverage/classes.ts";
 import type { Judgement } from "../judgement.ts";
 import type { LineClass } from "../reconcile/body.ts";
 import type { ResultKind } from "../result.ts";
+import type { SampleMethod } from "../sample/body.ts";
 import type { DayState, Language, CheckLine } from "./block.ts";
 import { de } from "./words-de.ts";
 import { en } from "./words-en.ts";
@@ -28,6 +29,7 @@ export type Words = {
       | "doubts"
       | "totals"
       | "items"
+      | "drawn"
       | "findings"
       | "signers"
       | "times"
@@ -51,6 +53,7 @@ export type Words = {
   readonly levels: readonly [string, string, string];
   readonly clocks: readonly [string, string, string, string];
   /** Class names of a reconciliation. */
+  readonly methods: Readonly<Record<SampleMethod, string>>;
   /** Of a coverage: states of streams, weights and classes of findings, causes, and what shows an end. */
   readonly states: Readonly<Record<string, string>>;
   readonly weights: Readonly<Record<string, string>>;
@@ -144,6 +147,8 @@ type Label =
   | "method"
   | "population"
   | "drawn"
+  | "asked"
+  | "start"
   | "stratum"
   | "hits"
   | "amount"
