@@ -9,11 +9,12 @@ import { runCommand } from "@tallystick/evidence/node";
 import manifest from "../package.json" with { type: "json" };
 import { bundle } from "./commands/bundle.ts";
 import { log } from "./commands/log.ts";
+import { reconcile } from "./commands/reconcile.ts";
 import { report } from "./commands/report.ts";
 import { sample } from "./commands/sample.ts";
 import { countersign, sign } from "./commands/sign.ts";
 import { verifyFiles } from "./commands/verify.ts";
 
-const COMMANDS = { verify: verifyFiles, bundle, log, report, sample, sign, countersign };
+const COMMANDS = { verify: verifyFiles, bundle, log, reconcile, report, sample, sign, countersign };
 
 process.exitCode = await runCommand("tally-audit", manifest.version, COMMANDS, process.argv.slice(2));

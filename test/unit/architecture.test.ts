@@ -19,7 +19,7 @@ const MAY_IMPORT: Record<string, readonly RegExp[]> = {
     /^node:/,
     /^(?:mqtt|hono|@hono\/node-server|sodium-native|zod|yaml|pino|prom-client|uqr)(?:\/|$)/,
   ],
-  audit: [EVIDENCE, /^node:/, /^(?:zod|pdfkit|csv-parse)$/],
+  audit: [EVIDENCE, /^node:/, /^(?:csv-parse|pdfkit|yaml|zod)$/],
 };
 /** In each package one file uses the MQTT client. */
 const SPEAKS_MQTT = /^mqtt$/;
