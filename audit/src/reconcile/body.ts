@@ -52,7 +52,7 @@ export type Money = {
 };
 
 /** Sums of quantities: registers or consumption, in the unit of the export. */
-export type Quantity = { readonly billed: string; readonly proven: string };
+type Quantity = { readonly billed: string; readonly proven: string };
 
 export type ClassTotal = {
   readonly class: LineClass;

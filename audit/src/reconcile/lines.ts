@@ -37,7 +37,7 @@ const COLUMN = "column:";
 const MAX_CELL = 1024;
 
 /** Columns that a map names in one way or another. */
-export function wantedColumns({ csv, match, amount }: ReconcileMap): string[] {
+function wantedColumns({ csv, match, amount }: ReconcileMap): string[] {
   const own = Object.values(csv.columns).flatMap((given) => given ?? []);
   const same = match?.by === "window" ? Object.values(match.same) : [];
   return [...own, ...same, ...tariffColumns(amount)];

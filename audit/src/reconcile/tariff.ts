@@ -12,7 +12,7 @@ import type { TariffRow } from "./map/schema.ts";
 import { readTable } from "./tables.ts";
 
 /** What a row of the table gives: a fixed amount, a price for each unit of quantity, or both. */
-export type Price = { readonly amount: Exact | undefined; readonly price: Exact | undefined };
+type Price = { readonly amount: Exact | undefined; readonly price: Exact | undefined };
 
 export type Tariff = {
   /** The price of a key at a time; undefined where the table has none, or two. */

@@ -8,9 +8,9 @@ import { Zone } from "../../zone.ts";
 import type { CsvSettings } from "../map/schema.ts";
 
 /** An instant in microseconds; or what is wrong with the text, and what to do. */
-export type TimeRead = { readonly us: number } | { readonly fault: string };
+type TimeRead = { readonly us: number } | { readonly fault: string };
 /** `dayAfter`: a bare date is a last day, and its end is meant. */
-export type TimeReader = (text: string, dayAfter?: boolean) => TimeRead;
+type TimeReader = (text: string, dayAfter?: boolean) => TimeRead;
 
 /** Tokens of a pattern, what they match, and what they stand for. */
 const TOKENS: readonly (readonly [token: string, pattern: string, part: Part])[] = [

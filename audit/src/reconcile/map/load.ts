@@ -65,7 +65,7 @@ export function parseMap(text: string, path: string): ReconcileMap {
 }
 
 /** @throws ConfigError where the zone is none, or a time of the scope means nothing there */
-export function scopeOf({ scope, pick }: ReconcileMap, path: string): Scope {
+function scopeOf({ scope, pick }: ReconcileMap, path: string): Scope {
   const zone = zoneOf(scope.zone, path, "scope.zone");
   const at = (name: "from" | "to"): number => {
     const read = readInstant(zone, scope[name]);

@@ -249,7 +249,6 @@ export const MapSchema = z
 
 export type ReconcileMap = z.output<typeof MapSchema>;
 export type TariffRow = z.output<typeof tariffRow>;
-export type LookupRow = z.output<typeof lookupRow>;
 export type RoundingMode = z.output<typeof rounding>;
 export type CsvSettings = ReconcileMap["csv"];
 

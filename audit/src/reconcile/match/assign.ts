@@ -27,7 +27,7 @@ export type Assigned = {
 };
 
 /** Most pairs to look at in one cluster: two arrays of 16 bytes each. */
-export const MAX_CELLS = (1 << 21) - 1;
+const MAX_CELLS = (1 << 21) - 1;
 /** A pair counts more than all ranks of repeats together: at most 2^21 lines of a rank below 2^10. */
 const PAIR = 2 ** 32;
 const MAX_RANK = 1023;

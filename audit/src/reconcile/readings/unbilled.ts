@@ -75,7 +75,7 @@ export function findUnbilled({ db }: Work, { map, scope }: LoadedMap, registers:
 }
 
 /** Stretches of `from` to `to` that no line covers. */
-export function holes(
+function holes(
   lines: readonly { readonly t: number; readonly until: number | null }[],
   from: number,
   to: number,

@@ -6,7 +6,7 @@
  */
 
 /** A place in a stream: chain by chain in the order in which they follow one another, then by number. */
-export type Place = { readonly chain: number; readonly seq: number };
+type Place = { readonly chain: number; readonly seq: number };
 
 /** A register as it stood; `digits` x 10^-`places` of all values of one walk are the same. */
 export type RegisterReading = Place & {
