@@ -253,8 +253,8 @@ function commonRoot({ proofs }: Receipt, entries: readonly Uint8Array[], hash: H
 
 /** True where two receipts are about one size and differ in what the log signed about it: proof that its operator cheats. */
 export function equivocate(
-  a: Receipt & { readonly root: Uint8Array },
-  b: Receipt & { readonly root: Uint8Array },
+  a: BatchClaims & { readonly root: Uint8Array },
+  b: BatchClaims & { readonly root: Uint8Array },
 ): boolean {
   if (a.origin !== b.origin || a.size !== b.size) return false;
   return !(

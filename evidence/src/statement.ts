@@ -34,6 +34,7 @@
  *
  * @module
  */
+import { ByteReader } from "./byte-reader.ts";
 import { equalBytes } from "./bytes.ts";
 import { encodeCbor, type CborMap } from "./cbor.ts";
 import { encodeSign1, parseSign1, toBeSigned, type Sign1 } from "./cose.ts";
@@ -135,13 +136,41 @@ export function parseTransparent(
   bytes: Uint8Array,
   hash: Hash = sha256,
 ): { statement: Statement; receipts: readonly Uint8Array[] } {
+  const plain = stripped(bytes);
+  if (plain !== undefined) return { statement: parseStatement(plain.bytes, hash), receipts: plain.receipts };
   const sign1 = parseSign1(bytes, MAX_TRANSPARENT_BYTES);
   const receipts = readReceipts(sign1.unprotected);
-  const stripped = encodeSign1({ ...sign1, unprotected: EMPTY });
-  if (stripped.length > LIMITS.maxStatementBytes) {
+  const statement = encodeSign1({ ...sign1, unprotected: EMPTY });
+  if (statement.length > LIMITS.maxStatementBytes) {
     throw new EvidenceError("too-large", `a statement has at most ${LIMITS.maxStatementBytes} bytes`);
   }
-  return { statement: interpret({ ...sign1, bytes: stripped, unprotected: EMPTY }, hash), receipts };
+  return { statement: interpret({ ...sign1, bytes: statement, unprotected: EMPTY }, hash), receipts };
+}
+
+/**
+ * The statement without its receipts, where its parts stand as {@link encodeTransparent} writes them; whoever reads many of them saves most of the time so.
+ * Undefined where they don't: what is wrong then is told by the strict reader.
+ */
+function stripped(bytes: Uint8Array): { bytes: Uint8Array; receipts: readonly Uint8Array[] } | undefined {
+  if (bytes.length > MAX_TRANSPARENT_BYTES) return undefined;
+  const reader = new ByteReader(bytes);
+  reader.expect(0xd2, 0x84);
+  reader.byteString();
+  const headersEnd = reader.at;
+  reader.expect(0xa1, 0x19, 0x01, 0x8a);
+  const count = reader.head(4);
+  if (!reader.good || count === 0 || count > LIMITS.maxReceiptsPerStatement) return undefined;
+  const receipts: Uint8Array[] = [];
+  for (let i = 0; i < count; i++) receipts.push(reader.byteString());
+  const rest = reader.at;
+  reader.byteString();
+  reader.byteString();
+  if (!reader.whole || receipts.some(({ length }) => length > LIMITS.maxReceiptBytes)) return undefined;
+  const statement = new Uint8Array(headersEnd + 1 + bytes.length - rest);
+  statement.set(bytes.subarray(0, headersEnd));
+  statement[headersEnd] = 0xa0;
+  statement.set(bytes.subarray(rest), headersEnd + 1);
+  return { bytes: statement, receipts };
 }
 
 function readReceipts(unprotected: CborMap): readonly Uint8Array[] {

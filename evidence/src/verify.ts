@@ -14,7 +14,7 @@ import type { KeyState } from "./key-state.ts";
 import type { TrustPolicy } from "./policy.ts";
 import { nobleProvider } from "./provider.ts";
 import type { SignatureProvider } from "./signature.ts";
-import type { Receipt } from "./receipt.ts";
+import type { BatchClaims } from "./receipt.ts";
 import { sha256, type Hash } from "./sha256.ts";
 import { parseStatement, parseTransparent, verifyStatement, type Statement } from "./statement.ts";
 import { judgeBundle, type Means } from "./verify/bundle.ts";
@@ -30,7 +30,7 @@ export type RegistryCopy = {
    *
    * @throws EvidenceError `registry-missing`, `registry-mismatch`, `key-state`
    */
-  at(receipt: Receipt): KeyState;
+  at(receipt: BatchClaims): KeyState;
 };
 
 export type VerifyOptions = {

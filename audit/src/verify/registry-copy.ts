@@ -14,7 +14,7 @@ import {
   tileWidth,
   TILE_WIDTH,
   type Hash,
-  type Receipt,
+  type BatchClaims,
   type RegistryCopy,
   type SignatureProvider,
   type Statement,
@@ -107,7 +107,7 @@ class Copy implements RegistryCopy {
     this.#means = means;
   }
 
-  at({ origin, size, registry, keysRoot }: Receipt): KeyState {
+  at({ origin, size, registry, keysRoot }: BatchClaims): KeyState {
     const missing = (what: string): never => {
       throw new EvidenceError("registry-missing", `${this.#name}: ${what}`);
     };

@@ -5,7 +5,6 @@
  */
 import { equalBytes, toHex } from "../bytes.ts";
 import { EvidenceError, isEvidenceError } from "../errors.ts";
-import { isForeignReceipt } from "../foreign-receipt.ts";
 import type { Statement } from "../statement.ts";
 import type { Findings } from "./findings.ts";
 import type { GoodReceipt, ReceiptCheck } from "./receipts.ts";
@@ -62,7 +61,7 @@ export function place(
     );
   }
   // A foreign receipt proves no place: its statement would drop out of every later check, its signature unseen.
-  if (both.some(isForeignReceipt)) {
+  if (both.some((bytes) => receipts.isForeign(bytes))) {
     throw new EvidenceError("receipt-malformed", "a receipt in a bundle signs its size");
   }
   const [original, newest] = both.map((bytes) => receipts.check(bytes, statement.hash));

@@ -8,19 +8,23 @@ import { EvidenceError, isEvidenceError } from "../errors.ts";
 import { isForeignReceipt, parseForeignReceipt, verifyForeignReceipt } from "../foreign-receipt.ts";
 import type { TrustPolicy } from "../policy.ts";
 import type { SignatureProvider } from "../signature.ts";
-import { equivocate, parseReceipt, verifyReceipt, type Receipt } from "../receipt.ts";
+import { equivocate, parseReceipt, verifyReceipt, type BatchClaims } from "../receipt.ts";
 import type { Hash } from "../sha256.ts";
 import type { FindingSink } from "./findings.ts";
+import { PathWalk } from "./path-walk.ts";
+import { ReceiptReader } from "./receipt-reader.ts";
 import { logOf } from "./trust.ts";
 
-/** A receipt that holds, the root it leads to, and the place of its one entry. */
-export type GoodReceipt = Receipt & { readonly root: Uint8Array; readonly index: number };
+/** What a receipt that holds says of its tree, the root it leads to, and the place of its one entry. */
+export type GoodReceipt = BatchClaims & { readonly root: Uint8Array; readonly index: number };
 
 export class ReceiptCheck {
   readonly #policy: TrustPolicy;
   readonly #provider: SignatureProvider;
   readonly #hash: Hash;
   readonly #findings: FindingSink;
+  readonly #reader = new ReceiptReader();
+  readonly #walk: PathWalk;
   /** Every tree that some good receipt is about: origin and size to the receipt. */
   readonly #trees = new Map<string, GoodReceipt>();
 
@@ -29,6 +33,7 @@ export class ReceiptCheck {
     this.#provider = memoized(provider);
     this.#hash = hash;
     this.#findings = findings;
+    this.#walk = new PathWalk(hash);
   }
 
   /** The root that a receipt signed for a tree, where one is known. */
@@ -41,11 +46,22 @@ export class ReceiptCheck {
     return [...this.#trees.values()].filter((tree) => tree.origin === origin);
   }
 
+  /** True for a receipt of other log software; of one in a known form this is told without reading it all. */
+  isForeign(bytes: Uint8Array): boolean {
+    return this.#reader.read(bytes) === undefined && isForeignReceipt(bytes);
+  }
+
   /**
    * Checks one receipt for one entry. Undefined where it does not hold, is of an untrusted log, or is foreign (then it restricts).
    * Reports `log-unknown`, `receipt-…`, `proof-…`, `signature-invalid`, `log-equivocation`, `index-not-attested`.
    */
   check(bytes: Uint8Array, entry: Uint8Array): GoodReceipt | undefined {
+    const known = this.#reader.read(bytes);
+    if (known !== undefined && this.#walk.leads(known, entry)) {
+      const { claims, root } = known.batch;
+      this.#findings.passed("receipts");
+      return { ...claims, root, index: known.index };
+    }
     try {
       if (isForeignReceipt(bytes)) {
         this.#foreign(bytes, entry);
@@ -61,8 +77,10 @@ export class ReceiptCheck {
         throw new EvidenceError("log-key", `the trust policy has another key for the log ${receipt.origin}`);
       }
       const { root, indexes } = verifyReceipt(receipt, [entry], log.key, this.#provider, this.#hash);
-      const good = { ...receipt, root, index: indexes[0] ?? 0 };
+      const { origin, timeUnixS, size, registry, keysRoot } = receipt;
+      const good = { origin, timeUnixS, size, registry, keysRoot, root, index: indexes[0] ?? 0 };
       this.#compare(good);
+      this.#reader.remember(receipt, root);
       this.#findings.passed("receipts");
       return good;
     } catch (error) {

@@ -1,0 +1,40 @@
+/**
+ * Verifies a case in a process of its own, whose memory holds nothing of how it was made:
+ *
+ *     node bench/case/verify.ts CASE POLICY CACHE THREADS
+ *
+ * @module
+ */
+import { readFileSync } from "node:fs";
+import process from "node:process";
+import { parsePolicy } from "@tallystick/evidence";
+import { createNodeProvider, nodeSha256, noProgress } from "@tallystick/evidence/node";
+import { openFacts } from "../../audit/src/facts/open.ts";
+
+const [place = "", policyFile = "", cache = "", threads = "0"] = process.argv.slice(2);
+const provider = createNodeProvider();
+const startMs = performance.now();
+const facts = await openFacts(place, {
+  policy: parsePolicy(readFileSync(policyFile, "utf8")),
+  provider,
+  hash: nodeSha256,
+  progress: noProgress,
+  threads: Number(threads),
+  cache,
+});
+const seconds = (performance.now() - startMs) / 1000;
+const { n } = facts.db.prepare("SELECT count(*) AS n FROM statements").get() as { n: number };
+const { verdict, restrictions } = facts.judgement;
+if (verdict !== "restricted" || restrictions.join() !== "no-witness")
+  throw new Error(`the case is ${JSON.stringify(facts.judgement)}`);
+facts.close();
+const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage();
+process.stdout.write(
+  `${JSON.stringify({
+    provider: provider.name,
+    statements: n,
+    seconds,
+    cpuSeconds: (userCPUTime + systemCPUTime) / 1e6,
+    peakMiB: Math.round(maxRSS / 1024),
+  })}\n`,
+);

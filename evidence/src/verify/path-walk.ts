@@ -1,0 +1,165 @@
+/**
+ * Walks up inclusion paths (RFC 9162 section 2.1.3.2), many of them in few trees, and hashes nothing twice: two paths of one leaf share what is below
+ * the edge of the smaller tree, and in the tree that most paths are of, whatever was proven once is compared.
+ *
+ * @module
+ */
+import { equalBytes } from "../bytes.ts";
+import { hashLeaf, nodeHasher } from "../merkle.ts";
+import { HASH_BYTES, type Hash } from "../sha256.ts";
+import type { KnownBatch, ReadReceipt } from "./receipt-reader.ts";
+
+const STRIDE = 2 + HASH_BYTES;
+/** Nodes kept of one tree: ten megabytes. */
+const SLOTS = 1 << 18;
+/** A batch with so many receipts is worth it. */
+const MANY = 64;
+const MAX_LEVELS = 64;
+
+export class PathWalk {
+  readonly #hash: Hash;
+  readonly #node: (left: Uint8Array, right: Uint8Array) => Uint8Array;
+  #proven: ProvenNodes | undefined;
+  /** The walk before: its leaf, and by level the hash of the subtree over it, and the sibling. */
+  #leaf: Uint8Array = new Uint8Array();
+  #index = -1;
+  readonly #own: Uint8Array[] = [];
+  readonly #siblings: (Uint8Array | undefined)[] = [];
+  #levels = 0;
+
+  constructor(hash: Hash) {
+    this.#hash = hash;
+    this.#node = nodeHasher(hash);
+  }
+
+  /** Whether the path leads from the entry to the batch's root. */
+  leads({ batch, index, bytes, at, count }: ReadReceipt, entry: Uint8Array): boolean {
+    const { size } = batch.claims;
+    if (index >= size) return false;
+    const proven = this.#provenOf(batch);
+    const again = index === this.#index && equalBytes(entry, this.#leaf);
+    let own = again ? (this.#own[0] as Uint8Array) : hashLeaf(entry, this.#hash);
+    let isSame = again;
+    const before = this.#levels;
+    this.#leaf = entry;
+    this.#index = index;
+    this.#levels = 0;
+    let used = 0;
+    let level = 0;
+    let node = index;
+    for (let last = size - 1; last > 0; last = Math.floor(last / 2), level++) {
+      if (proven?.ends(level, node, last, own, bytes, at + used * STRIDE, count - used) === true) {
+        this.#keep(level, own, undefined);
+        proven.add(this.#own, this.#siblings, level, index);
+        return true;
+      }
+      const isRight = node % 2 === 1;
+      const alone = !isRight && node === last;
+      if (!alone && used === count) return false;
+      const sibling = alone ? undefined : bytes.subarray(at + used * STRIDE, at + used * STRIDE + HASH_BYTES);
+      if (!alone) used++;
+      const known = this.#siblings[level];
+      isSame =
+        isSame &&
+        level + 1 < before &&
+        (sibling === undefined ? known === undefined : known !== undefined && equalBytes(known, sibling));
+      const above = isSame
+        ? (this.#own[level + 1] as Uint8Array)
+        : sibling === undefined
+          ? own
+          : isRight
+            ? this.#node(sibling, own)
+            : this.#node(own, sibling);
+      this.#keep(level, own, sibling);
+      own = above;
+      node = Math.floor(node / 2);
+    }
+    this.#keep(level, own, undefined);
+    if (used !== count || !equalBytes(own, batch.root)) return false;
+    proven?.add(this.#own, this.#siblings, level, index);
+    return true;
+  }
+
+  #keep(level: number, own: Uint8Array, sibling: Uint8Array | undefined): void {
+    this.#own[level] = own;
+    this.#siblings[level] = sibling;
+    this.#levels = level + 1;
+  }
+
+  #provenOf(batch: KnownBatch): ProvenNodes | undefined {
+    if (this.#proven === undefined && batch.uses > MANY) this.#proven = new ProvenNodes(batch);
+    return this.#proven?.batch === batch ? this.#proven : undefined;
+  }
+}
+
+/** Nodes of one tree that were hashed up to its root, in a table in which a later one may take an older one's place. */
+class ProvenNodes {
+  readonly batch: KnownBatch;
+  /** Level and number of the node in each slot; -1 for none. */
+  readonly #names = new Float64Array(SLOTS).fill(-1);
+  readonly #hashes = new Uint8Array(SLOTS * HASH_BYTES);
+
+  constructor(batch: KnownBatch) {
+    this.batch = batch;
+  }
+
+  /** Whether this node is a proven one, and so are all siblings from here up: then the path is good as it is. */
+  ends(
+    level: number,
+    node: number,
+    last: number,
+    own: Uint8Array,
+    bytes: Uint8Array,
+    at: number,
+    left: number,
+  ): boolean {
+    if (!this.#has(level, node, own, 0)) return false;
+    let used = 0;
+    for (
+      let k = level, n = node, end = last;
+      end > 0;
+      k++, n = Math.floor(n / 2), end = Math.floor(end / 2)
+    ) {
+      const isRight = n % 2 === 1;
+      if (!isRight && n === end) continue;
+      if (used === left || !this.#has(k, isRight ? n - 1 : n + 1, bytes, at + used * STRIDE)) return false;
+      used++;
+    }
+    return used === left;
+  }
+
+  /** Adds what a walk has proven: the nodes over its leaf up to `levels`, and their siblings below. */
+  add(
+    own: readonly Uint8Array[],
+    siblings: readonly (Uint8Array | undefined)[],
+    levels: number,
+    index: number,
+  ): void {
+    let node = index;
+    for (let level = 0; level <= levels && level < MAX_LEVELS; level++, node = Math.floor(node / 2)) {
+      this.#put(level, node, own[level]);
+      if (level < levels) this.#put(level, node % 2 === 1 ? node - 1 : node + 1, siblings[level]);
+    }
+  }
+
+  #has(level: number, node: number, bytes: Uint8Array, at: number): boolean {
+    const slot = slotOf(level, node);
+    if (this.#names[slot] !== nameOf(level, node)) return false;
+    const hashes = this.#hashes;
+    for (let i = 0, from = slot * HASH_BYTES; i < HASH_BYTES; i++)
+      if (hashes[from + i] !== bytes[at + i]) return false;
+    return true;
+  }
+
+  #put(level: number, node: number, hash: Uint8Array | undefined): void {
+    if (hash === undefined || node > MAX_NODE) return;
+    const slot = slotOf(level, node);
+    this.#names[slot] = nameOf(level, node);
+    this.#hashes.set(hash, slot * HASH_BYTES);
+  }
+}
+
+/** Beyond it a node's name would not be exact. */
+const MAX_NODE = 2 ** 46;
+const nameOf = (level: number, node: number): number => node * MAX_LEVELS + level;
+const slotOf = (level: number, node: number): number => (node + level * 40_503) % SLOTS;
