@@ -12,6 +12,8 @@ import { createMetrics } from "./metrics.ts";
 import { openLog, type OpenLog } from "./open-log.ts";
 import { Pool } from "./pool.ts";
 import { openPublic, type PublicServer } from "./public-server.ts";
+import { openReads } from "./reads/open.ts";
+import type { ReadRoutes } from "./reads/routes.ts";
 import { KeyStates } from "./registry.ts";
 import { runStages, type BrokerLine } from "./running.ts";
 import { serviceKeys } from "./scrapi/keys.ts";
@@ -23,6 +25,7 @@ import { createSodiumProvider } from "./sodium.ts";
 import { isStorageFailure } from "./storage/database.ts";
 import { Tally } from "./tally.ts";
 import { machineTime } from "./time.ts";
+import { Own } from "./trail/open.ts";
 
 export type Anchor = {
   readonly origin: string;
@@ -65,8 +68,11 @@ export async function openAnchor(config: Config, logger: Logger): Promise<Anchor
       perAddressPerMinute: config.scrapi.perAddressPerMinute,
       nowMs: () => machineTime.nowMs(),
     };
+    const own = new Own({ config, opened, logger, nowUnixS });
+    const reads = openReads({ config, opened, lookups, trail: own.trail, tally, logger, nowUnixS });
     const app = createApp({
       scrapi,
+      reads,
       silence: () => silence.state,
       publicFolder: placesOf(config).public,
       lookups,
@@ -85,6 +91,7 @@ export async function openAnchor(config: Config, logger: Logger): Promise<Anchor
       opened,
       lookups,
       scrapi,
+      reads,
       tally,
       provider,
       logger,
@@ -92,7 +99,18 @@ export async function openAnchor(config: Config, logger: Logger): Promise<Anchor
     });
     const run = async (signal: AbortSignal): Promise<void> => {
       try {
-        const stages = { config, opened, tally, pool, connection, logger, silence, registrations, signal };
+        const stages = {
+          config,
+          opened,
+          tally,
+          pool,
+          connection,
+          logger,
+          silence,
+          registrations,
+          own,
+          signal,
+        };
         await runStages(stages);
       } catch (error) {
         if (isStorageFailure(error)) opened.abandon();
@@ -115,6 +133,7 @@ type StrangersParts = {
   readonly opened: OpenLog;
   readonly lookups: Lookups;
   readonly scrapi: ScrapiParts;
+  readonly reads: ReadRoutes;
   readonly tally: Tally;
   readonly provider: SignatureProvider;
   readonly logger: Logger;
@@ -124,14 +143,14 @@ type StrangersParts = {
 /** The public directory and enrolment over TLS, where the configuration says so. */
 async function serveStrangers(config: Config, parts: StrangersParts): Promise<PublicServer | undefined> {
   if (config.public === undefined) return undefined;
-  const { opened, lookups, scrapi, tally, provider, logger: log, nowUnixS } = parts;
+  const { opened, lookups, scrapi, reads, tally, provider, logger: log, nowUnixS } = parts;
   const nowMs = (): number => machineTime.nowMs();
   const timer = machineTime;
   const enrolment = openEnrolment({ config, opened, provider, tally, timer, log, nowUnixS });
   const { perAddressPerMinute } = config.enrolment;
   const publicFolder = placesOf(config).public;
   const { desk } = enrolment;
-  const routes = { publicFolder, lookups, scrapi, desk, perAddressPerMinute, timer, nowMs, log };
+  const routes = { publicFolder, lookups, scrapi, reads, desk, perAddressPerMinute, timer, nowMs, log };
   const server = await openPublic(config.public, routes);
   log.info({ url: server.url, pin: server.pin }, "serving the public directory and enrolment over TLS");
   const end = async (): Promise<void> => {

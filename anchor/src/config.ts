@@ -10,7 +10,9 @@ import { EvidenceError } from "@tallystick/evidence";
 import { loadConfig } from "@tallystick/evidence/node";
 import { count, hostPort, path } from "./config-parts.ts";
 import { EnrolmentSettings, PublicSettings } from "./enrolment/settings.ts";
+import { ReadSettings } from "./reads/settings.ts";
 import { ScrapiSettings } from "./scrapi/settings.ts";
+import { TrailSettings } from "./trail/settings.ts";
 
 export const DEFAULT_CONFIG_PATH = "/etc/tallystick/anchor.yaml";
 
@@ -25,7 +27,12 @@ const ConfigSchema = z.strictObject({
   origin: z.string().min(1).max(200, "use at most 200 characters").optional(),
   /** Relative paths are relative to `data`. */
   keys: z
-    .strictObject({ log: path.default("keys/log.pem"), operator: path.default("keys/operator.pem") })
+    .strictObject({
+      log: path.default("keys/log.pem"),
+      operator: path.default("keys/operator.pem"),
+      /** Of the anchor's own device, which keeps the trail of access. */
+      anchor: path.default("keys/anchor.pem"),
+    })
     .prefault({}),
   broker: z
     .strictObject({
@@ -135,6 +142,8 @@ const ConfigSchema = z.strictObject({
         complain("webhook", "use https:// where the receiver is on another machine");
     })
     .prefault({}),
+  trail: TrailSettings.prefault({}),
+  reads: ReadSettings.prefault({}),
   /** Time for the last batch, its receipts and their PUBACKs after a stop was asked for. */
   graceMs: count(1000, 600_000).default(15_000),
   log: z.strictObject({ level: z.enum(["debug", "info", "warn", "error"]).default("info") }).prefault({}),
@@ -178,6 +187,13 @@ export type Places = {
   readonly alarms: string;
   readonly logKey: string;
   readonly operatorKey: string;
+  readonly anchorKey: string;
+  /** Copies of what the anchor said itself. */
+  readonly trail: string;
+  /** Of whoever may read. */
+  readonly tokens: string;
+  /** Orders to erase. */
+  readonly erasures: string;
 };
 
 export function placesOf({ data, keys }: Pick<Config, "data" | "keys">): Places {
@@ -192,6 +208,10 @@ export function placesOf({ data, keys }: Pick<Config, "data" | "keys">): Places 
     alarms: join(data, "alarms.db"),
     logKey: within(keys.log),
     operatorKey: within(keys.operator),
+    anchorKey: within(keys.anchor),
+    trail: join(data, "trail"),
+    tokens: join(data, "tokens"),
+    erasures: join(data, "erasures"),
   };
 }
 

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Statement } from "@tallystick/evidence";
+import type { EvidenceCode, Statement } from "@tallystick/evidence";
 import type { Candidate } from "./admit.ts";
 import type { Inbox } from "./inbox.ts";
 import type { Entrant } from "./place.ts";
@@ -19,8 +19,12 @@ import { signedBatch, type LogIdentity } from "./sign.ts";
 import { storageFailed } from "./storage/database.ts";
 import type { Tally } from "./tally.ts";
 
-/** Something to sequence: a device's statement, or a registry item with the file that it came in. */
-export type Work = (Candidate & { readonly file?: undefined }) | ItemWork;
+/** What became of a statement: in a published tree at this log index, or not in. */
+export type Outcome = { readonly index: number } | { readonly code: EvidenceCode; readonly text: string };
+
+/** Something to sequence: a device's statement, or a registry item with the file that it came in. `told` is called once it is published, or refused. */
+export type Work =
+  (Candidate & { readonly file?: undefined; readonly told?: (outcome: Outcome) => void }) | ItemWork;
 type ItemWork = { readonly statement: Statement; readonly charge: 0; readonly file: string };
 
 export type LedgerParts = {
@@ -93,6 +97,7 @@ async function bringOut(work: readonly Work[], done: Sequenced, parts: LedgerPar
   }
   answer(done, parts);
   parts.registrations?.settled(done);
+  tell(work, done);
   for (const { statement } of [...done.admitted, ...done.filled])
     if (statement.rotates === true) parts.onRotated(statement);
   for (const { statement } of done.admitted) if (statement.elsewhere === true) parts.onElsewhere?.(statement);
@@ -138,6 +143,18 @@ function answer(
     const { iss, ch } = statement.claims;
     if (statement.submitted === true) registrations?.refused(statement.hash, code, text);
     else if (ch !== undefined) refusals.send(iss, statement.hash, code, text); // a registry item's file tells of it
+  }
+}
+
+/** Tells those who wait for the outcome of what they brought. */
+function tell(work: readonly Work[], { admitted, filled, duplicates, refused }: Sequenced): void {
+  for (const one of work) {
+    if (one.file !== undefined || one.told === undefined) continue;
+    const { statement, told } = one;
+    const placed = [admitted, filled, duplicates].flat().find((some) => some.statement === statement);
+    const not = refused.find((some) => some.statement === statement);
+    if (placed !== undefined) told({ index: placed.index });
+    else if (not !== undefined) told({ code: not.code, text: not.text });
   }
 }
 

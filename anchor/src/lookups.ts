@@ -30,6 +30,8 @@ export type ChainLine = {
   readonly iat: number | null;
   readonly time: number;
   readonly kind: string | null;
+  /** Hash of the statement that says so, where this one was erased: `kid`, `iat` and `kind` are null then. */
+  readonly erased?: string;
 };
 
 export type StreamLine = {
@@ -89,9 +91,9 @@ export class Lookups {
     return encodeCbor(answer);
   }
 
-  /** Published registry items from number `from` on, as a CBOR sequence of byte strings: none where there are no more. */
-  items(from: number): Uint8Array {
-    const count = this.#store.batches.at(this.#publishedSize())?.registry.count ?? 0;
+  /** Registry items of the published tree of `size`, by default the newest, from number `from` on, as a CBOR sequence of byte strings: none where there are no more. */
+  items(from: number, size = this.#publishedSize()): Uint8Array {
+    const count = this.#store.batches.at(size)?.registry.count ?? 0;
     const items = from < count ? [...this.#store.archive.items(from, Math.min(count, from + MAX_ITEMS))] : [];
     return encodeSequence(items.map(({ bytes }) => bytes));
   }
@@ -109,7 +111,7 @@ export class Lookups {
     if (chain === undefined) return undefined;
     const published = this.#publishedSize();
     const page = this.#store.archive.page(chain.id, range.from, range.to, range.limit);
-    return page.filter(({ index }) => index < published).map((held) => this.#line(held));
+    return page.filter(({ index }) => index < published).map((held) => this.line(held));
   }
 
   /** The tree of an entry's first receipt. Entry 0 came in one of size 1, for which there is none: its first one is at the next size. */
@@ -118,8 +120,16 @@ export class Lookups {
     return first === undefined || first.size > 1 ? first : this.#store.batches.holding(1);
   }
 
-  #line({ seq, index, hash, bytes }: Held): ChainLine {
+  /** Hash of the statement that says that this one was erased; undefined where it wasn't. */
+  erasedBy(hash: Uint8Array): Uint8Array | undefined {
+    const held = this.#store.archive.byHash(hash);
+    return held === undefined || held.bytes !== null ? undefined : this.#store.erasures.by(held.index);
+  }
+
+  /** What is said of one statement of a chain. */
+  line({ seq, index, hash, bytes }: Held): ChainLine {
     const statement = bytes === null ? undefined : parseStatement(bytes, nodeSha256);
+    const by = bytes === null ? this.#store.erasures.by(index) : undefined;
     return {
       seq,
       index,
@@ -128,6 +138,7 @@ export class Lookups {
       iat: statement?.claims.iat ?? null,
       time: this.#store.batches.holding(index)?.timeUnixS ?? 0,
       kind: statement?.event?.kind ?? null,
+      ...(by !== undefined && { erased: toHex(by) }),
     };
   }
 

@@ -12,6 +12,7 @@ import { backup } from "./commands/backup.ts";
 import { configCheck } from "./commands/config-check.ts";
 import { doctor } from "./commands/doctor.ts";
 import { enrol } from "./commands/enrol.ts";
+import { erase } from "./commands/erase.ts";
 import { inviteList, inviteWithdraw } from "./commands/invite-list.ts";
 import { invite } from "./commands/invite.ts";
 import { init } from "./commands/init.ts";
@@ -24,6 +25,8 @@ import { revoke } from "./commands/revoke.ts";
 import { rotate } from "./commands/rotate.ts";
 import { run } from "./commands/run.ts";
 import { successor } from "./commands/successor.ts";
+import { tokenAdd, tokenList, tokenRevoke } from "./commands/token.ts";
+import { trail } from "./commands/trail.ts";
 
 const COMMANDS = {
   init,
@@ -41,6 +44,11 @@ const COMMANDS = {
   "operator consent": operatorConsent,
   "operator change": operatorChange,
   run,
+  trail,
+  "token add": tokenAdd,
+  "token list": tokenList,
+  "token revoke": tokenRevoke,
+  erase,
   backup,
   restore,
   missing,

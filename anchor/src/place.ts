@@ -28,6 +28,8 @@ export type Entrant = Pick<Statement, "bytes" | "hash" | "kid" | "event"> & {
   readonly elsewhere?: true;
   /** It came over HTTP: whoever brought it waits there for the answer, and need not be the device. */
   readonly submitted?: true;
+  /** Hash of a statement that goes out of the archive as this one comes in. Only the anchor's own have it. */
+  readonly erases?: Uint8Array;
   readonly claims: Pick<Claims, "iss" | "sub" | "ch" | "seq" | "prev">;
 };
 

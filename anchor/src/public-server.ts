@@ -1,5 +1,5 @@
 /**
- * HTTPS for everybody: the public directory, the registry's items, registration, and enrolment. Nothing of the archive, of health or of metrics is here. Whoever connects is a stranger: what he may
+ * HTTPS for everybody: the public directory, the registry's items, registration, and enrolment; reads for whoever has a token. Nothing else of the archive, of health or of metrics is here. Whoever connects is a stranger: what he may
  * cost is bounded by address, time and size.
  *
  * @module
@@ -16,6 +16,7 @@ import { addressOf } from "./config.ts";
 import { AddressBudget, networkOf } from "./enrolment/budget.ts";
 import type { Desk } from "./enrolment/desk.ts";
 import type { PublicConfig } from "./enrolment/settings.ts";
+import { addReadRoutes, type ReadRoutes } from "./reads/routes.ts";
 import { addScrapiRoutes, isScrapi, tooMany as tooManyEntries, type ScrapiParts } from "./scrapi/routes.ts";
 import { addPublicRoutes, answerFault, close, listening, type PublicRoutes } from "./serve.ts";
 
@@ -41,6 +42,7 @@ type Log = {
 export type PublicParts = PublicRoutes & {
   readonly desk: Pick<Desk, "ask">;
   readonly scrapi?: ScrapiParts;
+  readonly reads?: ReadRoutes;
   readonly perAddressPerMinute: number;
   readonly timer: Timer;
   readonly nowMs: () => number;
@@ -124,6 +126,7 @@ function createPublicApp(parts: PublicParts): Hono<{ Bindings: HttpBindings }> {
   });
   addPublicRoutes(app, parts);
   if (parts.scrapi !== undefined) addScrapiRoutes(app, parts.scrapi);
+  if (parts.reads !== undefined) addGuardedReads(app, parts.reads, parts);
   app.post(
     "/enrol",
     (c, next) => {
@@ -136,6 +139,17 @@ function createPublicApp(parts: PublicParts): Hono<{ Bindings: HttpBindings }> {
   app.notFound((c) => c.json({ error: "not found" }, 404));
   app.onError((error, c) => answerFault(error, c));
   return app;
+}
+
+/** As everywhere, but whoever shows no good token pays for it. */
+function addGuardedReads(
+  app: Hono<{ Bindings: HttpBindings }>,
+  reads: ReadRoutes,
+  { perAddressPerMinute, nowMs }: PublicParts,
+): void {
+  const guesses = new AddressBudget(perAddressPerMinute, nowMs);
+  app.use("/reads/*", (c, next) => (guesses.has(addressIn(c)) ? next() : Promise.resolve(tooMany(c))));
+  addReadRoutes(app, reads, (c) => guesses.charge(addressIn(c as Asked), REFUSED_COST));
 }
 
 type Asked = Context<{ Bindings: HttpBindings }>;

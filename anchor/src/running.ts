@@ -28,6 +28,7 @@ import type { Silence } from "./silence/stage.ts";
 import { storageFailed } from "./storage/database.ts";
 import type { Tally } from "./tally.ts";
 import { machineTime, type Time } from "./time.ts";
+import type { Own } from "./trail/open.ts";
 
 /** What the stages have from outside this process's memory. */
 export type Surroundings = {
@@ -52,6 +53,8 @@ export type Running = {
   readonly silence?: Silence;
   /** Statements that come over HTTP. */
   readonly registrations?: Registrations;
+  /** What the anchor says itself. */
+  readonly own?: Own;
   readonly signal: AbortSignal;
   /** @param fail - told of what ends the process */
   readonly surroundings?: (fail: (error: unknown) => void) => Surroundings;
@@ -88,6 +91,8 @@ export async function runStages(running: Running): Promise<void> {
   const quiet = new AbortController();
   const watchingSilence = running.silence?.run(AbortSignal.any([signal, quiet.signal]));
   watchingSilence?.catch(fail);
+  const ownWork = running.own?.run(AbortSignal.any([signal, quiet.signal]));
+  ownWork?.catch(fail);
   const orFault = <T>(...some: readonly Promise<T>[]): Promise<T> => Promise.race([...some, fault.promise]);
   try {
     // Nothing is sequenced before the broker's retained checkpoint was seen: it may know of a larger tree than this database.
@@ -96,12 +101,15 @@ export async function runStages(running: Running): Promise<void> {
       sequencing = ledger();
       pool.draining = true;
       running.registrations?.open(admission);
+      running.own?.begin((work) => ready.push(work));
     }
     await orFault(stopped, watching, ...(sequencing === undefined ? [] : [sequencing]));
     logger.info("stopping: the last batch is committed, published and answered");
     intake.stop();
     running.registrations?.close();
+    running.own?.stop();
     await orFault(watching);
+    if (ownWork !== undefined) await orFault(ownWork);
     admission.flush();
     await orFault(threads.idle());
     ready.close();
@@ -113,7 +121,8 @@ export async function runStages(running: Running): Promise<void> {
   } finally {
     ready.close();
     quiet.abort();
-    await Promise.allSettled([sequencing, watchingSilence]);
+    running.own?.end();
+    await Promise.allSettled([sequencing, watchingSilence, ownWork]);
     running.registrations?.abandon();
     await intake.end({ force: halt.halted });
     await threads.close();

@@ -21,6 +21,7 @@ import { Archive } from "./storage/archive.ts";
 import { BatchStore, type BatchRow } from "./storage/batches.ts";
 import { ChainStore } from "./storage/chains.ts";
 import { inTransaction, storageFailed } from "./storage/database.ts";
+import { ErasureStore } from "./storage/erasures.ts";
 import { MissingStore } from "./storage/missing.ts";
 import { TileStore } from "./storage/tiles.ts";
 import { hashLeafInto, RightEdge, type Growth } from "./tree.ts";
@@ -33,6 +34,7 @@ export type Store = {
   readonly chains: ChainStore;
   readonly tiles: TileStore;
   readonly missing: MissingStore;
+  readonly erasures: ErasureStore;
 };
 
 export const openStore = (db: DatabaseSync): Store => ({
@@ -42,6 +44,7 @@ export const openStore = (db: DatabaseSync): Store => ({
   chains: new ChainStore(db),
   tiles: new TileStore(db),
   missing: new MissingStore(db),
+  erasures: new ErasureStore(db),
 });
 
 export type Placed = { readonly statement: Entrant; readonly index: number };
@@ -156,6 +159,8 @@ export class Sequencer {
     for (const statement of statements) {
       const waiting = this.recovery.find(statement.hash);
       const placement = waiting === undefined ? this.#take(statement, next) : this.#fill(statement, waiting);
+      if (placement.kind === "placed" && statement.erases !== undefined)
+        this.#store.erasures.erase(statement.erases, statement.hash);
       if (placement.kind === "placed" && waiting !== undefined) {
         outcome.filled.push({ statement, index: waiting });
       } else if (placement.kind === "placed") entered(statement, outcome.admitted);

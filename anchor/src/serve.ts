@@ -6,12 +6,15 @@
 import type { AddressInfo } from "node:net";
 import { createAdaptorServer, type ServerType } from "@hono/node-server";
 import { Hono, type Context, type Env } from "hono";
-import { EvidenceError, fromHex, isEvidenceError, type EvidenceCode } from "@tallystick/evidence";
+import { EvidenceError, isEvidenceError, type EvidenceCode } from "@tallystick/evidence";
 import type { ListenAddress } from "./config.ts";
 import type { Lookups } from "./lookups.ts";
 import type { SilenceState } from "./silence/stage.ts";
 import { silenceJson } from "./silence/report.ts";
 import { serveCheckpoint, serveTile } from "./public-files.ts";
+import { hashParam, optionalUint, textQuery } from "./query.ts";
+import { erased } from "./reads/pages.ts";
+import { addReadRoutes, refusalOf, type ReadRoutes } from "./reads/routes.ts";
 import { addScrapiRoutes, type ScrapiParts } from "./scrapi/routes.ts";
 
 export type Health = {
@@ -34,6 +37,7 @@ export type Served = {
   readonly metrics: () => Promise<string>;
   readonly silence?: () => SilenceState;
   readonly scrapi?: ScrapiParts;
+  readonly reads?: ReadRoutes;
 };
 
 const COSE = "application/cose";
@@ -54,12 +58,16 @@ export function addPublicRoutes<E extends Env>(app: Hono<E>, { publicFolder, loo
   app.get("/items", (c) => binary(c, lookups.items(optionalUint(c, "from") ?? 0), "application/cbor-seq"));
 }
 
-export function createApp({ publicFolder, lookups, health, metrics, silence, scrapi }: Served): Hono {
+export function createApp({ publicFolder, lookups, health, metrics, silence, scrapi, reads }: Served): Hono {
   const app = new Hono();
   addPublicRoutes(app, { publicFolder, lookups });
   if (scrapi !== undefined) addScrapiRoutes(app, scrapi);
+  if (reads !== undefined) addReadRoutes(app, reads);
   app.get("/statements/:hash", async (c) => {
-    const found = await lookups.statement(hashParam(c, "hash", 32), optionalUint(c, "size"));
+    const hash = hashParam(c, "hash", 32);
+    const by = lookups.erasedBy(hash);
+    if (by !== undefined) return refusalOf(c, erased(by));
+    const found = await lookups.statement(hash, optionalUint(c, "size"));
     return found === undefined ? missing(c) : binary(c, found, COSE);
   });
   app.get("/keys/:kid", (c) => {
@@ -153,29 +161,6 @@ export function close(server: ServerType): Promise<void> {
     });
     if ("closeIdleConnections" in server) server.closeIdleConnections();
   });
-}
-
-function hashParam(c: Context, name: string, bytes: number): Uint8Array {
-  const text = c.req.param(name) ?? "";
-  if (text.length !== 2 * bytes) {
-    throw new EvidenceError("text-malformed", `${name}: expected ${2 * bytes} hexadecimal digits`);
-  }
-  return fromHex(text);
-}
-
-function optionalUint(c: Context, name: string): number | undefined {
-  const text = c.req.query(name);
-  if (text === undefined) return undefined;
-  const value = /^(0|[1-9]\d{0,15})$/.test(text) ? Number(text) : Number.NaN;
-  if (!Number.isSafeInteger(value))
-    throw new EvidenceError("text-malformed", `${name}: expected a whole number`);
-  return value;
-}
-
-function textQuery(c: Context, name: string): string {
-  const text = c.req.query(name);
-  if (text === undefined || text === "") throw new EvidenceError("member-missing", `${name} is missing`);
-  return text;
 }
 
 const binary = (c: Context, bytes: Uint8Array, type: string): Response =>

@@ -19,6 +19,7 @@ export type Outcome =
   | "wanted-sent"
   | "wanted-dropped"
   | "statement-dropped"
+  | "read"
   | "message"
   | "message-stray";
 

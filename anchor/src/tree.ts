@@ -21,7 +21,7 @@ const POWER = Array.from({ length: 54 }, (_, level) => 2 ** level);
 
 const power = (level: number): number => POWER[level] ?? Infinity;
 /** Complete subtrees of 2^level leaves in a tree of `size`. */
-const complete = (size: number, level: number): number => Math.floor(size / power(level));
+export const complete = (size: number, level: number): number => Math.floor(size / power(level));
 
 const nodeInput = new Uint8Array(1 + 2 * HASH_BYTES);
 nodeInput[0] = 1;
@@ -132,7 +132,7 @@ function subtreeRoot(hashes: Uint8Array): Uint8Array {
  * By level: the hash over the leaves right of the last complete subtree of that level, undefined where there are none. The
  * one beyond the top level is the root.
  */
-function incompleteNodes(
+export function incompleteNodes(
   size: number,
   lastComplete: (level: number) => Uint8Array | undefined,
 ): (Uint8Array | undefined)[] {

@@ -15,7 +15,8 @@ const MAX_RANGES = 10;
 export const restore: Command = {
   summary: "Restore a lost log from backups, public directories or copies of them",
   usage: `--from BACKUP|DIR|URL [--from …] [--json] ${CONFIG_USAGE}`,
-  details: `  --from X        a backup or database file, a public directory, a data folder, or http(s)://… of a copy; give all there are
+  details: `  --from X        a backup or database file, a public directory, a data folder, the folder trail or a copy of it, or http(s)://… of a copy of the public
+                  directory; give all there are
   --json          say what was restored as JSON
 ${CONFIG_DETAILS}
 The log's key must be in its place: no backup holds it. Takes the newest tree of all sources, verifies everything against the
@@ -37,7 +38,18 @@ notes that the log signed, and names the statements of which only the hash is le
   },
 };
 
-function words({ origin, size, root, database, signed, sources, missing, damaged }: Restored): string {
+function words({
+  origin,
+  size,
+  root,
+  database,
+  signed,
+  sources,
+  missing,
+  damaged,
+  erased,
+  kept,
+}: Restored): string {
   const count = missing.reduce((sum, [first, last]) => sum + last - first + 1, 0);
   const ranges = missing
     .slice(0, MAX_RANGES)
@@ -52,6 +64,12 @@ function words({ origin, size, root, database, signed, sources, missing, damaged
     count === 0
       ? "  no statement is missing"
       : `  missing: ${count} statements, entries ${ranges.join(", ")}${more}; devices are asked for them (tally-anchor missing lists them)`,
+    ...(erased === 0 ? [] : [`  of ${erased} erased statements nothing came back`]),
+    ...(kept === 0
+      ? []
+      : [
+          `  ${kept} of the anchor's own statements from their copies; erased in them is erased again at the start`,
+        ]),
     ...(damaged === 0 ? [] : [`  left out: ${damaged} damaged rows of a database`]),
     "next: tally-anchor run; it signs nothing before it has heard the devices",
     "",

@@ -9,16 +9,19 @@ import { open, rename } from "node:fs/promises";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import {
+  decodeItem,
   EvidenceError,
   formatVkey,
   MAX_NOTE_BYTES,
   parseNote,
+  parseStatement,
   parseVkey,
   toHex,
   type SignatureProvider,
 } from "@tallystick/evidence";
 import {
   loadSigner,
+  nodeSha256,
   syncDirectory,
   type Progress,
   directoryPlace,
@@ -27,11 +30,14 @@ import {
   type Place,
 } from "@tallystick/evidence/node";
 import { placesOf, type Config } from "../config.ts";
+import { eraseAgain } from "../erasure/again.ts";
 import type { OwnLog } from "../own-history.ts";
 import { CHECKPOINT_FILE } from "../publish.ts";
-import { openStore } from "../sequence.ts";
+import { openStore, type Store } from "../sequence.ts";
 import { createDatabase, readDatabase, storageFailed } from "../storage/database.ts";
 import { takeLock } from "../storage/lock.ts";
+import { copyKept, isKept } from "../trail/kept.ts";
+import { ownName } from "../trail/own-device.ts";
 import { DatabaseCopy } from "./database-copy.ts";
 import { PublicCopy } from "./public-copy.ts";
 import { rebuild, type Rebuilt, type Sources } from "./rebuild.ts";
@@ -46,6 +52,10 @@ export type RestoreOptions = {
 };
 
 export type Restored = Omit<Rebuilt, "root"> & {
+  /** Statements of the anchor's own that say what was erased: of what they name, nothing came back. */
+  readonly erased: number;
+  /** Copies of the anchor's own statements that were taken from the sources. */
+  readonly kept: number;
   readonly origin: string;
   /** As hexadecimal. */
   readonly root: string;
@@ -84,7 +94,7 @@ export async function restoreLog({
       const advice = "move it away first; it can be one of the sources";
       throw new EvidenceError("storage-exists", `${places.database}: there is a ledger already: ${advice}`);
     }
-    const files = from.flatMap(sourcesIn);
+    const files = from.filter((one) => isUrl(one) || !isKept(one)).flatMap(sourcesIn);
     const origin = config.origin ?? (await originOf(files));
     const own: OwnLog = { origin, key, vkey: parseVkey(formatVkey(origin, key)), provider };
     sources = await openSources(files, own);
@@ -94,9 +104,12 @@ export async function restoreLog({
     // Nothing of it counts before it is whole, synced and named.
     target.exec("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN");
     target.prepare("INSERT INTO log(id, origin, kid) VALUES (1, ?, ?)").run(origin, key.kid);
-    const rebuilt = await rebuild(sources, openStore(target), own, { nowUnixS, progress });
+    const store = openStore(target);
+    const rebuilt = await rebuild(sources, store, own, { nowUnixS, progress });
+    const erased = eraseAgain(store, ownNameIn(store, config));
     target.exec("COMMIT");
     target.close();
+    const kept = copyKept(from, places.trail);
     await bringIn(unfinished, places.database, config.data);
     const heads = [
       ...sources.copies,
@@ -104,6 +117,8 @@ export async function restoreLog({
     ];
     return {
       ...rebuilt,
+      erased,
+      kept,
       origin,
       root: toHex(rebuilt.root),
       database: places.database,
@@ -118,6 +133,14 @@ export async function restoreLog({
     for (const copy of sources?.databases ?? []) copy.close();
     lock.release();
   }
+}
+
+/** Name of the anchor's own device, by the registry that was rebuilt. */
+function ownNameIn({ archive }: Store, { trail }: Config): string {
+  const [first] = [...archive.items(0, 1)];
+  const content = first && parseStatement(first.bytes, nodeSha256).content;
+  const item = content?.type === "registry" ? decodeItem(content.payload) : undefined;
+  return ownName(trail, item?.kind === "policy" ? item.operators[0] : undefined);
 }
 
 /** A database by its file, or files by a place. */

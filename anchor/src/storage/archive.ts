@@ -17,6 +17,9 @@ export type Held = {
   readonly bytes: Uint8Array | null;
 };
 
+/** A number of a chain, and where it is in the log. */
+export type PlaceOf = { readonly index: number; readonly seq: number };
+
 /** A refused statement that contradicts an admitted one. */
 export type Fork = {
   readonly hash: Uint8Array;
@@ -35,6 +38,8 @@ export class Archive {
   readonly #byHash: StatementSync;
   readonly #byPlace: StatementSync;
   readonly #page: StatementSync;
+  readonly #lastWithin: StatementSync;
+  readonly #firstFrom: StatementSync;
   readonly #entries: StatementSync;
   readonly #appendItem: StatementSync;
   readonly #items: StatementSync;
@@ -45,7 +50,10 @@ export class Archive {
   constructor(db: DatabaseSync) {
     const columns = 'idx AS "index", hash, chain, seq, bytes';
     this.#append = db.prepare("INSERT INTO statements(idx, hash, chain, seq, bytes) VALUES (?, ?, ?, ?, ?)");
-    this.#fill = db.prepare("UPDATE statements SET chain = ?, seq = ?, bytes = ? WHERE idx = ? AND seq = -1");
+    // One that was erased while it was missing gets its place back, and nothing more.
+    this.#fill = db.prepare(
+      "UPDATE statements SET chain = ?, seq = ?, bytes = CASE WHEN idx IN (SELECT idx FROM erased) THEN NULL ELSE ? END WHERE idx = ? AND seq = -1",
+    );
     this.#openings = db.prepare(
       `SELECT ${columns} FROM statements WHERE idx >= ? AND seq = 0 AND chain IS NOT NULL AND bytes IS NOT NULL ORDER BY idx`,
     );
@@ -58,6 +66,12 @@ export class Archive {
     this.#byPlace = db.prepare(`SELECT ${columns} FROM statements WHERE chain = ? AND seq = ?`);
     this.#page = db.prepare(
       `SELECT ${columns} FROM statements WHERE chain = ? AND seq BETWEEN ? AND ? ORDER BY seq LIMIT ?`,
+    );
+    this.#firstFrom = db.prepare(
+      'SELECT idx AS "index", seq FROM statements WHERE chain = ? AND seq >= ? AND idx < ? ORDER BY seq LIMIT 1',
+    );
+    this.#lastWithin = db.prepare(
+      'SELECT idx AS "index", seq FROM statements WHERE chain = ? AND seq <= ? AND idx < ? ORDER BY seq DESC LIMIT 1',
     );
     this.#entries = db.prepare("SELECT hash FROM statements WHERE idx >= ? AND idx < ? ORDER BY idx");
     this.#appendItem = db.prepare("INSERT INTO registry(number, idx) VALUES (?, ?)");
@@ -115,6 +129,15 @@ export class Archive {
   /** Statements of a chain with `from` <= seq <= `to`, at most `limit`, by seq. */
   page(chain: number, from: number, to: number, limit: number): Held[] {
     return this.#page.all(chain, from, to, limit) as Held[];
+  }
+
+  /** The first number of a chain from `seq` on, and the last one up to it, in the tree of `size`. */
+  firstFrom(chain: number, seq: number, size: number): PlaceOf | undefined {
+    return this.#firstFrom.get(chain, seq, size) as PlaceOf | undefined;
+  }
+
+  lastWithin(chain: number, seq: number, size: number): PlaceOf | undefined {
+    return this.#lastWithin.get(chain, seq, size) as PlaceOf | undefined;
   }
 
   /**

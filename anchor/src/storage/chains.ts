@@ -28,6 +28,9 @@ export type Chain = {
 /** What is listed of a chain. */
 export type ChainSummary = Pick<Chain, "iss" | "sub" | "ch" | "first" | "last" | "count">;
 
+/** As listed, with its row. */
+export type ListedChain = Pick<Chain, "id" | "iss" | "sub" | "ch" | "first" | "last">;
+
 /** Chains kept in memory: about 300 bytes each. */
 const MAX_CACHED = 50_000;
 
@@ -39,6 +42,8 @@ export class ChainStore {
   readonly #newest: StatementSync;
   readonly #list: StatementSync;
   readonly #lastOf: StatementSync;
+  readonly #ofDevices: StatementSync;
+  readonly #byId: StatementSync;
   /** Least recently used first, once half of them are there. */
   readonly #cached = new Map<string, Chain>();
   /** Changed since the last `save`; never evicted. */
@@ -65,6 +70,20 @@ export class ChainStore {
     this.#lastOf = db.prepare(
       "SELECT chains.id, bytes FROM chains JOIN statements ON chain = chains.id AND seq = last WHERE sub = ? AND chains.id > ? ORDER BY chains.id LIMIT ?",
     );
+    this.#byId = db.prepare("SELECT id, iss, sub, ch, first, last FROM chains WHERE id = ?");
+    this.#ofDevices = db.prepare(
+      "SELECT id, iss, sub, ch, first, last FROM chains WHERE id > ?1 AND (?2 IS NULL OR (iss >= ?2 AND iss < ?3)) ORDER BY id LIMIT ?4",
+    );
+  }
+
+  /** A chain by its row, as it is listed. */
+  byId(id: number): ListedChain | undefined {
+    return this.#byId.get(id) as ListedChain | undefined;
+  }
+
+  /** Chains after row `after`, at most `limit`, in the order of their rows; `range`: only of devices from the first name to before the second. */
+  after(after: number, limit: number, range?: readonly [from: string, before: string]): ListedChain[] {
+    return this.#ofDevices.all(after, range?.[0] ?? null, range?.[1] ?? null, limit) as ListedChain[];
   }
 
   find(iss: string, sub: string, ch: Uint8Array): Chain | undefined {

@@ -9,7 +9,7 @@ import { DatabaseSync } from "node:sqlite";
 import { EvidenceError, isEvidenceError } from "@tallystick/evidence";
 
 /** Raised with each change of the schema; a database of a newer version is refused. */
-const SCHEMA_VERSION = 2;
+const SCHEMA_VERSION = 3;
 
 /** Marks a file that `tally-anchor backup` wrote ("tall" in ASCII): it is to be restored, not run. */
 export const BACKUP_MARK = 0x74616c6c;
@@ -41,10 +41,21 @@ CREATE TABLE restored(id INTEGER PRIMARY KEY CHECK (id = 1), size INTEGER NOT NU
   heard INTEGER NOT NULL, given_up INTEGER NOT NULL) STRICT;
 `;
 
+/** Since version 3: entries whose statements were erased, and the hash of the statement that says so. */
+const ERASED = `
+CREATE TABLE erased(idx INTEGER PRIMARY KEY, by BLOB NOT NULL) STRICT;
+`;
+
 /** Pages of the write-ahead log between checkpoints: 16 MiB, so that a checkpoint stays well below a batch's time. */
 const CHECKPOINT_PAGES = 4096;
 const CACHE_KIB = 8192;
-const BUSY_MS = 5000;
+/**
+ * Rows that move to another page are overwritten where they were: else one that is erased later would still be found there. It writes no page more. (Whole pages that become
+ * free are overwritten only while something is erased.)
+ */
+export const LEAVES_NOTHING_BEHIND = "FAST";
+/** How long this process waits for another one that has the database, milliseconds. */
+export const BUSY_MS = 5000;
 
 /**
  * Makes an empty database with its schema.
@@ -56,7 +67,7 @@ export function createDatabase(path: string): DatabaseSync {
     throw new EvidenceError("storage-exists", `${path}: there is a ledger already; a log begins only once`);
   }
   return opened(path, (db) => {
-    db.exec(`BEGIN; ${SCHEMA} ${RESTORED} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`);
+    db.exec(`BEGIN; ${SCHEMA} ${RESTORED} ${ERASED} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`);
   });
 }
 
@@ -76,9 +87,9 @@ export function openDatabase(path: string): DatabaseSync {
         `${path}: a backup, which is not run as it is: move it away, then tally-anchor restore --from it`,
       );
     }
-    if (versionOf(db, path) === 1) {
-      db.exec(`BEGIN; ${RESTORED} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`);
-    }
+    const version = versionOf(db, path);
+    const added = (version < 2 ? RESTORED : "") + (version < 3 ? ERASED : "");
+    if (added !== "") db.exec(`BEGIN; ${added} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`);
   });
 }
 
@@ -125,7 +136,7 @@ function opened(path: string, prepare: (db: DatabaseSync) => void): DatabaseSync
     db = new DatabaseSync(path, { timeout: BUSY_MS });
     db.exec(
       `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -${CACHE_KIB};
-       PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`,
+       PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; PRAGMA secure_delete = ${LEAVES_NOTHING_BEHIND}`,
     );
     prepare(db);
     return db;

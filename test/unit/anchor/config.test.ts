@@ -80,7 +80,7 @@ test("keys are where the configuration says, relative to the data", () => {
     inbox: "/data/inbox",
     public: "/data/public",
   });
-  const moved = { ...config, keys: { log: "/safe/log.pem", operator: "op.pem" } };
+  const moved = { ...config, keys: { ...config.keys, log: "/safe/log.pem", operator: "op.pem" } };
   expect(placesOf(moved)).toMatchObject({ logKey: "/safe/log.pem", operatorKey: "/data/op.pem" });
 });
 

@@ -1,0 +1,230 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { fromHex, parseStatement, toHex, type Statement } from "@tallystick/evidence";
+import { nodeSha256 } from "@tallystick/evidence/node";
+import { placesOf } from "../../../anchor/src/config.ts";
+import { Orders } from "../../../anchor/src/erasure/orders.ts";
+import { eventOf, type AnchorChain, type AnchorDevice } from "../../support/anchor-log.ts";
+import { OWN, OwnAnchor } from "../../support/own-anchor.ts";
+
+const ISS = "water/gw-1";
+let anchor: OwnAnchor;
+let device: AnchorDevice;
+let chain: AnchorChain;
+let orders: Orders;
+
+beforeEach(async () => {
+  anchor = await OwnAnchor.start();
+  device = await anchor.log.enrol(ISS);
+  chain = device.chain();
+  orders = new Orders(placesOf(anchor.config).erasures);
+});
+afterEach(() => anchor.remove());
+
+async function admit(...statements: readonly Statement[]): Promise<void> {
+  anchor.pipeline.receive(ISS, ...statements);
+  await anchor.batch();
+}
+
+/** Orders these, and has them carried out. */
+async function erase(...statements: readonly Pick<Statement, "hash">[]): Promise<void> {
+  for (const { hash } of statements) await orders.give({ hash, order: "court 17/2026" });
+  await anchor.erase();
+}
+
+const held = ({ hash }: Pick<Statement, "hash">) => anchor.log.opened.store.archive.byHash(hash);
+const by = (statement: Pick<Statement, "hash">): Uint8Array | undefined =>
+  anchor.log.opened.store.erasures.by(held(statement)?.index ?? -1);
+
+/** Whether these bytes are in a file of the data folder. */
+function isOnDisk(bytes: Uint8Array): boolean {
+  const { database } = placesOf(anchor.config);
+  return ["", "-wal"].some((end) => {
+    const file = database + end;
+    return existsSync(file) && readFileSync(file).includes(Buffer.from(bytes));
+  });
+}
+
+describe("an erased statement", () => {
+  test("is gone from the files, and the ledger says by whose order; its entry and its neighbours stay", async () => {
+    const [opening, ...packs] = (await chain.filled(9)) as [Statement, ...Statement[]];
+    await admit(opening, ...packs);
+    const gone = packs[3] as Statement;
+    // Parts that no other statement has.
+    const parts = [
+      gone.sign1.payload ?? new Uint8Array(),
+      gone.sign1.signature,
+      gone.bytes.subarray(60, 160),
+    ];
+    expect(parts.map(isOnDisk)).toEqual([true, true, true]);
+    await erase(gone);
+    expect(orders.fateOf(gone.hash)).toBe("done");
+    expect(held(gone)).toMatchObject({ seq: 4, bytes: null });
+    expect(parts.map(isOnDisk)).toEqual([false, false, false]);
+    const said = anchor.log.opened.store.archive.byHash(by(gone) ?? new Uint8Array(32))?.bytes;
+    const { claims, event } = parseStatement(said ?? new Uint8Array(), nodeSha256);
+    expect(claims).toMatchObject({ iss: OWN, sub: "access" });
+    expect(event).toEqual({ kind: "erased", hash: gone.hash, order: "court 17/2026" });
+    expect(held(packs[2] as Statement)?.bytes).toEqual(packs[2]?.bytes);
+    // The chain goes on behind it.
+    await admit(...(await chain.next()));
+    expect(held(chain.statements.at(-1) as Statement)?.seq).toBe(9);
+  });
+
+  test("is answered with 410 and the statement that says so", async () => {
+    await admit(...(await chain.filled(3)));
+    const gone = chain.statements[1] as Statement;
+    await erase(gone);
+    const response = await fetch(`${anchor.url}/statements/${toHex(gone.hash)}`);
+    expect([response.status, await response.json()]).toEqual([
+      410,
+      { code: "erased", error: expect.any(String) as string, erased: toHex(by(gone) ?? new Uint8Array()) },
+    ]);
+  });
+
+  test("stays erased when its device sends it again, and gets its receipt", async () => {
+    await admit(...(await chain.filled(3)));
+    const gone = chain.statements[1] as Statement;
+    await erase(gone);
+    anchor.pipeline.down(ISS);
+    await admit(gone);
+    expect(held(gone)?.bytes).toBeNull();
+    expect(anchor.pipeline.down(ISS)).toEqual([expect.objectContaining({ kind: "receipt" })]);
+  });
+
+  test("is named once, however often it is ordered", async () => {
+    await admit(...(await chain.filled(3)));
+    const gone = chain.statements[1] as Statement;
+    await erase(gone);
+    const { size } = anchor.log;
+    await erase(gone, gone);
+    expect(anchor.log.size).toBe(size);
+    expect(orders.fateOf(gone.hash)).toBe("done");
+  });
+});
+
+describe("what is not erased", () => {
+  test("openings, gaps, heads, registry items, the anchor's own, and what isn't there", async () => {
+    const opening = await chain.open();
+    const gap = await chain.seal(
+      eventOf({ kind: "gap", reason: "outbox full", count: 1, seq: { first: 7, last: 7 } }),
+    );
+    chain.statements.push(gap);
+    await admit(opening, gap);
+    const token = await anchor.token("audit-office", "*");
+    const body = JSON.stringify({ purpose: "p", streams: [{ iss: ISS, sub: "*" }] });
+    const headers = { Authorization: `Bearer ${token}` };
+    const read = await fetch(`${anchor.url}/reads`, { method: "POST", headers, body });
+    const { access } = (await read.json()) as { access: string };
+    const item = anchor.log.opened.store.archive.entries(0, 1)[0] as Uint8Array;
+    const { size } = anchor.log;
+    const stay: [Uint8Array, string][] = [
+      [opening.hash, "member-range"],
+      [gap.hash, "member-range"],
+      [item, "member-range"],
+      [fromHex(access), "member-range"],
+      [new Uint8Array(32), "hole"],
+    ];
+    await erase(...stay.map(([hash]) => ({ hash })));
+    for (const [hash, code] of stay) expect(orders.fateOf(hash)).toMatchObject({ code });
+    expect(anchor.log.size).toBe(size);
+    expect(held(opening)?.bytes).not.toBeNull();
+    expect(held({ hash: item })?.bytes).not.toBeNull();
+  });
+
+  test("what another device says is erased", async () => {
+    await admit(...(await chain.filled(3)));
+    const kept = chain.statements[1] as Statement;
+    const liar = device.chain("access");
+    await liar.open();
+    const lie = await liar.seal(eventOf({ kind: "erased", hash: kept.hash, order: "mine" }));
+    await admit(liar.statements[0] as Statement, lie);
+    expect(held(lie)).toBeDefined();
+    expect(held(kept)?.bytes).not.toBeNull();
+    expect(by(kept)).toBeUndefined();
+  });
+});
+
+describe("after a restore", () => {
+  /** Three statements, backed up; then the second one is erased. */
+  async function erasedSince(): Promise<{ gone: Statement; backup: string }> {
+    await admit(...(await chain.filled(3)));
+    const backup = await anchor.log.backup();
+    const gone = chain.statements[1] as Statement;
+    await erase(gone);
+    return { gone, backup };
+  }
+
+  test("from a backup made since, it is gone", async () => {
+    const { gone, backup } = await erasedSince();
+    const newer = await anchor.log.backup("newer.backup");
+    // The older one comes first, and has the bytes.
+    const restored = await anchor.log.restored([backup, newer, anchor.log.publicFolder]);
+    expect(restored.opened.store.archive.byHash(gone.hash)?.bytes).toBeNull();
+    expect(toHex(restored.opened.store.erasures.by(held(gone)?.index ?? -1) ?? new Uint8Array())).toBe(
+      toHex(by(gone) ?? new Uint8Array(1)),
+    );
+    restored.close();
+  });
+
+  test("from an older backup, the copies of what the anchor said take it out again", async () => {
+    const { gone, backup } = await erasedSince();
+    const { trail } = placesOf(anchor.config);
+    const restored = await anchor.log.restored([backup, anchor.log.publicFolder, trail]);
+    expect(restored.opened.store.archive.byHash(gone.hash)?.bytes).not.toBeNull();
+    expect(restored.opened.sequencer.recovery.missing).toBeGreaterThan(0);
+    const again = await OwnAnchor.start({}, restored);
+    restored.opened.sequencer.recovery.heard();
+    await again.own.trail.look();
+    expect(restored.opened.store.archive.byHash(gone.hash)?.bytes).toBeNull();
+    expect(restored.opened.sequencer.recovery.missing).toBe(0);
+    await again.unserve();
+    restored.close();
+  });
+
+  test("one that was missing and erased gets its place back, and no bytes", async () => {
+    const backup = await anchor.log.backup();
+    await admit(...(await chain.filled(3)));
+    const gone = chain.statements[1] as Statement;
+    await erase(gone);
+    const { trail } = placesOf(anchor.config);
+    const restored = await anchor.log.restored([backup, anchor.log.publicFolder, trail]);
+    const again = await OwnAnchor.start({}, restored);
+    restored.opened.sequencer.recovery.heard();
+    await again.own.trail.look();
+    again.pipeline.receive(ISS, ...chain.statements);
+    await again.batch();
+    expect(restored.opened.sequencer.recovery.missing).toBe(0);
+    expect(restored.opened.store.archive.byHash(gone.hash)).toMatchObject({ seq: 1, bytes: null });
+    expect(
+      restored.opened.store.archive.byHash(chain.statements[2]?.hash as Uint8Array)?.bytes,
+    ).not.toBeNull();
+    await again.unserve();
+    restored.close();
+  });
+});
+
+test("an order that waits is carried out after a restart, and the ledger has one statement for it", async () => {
+  await admit(...(await chain.filled(3)));
+  const gone = chain.statements[1] as Statement;
+  await orders.give({ hash: gone.hash, order: "court 17/2026" });
+  // Signed and kept, and the process ends before it is sequenced.
+  anchor.sequencing = false;
+  const cut = anchor.erase();
+  await expect.poll(() => anchor.pipeline.accepted.length).toBeGreaterThan(0);
+  anchor.pipeline.accepted.length = 0;
+  await anchor.unserve();
+  await cut;
+  const files = readdirSync(placesOf(anchor.config).trail);
+  expect(held(gone)?.bytes).not.toBeNull();
+  anchor.sequencing = true;
+  await anchor.restart();
+  await anchor.own.trail.look();
+  expect(held(gone)?.bytes).toBeNull();
+  await anchor.erase();
+  expect(orders.fateOf(gone.hash)).toBe("done");
+  expect(readdirSync(placesOf(anchor.config).trail)).toEqual(expect.arrayContaining(files));
+  const { store } = anchor.log.opened;
+  const own = store.chains.newest(OWN, "access", null);
+  expect(store.archive.page(own?.id ?? -1, 0, 99, 99).map(({ seq }) => seq)).toEqual([0, 1]);
+});
