@@ -7,7 +7,7 @@ import { isAbsolute, join } from "node:path";
 import { LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import { EvidenceError } from "@tallystick/evidence";
-import { loadConfig } from "@tallystick/evidence/node";
+import { isHookUrl, loadConfig } from "@tallystick/evidence/node";
 import { count, hostPort, path } from "./config-parts.ts";
 import { EnrolmentSettings, PublicSettings } from "./enrolment/settings.ts";
 import { ReadSettings } from "./reads/settings.ts";
@@ -137,8 +137,7 @@ const ConfigSchema = z.strictObject({
           "webhook",
           "give alarms.secretFile too, by which the receiver knows that it was you: (umask 077; openssl rand -hex 32 >FILE)",
         );
-      const { protocol, hostname } = new URL(webhook);
-      if (protocol === "http:" && !/^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(hostname))
+      if (!isHookUrl(webhook))
         complain("webhook", "use https:// where the receiver is on another machine");
     })
     .prefault({}),

@@ -14,7 +14,8 @@ import { report } from "./commands/report.ts";
 import { sample } from "./commands/sample.ts";
 import { countersign, sign } from "./commands/sign.ts";
 import { verifyFiles } from "./commands/verify.ts";
+import { watch } from "./commands/watch.ts";
 
-const COMMANDS = { verify: verifyFiles, bundle, log, reconcile, report, sample, sign, countersign };
+const COMMANDS = { verify: verifyFiles, bundle, log, reconcile, report, sample, sign, countersign, watch };
 
 process.exitCode = await runCommand("tally-audit", manifest.version, COMMANDS, process.argv.slice(2));

@@ -22,7 +22,7 @@ const NEVER_SHOWN =
   "conformity with any metering law.";
 
 /** Text from files and networks on its way to a terminal: no control characters. */
-const printable = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, "\ufffd");
+export const printable = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, "\ufffd");
 
 /** One JSON object on a line: file, verdict, code, restrictions, checks; of a bundle that is good also when its statements were signed, RFC 3339. */
 export function jsonLine(file: string, judgement: Judgement, times: readonly ChainTimes[] = []): string {

@@ -4,10 +4,51 @@
  * @module
  */
 import { spawn, type ChildProcess } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
+import { setTimeout as delay } from "node:timers/promises";
 
 const MAIN = join(import.meta.dirname, "..", "..", "anchor", "src", "main.ts");
+
+/** Writes a configuration: everything on free ports of loopback, small batches. `more`: lines of YAML. */
+export function anchorConfig(
+  file: string,
+  {
+    data,
+    broker,
+    more = [],
+  }: { readonly data: string; readonly broker: string; readonly more?: readonly string[] },
+): string {
+  const lines = [
+    "version: 1",
+    `data: ${data}`,
+    'http: { listen: "127.0.0.1:0" }',
+    `broker: { url: "${broker}", settleMs: 50 }`,
+    "batch: { maxItems: 16, maxWaitMs: 5 }",
+    "scrapi: { perAddressPerMinute: 100000 }",
+    ...more,
+  ];
+  writeFileSync(file, `${lines.join("\n")}\n`);
+  return file;
+}
+
+/** Has a statement registered, over HTTP: waits until the anchor runs, and its tree is published. Returns its receipt. */
+export async function registerAt(url: string, statement: Uint8Array): Promise<Uint8Array> {
+  for (;;) {
+    const headers = { "content-type": "application/cose" };
+    const answer = await fetch(`${url}/entries`, {
+      method: "POST",
+      headers,
+      body: new Uint8Array(statement),
+    });
+    const body = new Uint8Array(await answer.arrayBuffer());
+    if (answer.status === 201) return body;
+    if (answer.status !== 503 && answer.status !== 202)
+      throw new Error(`${answer.status}: ${Buffer.from(body).toString("latin1")}`);
+    await delay(20);
+  }
+}
 
 export type AnchorProcess = {
   /** Where it serves on loopback; over TLS, where it does. */

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { request } from "node:https";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { parseReceipt, toHex, verifyReceipt, type Statement } from "@tallystick/evidence";
 import { createNodeProvider, nodeSha256 } from "@tallystick/evidence/node";
 import { AnchorLog, type AnchorChain } from "../support/anchor-log.ts";
-import { startAnchor, type AnchorProcess } from "../support/anchor-process.ts";
+import { anchorConfig, startAnchor, type AnchorProcess } from "../support/anchor-process.ts";
 import { checkLog } from "../support/testlog.ts";
 import { selfSigned, type TestCertificate } from "../support/tls-files.ts";
 import { startBroker, type Running } from "../unit/broker/start.ts";
@@ -25,17 +25,12 @@ beforeEach(async () => {
   chain = (await log.enrol("city/gw-1")).chain();
   log.close();
   certificate = selfSigned(log.folder, "anchor");
-  config = join(log.folder, "anchor.yaml");
-  const lines = [
-    "version: 1",
-    `data: ${log.config.data}`,
-    'http: { listen: "127.0.0.1:0" }',
-    `broker: { url: "${broker.url}", settleMs: 50 }`,
-    "batch: { maxItems: 16, maxWaitMs: 5 }",
-    `public: { listen: "127.0.0.1:0", tls: { cert: "${certificate.cert}", key: "${certificate.key}" } }`,
-    "scrapi: { perAddressPerMinute: 100000 }",
-  ];
-  writeFileSync(config, `${lines.join("\n")}\n`);
+  const tls = `{ cert: "${certificate.cert}", key: "${certificate.key}" }`;
+  config = anchorConfig(join(log.folder, "anchor.yaml"), {
+    data: log.config.data,
+    broker: broker.url,
+    more: [`public: { listen: "127.0.0.1:0", tls: ${tls} }`],
+  });
 });
 afterEach(async () => {
   await anchor?.end("SIGKILL");

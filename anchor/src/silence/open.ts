@@ -3,16 +3,15 @@
  *
  * @module
  */
-import { readFileSync, statSync } from "node:fs";
 import type { Logger } from "pino";
-import { EvidenceError } from "@tallystick/evidence";
+import { postTo, readSecret, readText, type Hook } from "@tallystick/evidence/node";
 import { placesOf, type Config } from "../config.ts";
 import type { OpenLog } from "../open-log.ts";
 import { machineTime } from "../time.ts";
 import { pastOf } from "./past.ts";
 import { Silence } from "./stage.ts";
 import { openAlarms } from "./store.ts";
-import { postTo, Webhook, type Hook } from "./webhook.ts";
+import { Webhook } from "./webhook.ts";
 
 export type SilenceOptions = {
   readonly config: Config;
@@ -60,28 +59,5 @@ export function openSilence({ config, opened, logger, nowUnixS }: SilenceOptions
 /** Where alarms go; undefined where they go nowhere. @throws EvidenceError `key-file-unreadable`, `key-file-mode` */
 export function hookOf({ webhook, secretFile, ca }: Config["alarms"]): Hook | undefined {
   if (webhook === undefined || secretFile === undefined) return undefined;
-  return { url: webhook, secret: secretIn(secretFile), ...(ca !== undefined && { ca: read(ca) }) };
-}
-
-const LEAST_SECRET = 16;
-
-function secretIn(path: string): string {
-  const secret = read(path).split("\n")[0]?.trim() ?? "";
-  if ((statSync(path).mode & 0o077) !== 0)
-    throw new EvidenceError("key-file-mode", `${path}: others can read this secret; run: chmod 600 ${path}`);
-  if (secret.length < LEAST_SECRET)
-    throw new EvidenceError(
-      "key-file-unreadable",
-      `${path}: its first line has to be a secret of at least ${LEAST_SECRET} characters: (umask 077; openssl rand -hex 32 >${path})`,
-    );
-  return secret;
-}
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new EvidenceError("key-file-unreadable", `${path}: can't read it: ${reason}`, {}, cause);
-  }
+  return { url: webhook, secret: readSecret(secretFile), ...(ca !== undefined && { ca: readText(ca) }) };
 }

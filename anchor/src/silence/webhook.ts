@@ -3,26 +3,8 @@
  *
  * @module
  */
-import { createHmac } from "node:crypto";
-import { request as requestPlain } from "node:http";
-import { request as requestTls } from "node:https";
-import { sleep, type Timer } from "@tallystick/evidence/node";
+import { signedHeaders, sleep, type Post, type Timer } from "@tallystick/evidence/node";
 import type { AlarmStore } from "./store.ts";
-
-export type Hook = {
-  readonly url: string;
-  /** What the receiver knows the sender by. */
-  readonly secret: string;
-  /** PEM of the authority behind its certificate; the system's where it is left out. */
-  readonly ca?: string;
-};
-
-/** Sends one body; resolves to the status of the answer. */
-export type Post = (
-  body: string,
-  headers: Readonly<Record<string, string>>,
-  signal: AbortSignal,
-) => Promise<number>;
 
 export type WebhookParts = {
   readonly post: Post;
@@ -94,11 +76,7 @@ export class Webhook {
     if (last === undefined) return undefined;
     const alarms = some.map(({ body }) => body).join(",");
     const body = `{"v":1,"origin":${JSON.stringify(origin)},"dropped":${store.dropped},"alarms":[${alarms}]}`;
-    const headers = {
-      "content-type": "application/json",
-      "content-length": String(Buffer.byteLength(body)),
-      "tallystick-signature": signatureOf(secret, nowUnixS(), body),
-    };
+    const headers = signedHeaders(secret, nowUnixS(), body);
     try {
       const status = await post(body, headers, AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]));
       if (status < 200 || status > 299) return `it answered ${status}`;
@@ -110,22 +88,3 @@ export class Webhook {
     return undefined;
   }
 }
-
-/** `t=UNIX,hmac-sha256=HEX`: HMAC-SHA-256 with the secret over `UNIX.BODY`. */
-export const signatureOf = (secret: string, unixS: number, body: string): string =>
-  `t=${unixS},hmac-sha256=${createHmac("sha256", secret).update(`${unixS}.${body}`).digest("hex")}`;
-
-/** Over the network: no redirect is followed, and of the answer only its status counts. */
-export const postTo =
-  ({ url, ca }: Hook): Post =>
-  (body, headers, signal) =>
-    new Promise((resolve, reject) => {
-      const options = { method: "POST", headers, signal, agent: false, ...(ca !== undefined && { ca }) };
-      const send = url.startsWith("https:") ? requestTls : requestPlain;
-      const request = send(url, options, (response) => {
-        resolve(response.statusCode ?? 0);
-        response.destroy();
-      });
-      request.on("error", reject);
-      request.end(body);
-    });

@@ -24,17 +24,18 @@ const SEARCH_WIDTH = 16;
 export type PublishedItem = { readonly n: number; readonly bytes: Uint8Array; readonly path: string };
 
 /**
- * The published items from number 0 on, up to `count` of them.
+ * The published items from number `from` on, up to number `count` - 1.
  *
  * @throws EvidenceError `registry-missing` where a bundle is not there, `tile-malformed` where it is not `width` items of bytes,
  *   or what {@link Place.read} throws
  */
-export async function* registryItems(place: Place, count: number): AsyncGenerator<PublishedItem> {
-  for (let first = 0; first < count; first += WIDTH) {
+export async function* registryItems(place: Place, count: number, from = 0): AsyncGenerator<PublishedItem> {
+  for (let first = from - (from % WIDTH); first < count; first += WIDTH) {
     const width = Math.min(WIDTH, count - first);
     const { bytes, path, width: held } = await readBundle(place, first / WIDTH, width);
     const items = decodeBundle(bytes, held, path);
-    for (let i = 0; i < width; i++) yield { n: first + i, bytes: items[i] ?? new Uint8Array(), path };
+    for (let i = Math.max(0, from - first); i < width; i++)
+      yield { n: first + i, bytes: items[i] ?? new Uint8Array(), path };
   }
 }
 

@@ -46,3 +46,13 @@ export {
 export { permissionFindings, unreadable, type Guarded } from "./permissions.ts";
 export { certificateExpiry, probeBroker, probePort, type Expected } from "./probe.ts";
 export { synchronisedBy } from "./synchronised.ts";
+export {
+  isHookUrl,
+  postTo,
+  readSecret,
+  readText,
+  signatureOf,
+  signedHeaders,
+  type Hook,
+  type Post,
+} from "./webhook.ts";

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import type { AddressInfo } from "node:net";
 import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { postTo, signatureOf, type Post } from "@tallystick/evidence/node";
 import { placesOf, readConfig } from "../../../anchor/src/config.ts";
 import { handleBatch } from "../../../anchor/src/ledger.ts";
 import { hookOf } from "../../../anchor/src/silence/open.ts";
@@ -19,7 +20,7 @@ import {
   type Alarm,
   type AlarmStore,
 } from "../../../anchor/src/silence/store.ts";
-import { postTo, signatureOf, Webhook, type Post } from "../../../anchor/src/silence/webhook.ts";
+import { Webhook } from "../../../anchor/src/silence/webhook.ts";
 import { AnchorLog, eventOf, type AnchorChain } from "../../support/anchor-log.ts";
 import { AnchorPipeline } from "../../support/anchor-pipeline.ts";
 import { FakeTime } from "../../support/fake-time.ts";

@@ -1,0 +1,138 @@
+/**
+ * What a look finds beyond the log itself: the newest statements of watched streams, and what others hold.
+ *
+ * @module
+ */
+import { isEvidenceError, type EvidenceCode, type Hash, type SignatureProvider } from "@tallystick/evidence";
+import type { Place } from "@tallystick/evidence/node";
+import type { StreamName } from "../bundle/period.ts";
+import type { ReadApi } from "../bundle/read-api.ts";
+import type { AuthenticTiles } from "../log/authentic.ts";
+import { readEvidence } from "../log/given.ts";
+import type { OpenLog } from "../log/note.ts";
+import { committedAt } from "./age.ts";
+import { iso, type Findings } from "./alert.ts";
+import { foundNote } from "./growth.ts";
+import { compareHeld, type HeldFiles } from "./held.ts";
+import type { Proofs } from "./proof.ts";
+import type { RegistryFollower } from "./registry.ts";
+import type { WatchState } from "./state.ts";
+import { later, lookAtStream, type StreamLook } from "./streams.ts";
+
+export type Around = {
+  readonly place: Place;
+  readonly api: ReadApi;
+  readonly log: OpenLog;
+  readonly tiles: AuthenticTiles;
+  readonly registry: RegistryFollower;
+  readonly provider: SignatureProvider;
+  readonly hash: Hash;
+  readonly streams: readonly StreamName[];
+  readonly silenceS: number | undefined;
+  readonly maxAgeS: number;
+  readonly state: Pick<WatchState, "streams" | "commit" | "seenAt" | "open">;
+  readonly proofs: Proofs;
+  readonly findings: Findings;
+  readonly nowUnixS: number;
+  /** The checkpoint, read again after a while. */
+  readonly reread: () => Promise<OpenLog>;
+};
+
+/** What a piece of evidence says against the log; all other faults are its own. */
+const AGAINST: ReadonlyMap<EvidenceCode | undefined, "log-fork" | "log-invalid"> = new Map([
+  ["log-fork", "log-fork"],
+  ["log-equivocation", "log-fork"],
+  ["registry-mismatch", "log-invalid"],
+  ["key-state", "log-invalid"],
+]);
+
+/** Lays each new file beside the log. What can't be read as evidence is told as such: it says nothing of the log. */
+export async function lookAtFiles(files: HeldFiles, around: Around): Promise<void> {
+  const present = new Set<string>();
+  for await (const { file, stamp, isFresh } of files.all()) {
+    present.add(file);
+    if (!isFresh) continue;
+    const bytes = await readEvidence(file).catch((error: unknown) => {
+      if (isEvidenceError(error)) return undefined;
+      throw error;
+    });
+    if (bytes === undefined) continue;
+    if (await compare(bytes, file, around)) files.settled(stamp);
+  }
+  const { findings, state } = around;
+  for (const { code, subject } of state.open)
+    if (code === "evidence-invalid" && !present.has(subject)) findings.judged(code, subject);
+}
+
+/** True where nothing is left to be compared later. */
+async function compare(bytes: Uint8Array, name: string, around: Around): Promise<boolean> {
+  const { findings } = around;
+  const { failed, whole } = await compareHeld(bytes, name, around);
+  let isSettled = whole;
+  for (const { code = "log-fork", reason = "" } of failed) {
+    if (code === "log-rollback") {
+      // A tree that is newer than the checkpoint that was read, or than the log is now?
+      if ((await around.reread()).size > around.log.size) isSettled = false;
+      else await accuse("log-rollback", bytes, name, reason, around);
+      continue;
+    }
+    const against = AGAINST.get(code);
+    if (against === "log-fork") await accuse("log-fork", bytes, name, reason, around);
+    else findings.add({ code: against ?? "evidence-invalid", subject: name, because: code, text: reason });
+  }
+  findings.judged("log-invalid", name);
+  findings.judged("evidence-invalid", name);
+  return isSettled;
+}
+
+async function accuse(
+  code: "log-fork" | "log-rollback",
+  bytes: Uint8Array,
+  name: string,
+  text: string,
+  { log, place, proofs, findings }: Around,
+): Promise<void> {
+  const known = { from: name, evidence: bytes };
+  const proof = { code, origin: log.origin, known, shown: foundNote(place.name, log) };
+  const evidence = await proofs.keep(proof);
+  findings.add({ code, subject: name, because: code, text, ...(evidence !== undefined && { evidence }) });
+}
+
+/** Looks at each watched stream; that one can't be seen is no word on the others. */
+export async function lookAtStreams(around: Around): Promise<void> {
+  for (const stream of around.streams) {
+    const name = `${stream.iss}/${stream.sub}`;
+    const { findings, state } = around;
+    findings.judged("stream-unseen", name);
+    try {
+      const { log, api, provider, hash, registry, silenceS } = around;
+      const look = await lookAtStream(stream, { api, log, keys: registry.keys, provider, hash, silenceS });
+      if (state.streams[name]?.hash !== look.hash) await compare(look.bytes, name, around);
+      // A commit time of tomorrow would keep it from ever being silent.
+      const time = Math.min(look.time, around.nowUnixS);
+      state.streams[name] = later(state.streams[name], { ...look, time });
+      judgeSilence(name, look, around);
+    } catch (error) {
+      if (!isEvidenceError(error)) throw error;
+      findings.add({ code: "stream-unseen", subject: name, because: error.code, text: error.message });
+    }
+  }
+}
+
+/** Where the log takes nothing in at all, nobody's silence counts beyond its newest commit: that is told of the log. */
+function judgeSilence(
+  name: string,
+  { allowedS }: Pick<StreamLook, "allowedS">,
+  { state, findings, nowUnixS, maxAgeS, log }: Around,
+): void {
+  const known = state.streams[name];
+  const committed = committedAt(state, log.size);
+  const until = nowUnixS - committed > maxAgeS ? committed : nowUnixS;
+  findings.judged("stream-silent", name);
+  if (known === undefined || allowedS === null || until - known.time <= allowedS) return;
+  findings.add({
+    code: "stream-silent",
+    subject: name,
+    text: `nothing new since ${iso(known.time)}; ${allowedS} s of silence are allowed`,
+  });
+}

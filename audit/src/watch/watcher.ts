@@ -1,0 +1,322 @@
+/**
+ * One look at a log after the other: its checkpoint under the trust policy, that it grew from the last one kept, what is new in it, and what others have of it.
+ *
+ * @module
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import {
+  EvidenceError,
+  isEvidenceError,
+  quorumMet,
+  verifyCosignatures,
+  type Hash,
+  type Receipt,
+  type SignatureProvider,
+  type TrustPolicy,
+} from "@tallystick/evidence";
+import type { Place } from "@tallystick/evidence/node";
+import type { StreamName } from "../bundle/period.ts";
+import { ReadApi } from "../bundle/read-api.ts";
+import { LogFindings } from "../judgement.ts";
+import { AuthenticTiles } from "../log/authentic.ts";
+import { openLog, openNote, type OpenLog } from "../log/note.ts";
+import { checkOperators } from "../log/operators.ts";
+import { committedAt, noteCommit } from "./age.ts";
+import { afterLook, Findings, iso, type Alert, type AlertCode, type Change } from "./alert.ts";
+import { checkRegistry, follow } from "./follow.ts";
+import { foundNote } from "./growth.ts";
+import { HeldFiles } from "./held.ts";
+import { History, type Copy } from "./history.ts";
+import { lookAtFiles, lookAtStreams } from "./look-around.ts";
+import { newestReceipt } from "./newest.ts";
+import { newsOf } from "./news.ts";
+import { Proofs } from "./proof.ts";
+import { RegistryFollower } from "./registry.ts";
+import { readState, writeState, type WatchState } from "./state.ts";
+import { TimedPlace } from "./timed-place.ts";
+
+export type WatchParts = {
+  readonly place: Place;
+  /** Other places of the same log. */
+  readonly copies: readonly Place[];
+  readonly policy: TrustPolicy;
+  readonly streams: readonly StreamName[];
+  /** Files and folders of receipts, statements and bundles. */
+  readonly seen: readonly string[];
+  /** The oldest that the newest commit may be, seconds. */
+  readonly maxAgeS: number;
+  /** The longest silence of a stream; undefined: as its device's enrolment says. */
+  readonly silenceS: number | undefined;
+  /** Where the state is kept. */
+  readonly folder: string;
+  /** How long one look may take. */
+  readonly lookMs: number;
+  /** After so long a smaller checkpoint is read again: it may come out of a cache. */
+  readonly recheckMs: number;
+  readonly provider: SignatureProvider;
+  readonly hash: Hash;
+  readonly nowUnixS: () => number;
+};
+
+const FORGOTTEN: ReadonlySet<AlertCode> = new Set([
+  "log-unreachable",
+  "log-stale",
+  "quorum-unmet",
+  "stream-silent",
+  "stream-unseen",
+]);
+
+/** How a watch stands after a look. */
+export type Standing = {
+  readonly open: readonly Alert[];
+  /** The newest checkpoint that is proven, and how far the log was derived. */
+  readonly origin: string;
+  readonly size: number;
+  readonly derived: number;
+  /** When the newest tree was committed, as far as it is known; seconds. */
+  readonly committed: number | undefined;
+};
+
+export class Watcher {
+  readonly #parts: WatchParts;
+  readonly #main: TimedPlace;
+  readonly #copies: readonly TimedPlace[];
+  readonly #proofs: Proofs;
+  readonly #history: History;
+  readonly #registry: RegistryFollower;
+  readonly #files: HeldFiles;
+  readonly #devices: ReadonlySet<string>;
+  readonly state: WatchState;
+  #kept: OpenLog | undefined;
+  /** Size at which items were published that had no place yet. */
+  #unplacedAt: number | undefined;
+
+  private constructor(parts: WatchParts, state: WatchState) {
+    const { policy, provider, hash, place, copies, folder, seen, streams } = parts;
+    this.#parts = parts;
+    this.state = state;
+    this.#main = new TimedPlace(place);
+    this.#copies = copies.map((one) => new TimedPlace(one));
+    this.#proofs = new Proofs(folder);
+    const reread = (): Promise<OpenLog> => this.#reread();
+    this.#history = new History({ main: this.#main, proofs: this.#proofs, hash, reread });
+    this.#registry = new RegistryFollower(this.#main, { provider, hash });
+    this.#files = new HeldFiles(seen);
+    this.#devices = new Set(streams.map(({ iss }) => iss));
+    if (state.note !== null) this.#kept = openNote(Buffer.from(state.note), policy, provider);
+  }
+
+  /**
+   * Takes up the state of the folder.
+   *
+   * @throws EvidenceError `storage-failed` where that is none; `log-unknown`, `log-key`, `note-…` where its checkpoint doesn't hold under the policy
+   */
+  static async open(parts: WatchParts): Promise<Watcher> {
+    return new Watcher(parts, await readState(parts.folder));
+  }
+
+  get standing(): Standing {
+    const { open, derived } = this.state;
+    const { origin = "", size = 0 } = this.#kept ?? {};
+    const committed = this.#kept && committedAt(this.state, size);
+    return { open, origin, size, derived, committed };
+  }
+
+  /** Looks once. What it found is in the state, which the caller has to {@link save} before it tells anybody. */
+  async look(): Promise<readonly Change[]> {
+    const findings = new Findings();
+    for (const place of [this.#main, ...this.#copies]) place.begin(this.#parts.lookMs);
+    // Copies first: what they have, the log itself must have by then.
+    const copies: Copy[] = [];
+    for (const place of this.#copies) {
+      const log = await this.#open(place, findings);
+      if (log !== undefined) copies.push({ name: place.name, place, log });
+    }
+    await this.#lookAtLog(copies, findings);
+    for (const { name } of this.#copies) judge(findings, name);
+    this.#forgetOthers(findings);
+    const { open, changes } = afterLook(this.state.open, findings, this.#parts.nowUnixS());
+    this.state.open = [...open];
+    this.state.note = this.#kept === undefined ? null : foundNote("", this.#kept).note;
+    return changes;
+  }
+
+  /** Ends a look that is under way soon: what it says then counts for nothing. */
+  stop(): void {
+    for (const place of [this.#main, ...this.#copies]) place.end();
+  }
+
+  /** Writes the state durably. @throws the system's error */
+  save(): Promise<void> {
+    return writeState(this.#parts.folder, this.state);
+  }
+
+  async #lookAtLog(copies: readonly Copy[], findings: Findings): Promise<void> {
+    const { name } = this.#main;
+    const shown = await this.#open(this.#main, findings);
+    if (shown !== undefined) {
+      try {
+        await this.#judge(shown, copies, findings);
+      } catch (error) {
+        failed(error, name, findings);
+      }
+      this.#judgeAge(findings);
+    }
+    judge(findings, name);
+  }
+
+  async #open(place: Place, findings: Findings): Promise<OpenLog | undefined> {
+    const { policy, provider } = this.#parts;
+    try {
+      const log = await openLog(place, policy, provider);
+      if (this.#kept === undefined || log.origin === this.#kept.origin) return log;
+      throw new EvidenceError("checkpoint-origin", `shows a checkpoint of ${log.origin}, another log`);
+    } catch (error) {
+      failed(error, place.name, findings);
+      return undefined;
+    }
+  }
+
+  async #reread(): Promise<OpenLog> {
+    await delay(this.#parts.recheckMs);
+    return openLog(this.#main, this.#parts.policy, this.#parts.provider);
+  }
+
+  async #judge(shown: OpenLog, copies: readonly Copy[], findings: Findings): Promise<void> {
+    const { hash, nowUnixS } = this.#parts;
+    const log = await this.#history.notRolledBack(shown, this.#kept, copies, findings);
+    if (log === undefined) return;
+    this.#proofs.origin = log.origin;
+    const tiles = new AuthenticTiles(this.#main, log.size, log.root, hash);
+    if (!(await this.#history.grew(this.#kept, log, tiles, findings))) return;
+    this.#advance(log);
+    this.#checkWitnesses(log, findings);
+    for (const copy of copies) {
+      try {
+        await this.#history.compareCopy(copy, log, tiles, findings);
+      } catch (error) {
+        failed(error, copy.name, findings);
+      }
+    }
+    const receipt = await this.#derive(log, tiles, findings);
+    if (receipt !== undefined) noteCommit(this.state, receipt.timeUnixS, log.size, nowUnixS());
+    const around = {
+      ...this.#parts,
+      place: this.#main,
+      api: new ReadApi(this.#main),
+      log,
+      tiles,
+      registry: this.#registry,
+      state: this.state,
+      proofs: this.#proofs,
+      findings,
+      nowUnixS: nowUnixS(),
+      reread: () => this.#reread(),
+    };
+    await lookAtFiles(this.#files, around);
+    await lookAtStreams(around);
+  }
+
+  /** What isn't watched any more is nobody's alert. */
+  #forgetOthers(findings: Findings): void {
+    const { streams } = this.#parts;
+    const watched = new Set([this.#main, ...this.#copies].map(({ name }) => name));
+    for (const { iss, sub } of streams) watched.add(`${iss}/${sub}`);
+    for (const { code, subject } of this.state.open)
+      if (FORGOTTEN.has(code) && !watched.has(subject)) findings.judged(code, subject);
+  }
+
+  #advance(log: OpenLog): void {
+    const { state } = this;
+    if (this.#kept === undefined) {
+      state.origin = log.origin;
+      state.began = log.size;
+    }
+    if (log.size !== this.#kept?.size) state.seenAt = this.#parts.nowUnixS();
+    this.#kept = log;
+  }
+
+  #checkWitnesses(log: OpenLog, findings: Findings): void {
+    const { policy, provider } = this.#parts;
+    if (policy.quorum === null) return;
+    const { name } = this.#main;
+    const names = [...verifyCosignatures(log.note, policy.witnesses, provider).keys()];
+    findings.judged("quorum-unmet", name);
+    if (quorumMet(policy, names)) return;
+    const text = `cosigned by ${names.join(", ") || "nobody"}, which is less than the trust policy asks for`;
+    findings.add({ code: "quorum-unmet", subject: name, because: "quorum-unmet", text });
+  }
+
+  /** Derives entries and registry; gives the log's receipt of this tree, where there is one. */
+  async #derive(log: OpenLog, tiles: AuthenticTiles, findings: Findings): Promise<Receipt | undefined> {
+    const { provider, hash, policy } = this.#parts;
+    const registry = this.#registry;
+    await follow({
+      place: this.#main,
+      log,
+      tiles,
+      registry,
+      hash,
+      state: this.state,
+      onItem: (placed) => {
+        if (placed.index < this.state.began) return;
+        const news = newsOf(placed, registry.keys, this.#devices);
+        if (news !== undefined) findings.add(news);
+      },
+    });
+    const receipt = await newestReceipt(this.#main, log, { provider, hash });
+    if (this.state.derived < log.size) return receipt;
+    this.#mustPlaceAll(log);
+    checkRegistry(registry, log, receipt);
+    const operators = new LogFindings();
+    checkOperators(registry.keys, policy, operators);
+    const fault = operators.judgement().checks.find(({ result }) => result === "failed");
+    if (fault?.code !== undefined) throw new EvidenceError(fault.code, fault.reason ?? "");
+    return receipt;
+  }
+
+  /** Items are published right before the tree that has them: those that were there at an earlier one have their places now. */
+  #mustPlaceAll(log: OpenLog): void {
+    const { waiting } = this.#registry;
+    const since = this.#unplacedAt;
+    this.#unplacedAt = waiting === 0 ? undefined : (since ?? log.size);
+    if (since === undefined || waiting === 0 || since === log.size) return;
+    throw new EvidenceError(
+      "registry-mismatch",
+      `${waiting} registry items are published, and not among the entries of the log`,
+    );
+  }
+
+  #judgeAge(findings: Findings): void {
+    const { maxAgeS, nowUnixS } = this.#parts;
+    if (this.#kept === undefined) return;
+    const { name } = this.#main;
+    const { size } = this.#kept;
+    const time = committedAt(this.state, size);
+    findings.judged("log-stale", name);
+    if (nowUnixS() - time <= maxAgeS) return;
+    findings.add({
+      code: "log-stale",
+      subject: name,
+      text: `nothing was committed since ${iso(time)}, at size ${size}`,
+    });
+  }
+}
+
+/** Sorts an error: that nothing can be said is no finding, all else is one. */
+function failed(error: unknown, subject: string, findings: Findings): void {
+  if (!isEvidenceError(error)) throw error;
+  const { code: because, disposition, message: text } = error;
+  const isUnknown = disposition === "retry" || because === "log-unknown";
+  const code = because === "log-equivocation" ? "log-fork" : isUnknown ? "log-unreachable" : "log-invalid";
+  findings.add({ code, subject, because, text });
+}
+
+/** A place that was looked at to the end has no fault that wasn't found. */
+function judge(findings: Findings, name: string): void {
+  findings.judged("log-unreachable", name);
+  const stoppedBy = (["log-unreachable", "log-fork", "log-rollback"] as const).some((code) =>
+    findings.has(code, name),
+  );
+  if (!stoppedBy) findings.judged("log-invalid", name);
+}
