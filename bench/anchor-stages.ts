@@ -178,6 +178,7 @@ try {
     halted: () => false,
   };
   const admission = new Admission({
+    origin: log.origin,
     keys,
     history,
     threads,

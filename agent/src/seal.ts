@@ -15,6 +15,7 @@ import {
   type Content,
   type Event,
   type Hash,
+  type SeenTree,
   type StreamOpened,
 } from "@tallystick/evidence";
 import type { Chains, ChainView, Declared, StagedChains } from "./chains.ts";
@@ -56,8 +57,8 @@ export type SealedStatement = {
   readonly bytes: Uint8Array;
 };
 
-/** The newest tree of the log that the agent has verified a signature of. */
-export type Seen = { readonly size: number; readonly root: Uint8Array };
+/** The newest tree that the agent has verified a signature of, and the origin of its log: which one a statement gets to, nobody knows when it is sealed. */
+export type Seen = Required<SeenTree>;
 
 /** `lvl` of what the gateway itself read, and of what it says of itself. */
 export const OBSERVED = 1;

@@ -35,7 +35,7 @@ export class Trees {
   readonly #other: Query<{ id: number; tree: Uint8Array; bytes: Uint8Array }>;
   readonly #insert: StatementSync;
   readonly #alarm: StatementSync;
-  #seen: (Seen & { readonly origin: string }) | undefined;
+  #seen: Seen | undefined;
 
   /** @param logs - of several, a later one succeeds an earlier one */
   constructor(
@@ -66,7 +66,7 @@ export class Trees {
 
   /** The newest tree of which a signature was verified: the `seen` of statements to come. */
   get seen(): Seen | undefined {
-    return this.#seen === undefined ? undefined : { size: this.#seen.size, root: this.#seen.root };
+    return this.#seen;
   }
 
   /**

@@ -13,6 +13,7 @@ import {
   parseStatement,
   splitUp,
   toBeSigned,
+  type Claims,
   type Event,
   type KeyRecord,
   type KeyState,
@@ -40,6 +41,8 @@ import type { Wanted } from "./wanted.ts";
 export type Candidate = { readonly statement: Entrant; readonly charge: number };
 
 export type AdmissionParts = {
+  /** The log's own name. */
+  readonly origin: string;
   readonly keys: KeyState;
   readonly places: Places;
   readonly history: OwnHistory;
@@ -157,10 +160,9 @@ export class Admission {
    */
   submit(statement: Statement): boolean {
     const { claims, bytes } = statement;
-    const { pool, size } = this.#parts;
+    const { pool } = this.#parts;
     // Only the device itself can show the receipt, and until it does, this log may be an older state of the one that it saw.
-    if (claims.seen !== undefined && claims.seen.size > size() && !this.#lookedAt.has(claims.iss))
-      throw behind();
+    if (this.#isBehind(claims) && !this.#lookedAt.has(claims.iss)) throw behind();
     const { record } = this.#judge(statement);
     if (record === undefined) return true;
     if (pool.full || !pool.draining)
@@ -214,8 +216,7 @@ export class Admission {
     const { claims } = statement;
     if (claims.iss !== iss)
       throw new EvidenceError("topic-owner", "the statement is of another device than the topic");
-    if (claims.seen !== undefined && claims.seen.size > this.#parts.size() && this.#owesReceipt(iss))
-      throw behind();
+    if (this.#isBehind(claims) && this.#owesReceipt(iss)) throw behind();
     const { record, held } = this.#judge(statement);
     if (held !== undefined && !proven) this.#repeat(iss, held);
     return record;
@@ -246,6 +247,12 @@ export class Admission {
     if (keys.ended !== undefined) throw refusal("log-ended");
     if (recovery.holds(claims.iss)) throw refusal("log-restoring");
     return { record }; // a fork counts as one only if it is signed
+  }
+
+  /** True where the device has seen a larger tree of this log than there is. What it saw of the log before this one says nothing of this one. */
+  #isBehind({ seen }: Claims): boolean {
+    const { origin, size } = this.#parts;
+    return seen !== undefined && (seen.origin ?? origin) === origin && seen.size > size();
   }
 
   /** True where a device that has seen a larger tree than this log's has shown no receipt yet, and may still. */

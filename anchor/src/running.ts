@@ -221,6 +221,7 @@ function wire(
   });
   const machines = new Machines({ tally, nowMs, logger });
   const admission: Admission = new Admission({
+    origin: log.origin,
     keys,
     history,
     threads,

@@ -224,7 +224,13 @@ export { decodeItem, encodeItem, type Enrolment, type RegistryItem } from "./reg
 export { HASH_BYTES, sha256, type Hash } from "./sha256.ts";
 export { asBytes, asDecimal, asText, asUint, Fields, tuple } from "./shape.ts";
 export { lowS, type SignatureProvider, type Signer } from "./signature.ts";
-export { type Claims, type Content, type ContentType, type Level } from "./statement-header.ts";
+export {
+  type Claims,
+  type Content,
+  type ContentType,
+  type Level,
+  type SeenTree,
+} from "./statement-header.ts";
 export {
   encodeTransparent,
   parseStatement,

@@ -10,7 +10,7 @@ import type { TimeQuality } from "./event-kinds.ts";
 import { ALG_ED25519, ALG_ESP256, type Algorithm, type PublicKey } from "./keys.ts";
 import { checkStream, isOperator, REGISTRY_STREAM, SYSTEM_STREAM } from "./names.ts";
 import { HASH_BYTES } from "./sha256.ts";
-import { asBytes, asUint, Fields, MAX_TEXT, tuple } from "./shape.ts";
+import { asBytes, asText, asUint, Fields, MAX_TEXT, tuple } from "./shape.ts";
 
 /** Header labels (IANA COSE), and the `typ` of a statement, application/scitt-statement+cose. */
 const ALG = 1;
@@ -43,6 +43,9 @@ const TYPE_OF = new Map<CborValue, ContentType>(
 /** Where the evidence comes from: 0 imported, 1 observed by the signer, 2 signed by the device, its record embedded as `raw`. */
 export type Level = 0 | 1 | 2;
 
+/** Newest tree whose signature the signer verified, and the origin of its log; where that is absent, it is of the log that the statement is in. */
+export type SeenTree = { readonly size: number; readonly root: Uint8Array; readonly origin?: string };
+
 export type Claims = {
   /** `org/device`, or `org/operator`. */
   readonly iss: string;
@@ -57,8 +60,7 @@ export type Claims = {
   /** Hash of the statement before; absent exactly at `seq` 0. */
   readonly prev?: Uint8Array;
   readonly tq: TimeQuality;
-  /** Newest tree of the log whose signature the signer verified. */
-  readonly seen?: { readonly size: number; readonly root: Uint8Array };
+  readonly seen?: SeenTree;
   readonly lvl: Level;
 };
 
@@ -146,11 +148,15 @@ function readClaims(value: CborValue): Claims {
   return claims;
 }
 
-function readSeen(value: CborValue): NonNullable<Claims["seen"]> {
-  const [size, root] = tuple(value, 2, "seen");
+function readSeen(value: CborValue): SeenTree {
+  const named = Array.isArray(value) && value.length === 3;
+  const [size, root, origin] = tuple(value, named ? 3 : 2, "seen");
   const found = { size: asUint(size, "seen.size"), root: asBytes(root, HASH_BYTES, "seen.root") };
   if (found.size === 0) throw new EvidenceError("member-range", "seen.size is at least 1", { in: "seen" });
-  return found;
+  if (!named) return found;
+  const name = asText(origin, "seen.origin");
+  if (name === "") throw new EvidenceError("member-range", "seen.origin is not empty", { in: "seen" });
+  return { ...found, origin: name };
 }
 
 /** Presence and place: what one claim says about another, or about the content. */
@@ -198,7 +204,10 @@ function writeClaims({ iss, sub, iat, ch, seq, prev, tq, seen, lvl }: Claims): C
   if (iat !== undefined) map.set(6, iat);
   if (ch !== undefined) map.set("ch", ch);
   if (prev !== undefined) map.set("prev", prev);
-  if (seen !== undefined) map.set("seen", [seen.size, seen.root]);
+  if (seen !== undefined) {
+    const { size, root, origin } = seen;
+    map.set("seen", origin === undefined ? [size, root] : [size, root, origin]);
+  }
   return map;
 }
 

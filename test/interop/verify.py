@@ -252,9 +252,10 @@ class Bundle(Judge):
 
     def seen(self, each):
         trees = [each.seen or (0, b""), (each.first.size, each.log.said[each.first.size][0])]
-        for size, root in trees:                         # or of the log before, which sent the device on to this one
-            fits = [self.fits(log, size, root) for log in [each.log, *self.logs]]
-            demand(fits[0] is not False or True in fits, "log-fork", each.place)
+        for size, root, *origin in trees:                # or of the log before, which sent the device on to this one
+            logs = [log for log in self.logs if log.vkey.name in origin] if origin else [each.log, *self.logs]
+            fits = [self.fits(log, size, root) for log in logs]
+            demand(fits[:1] != [False] or True in fits, "log-fork", each.place)
 
     def fits(self, log, size, root):
         """Whether this tree grew into the log's checkpoint; None where nothing says so"""

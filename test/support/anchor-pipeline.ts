@@ -102,6 +102,7 @@ export class AnchorPipeline {
     this.pool = pool;
     this.receipts = receipts;
     this.admission = new Admission({
+      origin: opened.log.origin,
       keys,
       history,
       pool,

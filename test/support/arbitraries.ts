@@ -274,9 +274,16 @@ export const claims: Arbitrary<Claims> = fc
     seq: fc.oneof(fc.constant(0), counts),
     prev: hashes,
     tq: fc.constantFrom(0, 1, 2, 3),
-    seen: fc.option(fc.record({ size: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }), root: hashes }), {
-      nil: undefined,
-    }),
+    seen: fc.option(
+      fc
+        .record({
+          size: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+          root: hashes,
+          origin: fc.option(letters(`${LOWER}./`, 1, 40), { nil: undefined }),
+        })
+        .map(({ origin, ...tree }) => (origin === undefined ? tree : { ...tree, origin })),
+      { nil: undefined },
+    ),
     lvl: fc.constantFrom(0, 1),
   })
   .map(({ iat, prev, seen, ...rest }) => ({

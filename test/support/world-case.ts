@@ -54,7 +54,8 @@ export async function makeCase(
     if (last === undefined) continue;
     for (const one of here) {
       await writer.statement(instead(one, transparent(one)));
-      if (one.claims.seen !== undefined) seen.add(one.claims.seen.size);
+      const { origin = world.origin, size = 0 } = one.claims.seen ?? {};
+      if (size > 0 && origin === world.origin) seen.add(size);
     }
     const { iss } = chain.device;
     const attested = attestedBy(chain, sys.flatMap(({ statements }) => statements).filter(inTree));

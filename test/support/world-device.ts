@@ -114,7 +114,9 @@ export class Chain {
       tq: 2,
       lvl: 1,
       ...(previous === undefined ? {} : { prev: previous.hash }),
-      ...(newest === undefined ? {} : { seen: { size: newest.size, root: newest.root } }),
+      ...(newest === undefined
+        ? {}
+        : { seen: { size: newest.size, root: newest.root, origin: world.origin } }),
     };
     const statement = await sealStatement({ ...honest, ...claims }, content, signer);
     this.statements.push(statement);

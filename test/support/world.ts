@@ -308,7 +308,11 @@ export class World {
     const known = puzzling
       ? [...state.records()].map(({ kid }) => kid)
       : kids.flatMap((kid) => [kid, ...state.operatorsOf(kid).map((operator) => operator.kid)]);
-    const seen = statements.flatMap(({ claims }) => (claims.seen === undefined ? [] : [claims.seen.size]));
+    const seen = statements.flatMap(({ claims }) =>
+      claims.seen !== undefined && (claims.seen.origin ?? this.origin) === this.origin
+        ? [claims.seen.size]
+        : [],
+    );
     const withReceipts = (one: Statement): Uint8Array => this.transparent(one, this.firstOf(one), at);
     return {
       scope,

@@ -53,7 +53,10 @@ export async function buildBundle(request: BundleRequest): Promise<Bundle> {
   const newest = parsed.flatMap(({ receipts }) => receipts.slice(-1)).map((bytes) => parseReceipt(bytes))[0];
   const items = newest?.registry.count ?? 0;
   const { keys, registry } = await collectKeys(api, place, kids, log.size, items, { provider, hash });
-  const seen = parsed.flatMap(({ statement }) => statement.claims.seen?.size ?? []);
+  const { name } = log.vkey;
+  const seen = parsed.flatMap(({ statement: { claims } }) =>
+    (claims.seen?.origin ?? name) === name ? (claims.seen?.size ?? []) : [],
+  );
   return {
     scope: selected.map(({ scope }) => scope),
     logs: [{ vkey: log.vkey.text, checkpoint: decodeUtf8(log.text) }],

@@ -33,7 +33,7 @@ type Path = {
 /** A proof has at most twice as many hashes as the tree has levels. */
 const MAX_PROOF_BYTES = 8192;
 
-/** Reports `log-fork`; a tree without a proof is not checked, and said so. */
+/** Reports `log-fork`; a tree without a proof, or of another log, is not checked, and said so. */
 export async function checkSeenTrees(
   db: DatabaseSync,
   files: CaseFiles,
@@ -44,10 +44,13 @@ export async function checkSeenTrees(
   const proofs = consistencyPaths(files, hash);
   let proof = await proofs.next();
   const trees = db.prepare(
-    `SELECT size, root, 1 AS seen FROM seen UNION ALL SELECT DISTINCT size, root, 0 FROM trees ORDER BY size, seen DESC`,
+    `SELECT size, root, 1 AS seen FROM seen WHERE origin IN ('', ?) UNION ALL SELECT DISTINCT size, root, 0 FROM trees ORDER BY size, seen DESC`,
   );
   const signed = db.prepare("SELECT root FROM trees WHERE size = ?");
-  for (const row of trees.iterate()) {
+  const others = db.prepare("SELECT DISTINCT origin FROM seen WHERE origin NOT IN ('', ?) ORDER BY origin");
+  for (const { origin: other } of others.iterate(origin) as Iterable<{ origin: string }>)
+    findings.notDone("seen", `a tree that was seen is of ${other}, which isn't here`);
+  for (const row of trees.iterate(origin)) {
     const { size, root, seen } = row as unknown as Tree & { seen: number };
     while (proof.done !== true && proof.value.from < size) proof = await proofs.next();
     const path = proof.done !== true && proof.value.from === size ? proof.value.path : undefined;

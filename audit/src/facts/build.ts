@@ -78,7 +78,9 @@ export class FactsBuild {
     const { standing, code } = standingOf(one.found);
     const { seq, hash, idx, tree, iat, tq, lvl, seen, kid, kind, offset, length } = one;
     const place = { id, stream, chain, seq, hash, idx, committed: tree?.timeUnixS ?? null };
-    const said = { iat, tq, lvl, seen: seen?.size ?? null, kid, kind };
+    // What it saw of another log is no size of this one.
+    const isOfThisLog = (seen?.origin ?? tree?.origin) === tree?.origin;
+    const said = { iat, tq, lvl, seen: isOfThisLog ? (seen?.size ?? null) : null, kid, kind };
     this.writer.statement({ ...place, ...said, standing, code, file, offset, length });
     for (const reading of one.readings) this.writer.reading(id, stream, reading);
     if (one.event !== null) this.writer.event(id, stream, one.event);
@@ -86,7 +88,7 @@ export class FactsBuild {
       this.#findings[how](check, found, reason);
     if (tree !== null) this.writer.tree(tree);
     if (!one.signed) return;
-    if (seen !== null) this.writer.seen(seen.size, seen.root);
+    if (seen !== null) this.writer.seen(seen);
     for (const head of one.heads ?? []) this.writer.head(id, one.iss, head);
     this.#rules.statement(one);
   }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Before, GoodReceipt, Head, Statement } from "@tallystick/evidence";
+import type { Before, GoodReceipt, Head, SeenTree, Statement } from "@tallystick/evidence";
 import type { Found, Judged } from "./judge.ts";
 import { eventRow, kindOf, readingRows, type EventRow, type ReadingRow } from "./rows.ts";
 
@@ -32,7 +32,7 @@ export type StatementFacts = {
   readonly iat: number | null;
   readonly tq: number;
   readonly lvl: number;
-  readonly seen: { readonly size: number; readonly root: Uint8Array } | null;
+  readonly seen: SeenTree | null;
   readonly kid: Uint8Array;
   readonly kind: string;
   readonly found: readonly Found[];

@@ -9,7 +9,7 @@ import { DatabaseSync } from "node:sqlite";
 import { EvidenceError } from "@tallystick/evidence";
 
 /** Raised with each change of the schema, and part of the file's name: an older file is made anew. */
-export const FACTS_VERSION = 3;
+export const FACTS_VERSION = 4;
 
 const TABLES = `
 CREATE TABLE about(name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -25,7 +25,7 @@ CREATE TABLE events(statement INTEGER NOT NULL, stream INTEGER NOT NULL, kind TE
 CREATE TABLE heads(statement INTEGER NOT NULL, iss TEXT NOT NULL, sub TEXT NOT NULL, ch BLOB NOT NULL, seq INTEGER NOT NULL, hash BLOB NOT NULL) STRICT;
 CREATE TABLE trees(origin TEXT NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL, time INTEGER NOT NULL, items INTEGER NOT NULL,
   last BLOB NOT NULL, keys BLOB NOT NULL, PRIMARY KEY (size, root, time, items, last, keys, origin)) STRICT, WITHOUT ROWID;
-CREATE TABLE seen(size INTEGER NOT NULL, root BLOB NOT NULL, PRIMARY KEY (size, root)) STRICT, WITHOUT ROWID;
+CREATE TABLE seen(size INTEGER NOT NULL, root BLOB NOT NULL, origin TEXT NOT NULL, PRIMARY KEY (size, root, origin)) STRICT, WITHOUT ROWID;
 CREATE TABLE items(number INTEGER PRIMARY KEY, idx INTEGER NOT NULL, file INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL) STRICT;
 CREATE TABLE proofs(size INTEGER PRIMARY KEY, file INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL) STRICT;
 CREATE TABLE keys(kid BLOB PRIMARY KEY, role TEXT NOT NULL, iss TEXT NOT NULL, item INTEGER NOT NULL, enrolled INTEGER NOT NULL,

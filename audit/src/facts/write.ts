@@ -4,7 +4,7 @@
  * @module
  */
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
-import { toHex, type Head, type KeyRecord } from "@tallystick/evidence";
+import { toHex, type Head, type KeyRecord, type SeenTree } from "@tallystick/evidence";
 import type { SignedTree } from "./extract.ts";
 import type { EventRow, ReadingRow, StatementRow } from "./rows.ts";
 
@@ -44,7 +44,7 @@ export class FactsWriter {
     this.#head = insert("heads", 6);
     this.#tree = db.prepare("INSERT OR IGNORE INTO trees VALUES (?, ?, ?, ?, ?, ?, ?)");
     this.#proof = insert("proofs", 4);
-    this.#seen = db.prepare("INSERT OR IGNORE INTO seen VALUES (?, ?)");
+    this.#seen = db.prepare("INSERT OR IGNORE INTO seen VALUES (?, ?, ?)");
     db.exec("BEGIN");
   }
 
@@ -116,9 +116,9 @@ export class FactsWriter {
     this.#tree.run(origin, size, root, timeUnixS, items, lastItem, keysRoot);
   }
 
-  /** A tree that a device had verified. */
-  seen(size: number, root: Uint8Array): void {
-    this.#seen.run(size, root);
+  /** A tree that a device had verified; of this log, where it names none. */
+  seen({ size, root, origin = "" }: SeenTree): void {
+    this.#seen.run(size, root, origin);
   }
 
   /** @param code - why nobody the policy pins stands behind it; null where somebody does, or none is pinned */

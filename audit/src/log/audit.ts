@@ -95,7 +95,7 @@ async function openChecked(
 async function auditOpen(audit: LogAudit, log: OpenLog, findings: LogFindings): Promise<LogSummary> {
   const { place, provider, hash, progress, policy, evidence, since } = audit;
   const wanted = nothingWanted();
-  await gather(evidence, log.size, wanted);
+  await gather(evidence, log, wanted);
   const own = await ownReceipt(audit, log, wanted);
   const older = since === undefined ? undefined : openOlder(since, log, provider, findings);
   if (older !== undefined) wanted.sizes.add(older.size);
@@ -146,7 +146,7 @@ async function ownReceipt({ place }: LogAudit, log: LogIdentity, wanted: Wanted)
     const path = `statements/${toHex(entries.subarray(entries.length - HASH_BYTES))}?size=${log.size}`;
     const bytes = await place.read(path, MAX_TRANSPARENT_BYTES);
     const given = bytes === undefined ? [] : [...readGiven(bytes)];
-    for (const one of given) noteDown(one, log.size, wanted);
+    for (const one of given) noteDown(one, log, wanted);
     return given;
   } catch (error) {
     if (isEvidenceError(error)) return [];

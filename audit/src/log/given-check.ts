@@ -227,6 +227,11 @@ export class GivenCheck {
     const { seen, iss } = statement.claims;
     if (seen === undefined) return;
     const name = `${file}: statement ${toHex(statement.hash)}`;
+    const { origin } = this.#facts.log;
+    if ((seen.origin ?? origin) !== origin) {
+      this.#findings.notDone("seen", `${name}: names a tree of another log, ${JSON.stringify(seen.origin)}`);
+      return;
+    }
     const key = this.#facts.keyOf(statement.kid);
     if (key === undefined) {
       this.#findings.notDone(

@@ -8,11 +8,14 @@ import { isEvidenceError, parseReceipt, type Receipt, type Statement } from "@ta
 import { filesOf, readEvidence, readGiven, type Given } from "./given.ts";
 import type { Wanted } from "./facts.ts";
 
+/** The log that is audited, and how far. */
+export type LogName = { readonly origin: string; readonly size: number };
+
 /** Notes down what the files speak of. What can't be read is left for the second reading to report. */
-export async function gather(names: readonly string[], logSize: number, wanted: Wanted): Promise<void> {
+export async function gather(names: readonly string[], log: LogName, wanted: Wanted): Promise<void> {
   for await (const file of filesOf(names)) {
     try {
-      for (const given of readGiven(await readEvidence(file))) noteDown(given, logSize, wanted);
+      for (const given of readGiven(await readEvidence(file))) noteDown(given, log, wanted);
     } catch (error) {
       if (!isEvidenceError(error)) throw error;
     }
@@ -20,13 +23,13 @@ export async function gather(names: readonly string[], logSize: number, wanted: 
 }
 
 /** Notes down what one thing speaks of. */
-export function noteDown(given: Given, logSize: number, wanted: Wanted): void {
-  if (given.kind === "receipt") noteReceipt(given.receipt, logSize, wanted, true);
+export function noteDown(given: Given, log: LogName, wanted: Wanted): void {
+  if (given.kind === "receipt") noteReceipt(given.receipt, log.size, wanted, true);
   if (given.kind !== "statement") return;
-  noteSeen(given.statement, logSize, wanted);
+  noteSeen(given.statement, log, wanted);
   for (const bytes of given.receipts) {
     const receipt = parsed(bytes);
-    if (receipt !== undefined) noteReceipt(receipt, logSize, wanted, false);
+    if (receipt !== undefined) noteReceipt(receipt, log.size, wanted, false);
   }
 }
 
@@ -43,8 +46,9 @@ function noteReceipt(
   wanted.leastItems = Math.max(wanted.leastItems, registry.count);
 }
 
-function noteSeen({ claims: { seen } }: Statement, logSize: number, wanted: Wanted): void {
-  if (seen !== undefined && seen.size <= logSize) wanted.sizes.add(seen.size);
+function noteSeen({ claims: { seen } }: Statement, { origin, size }: LogName, wanted: Wanted): void {
+  if (seen === undefined || (seen.origin ?? origin) !== origin) return;
+  if (seen.size <= size) wanted.sizes.add(seen.size);
 }
 
 function parsed(bytes: Uint8Array): Receipt | undefined {

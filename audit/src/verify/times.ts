@@ -46,15 +46,17 @@ export function chainTimes(bytes: Uint8Array, judgement: Judgement): ChainTimes[
   const { logs, statements, registry } = decodeBundle(bytes);
   const transparents = statements.map((one) => parseTransparent(one));
   const trees = [...transparents, ...registry.map((one) => parseTransparent(one))].flatMap(originalOf);
-  // Of several logs nothing says whose tree it was.
-  const seenHolds = logs.length === 1 && holds("seen", judgement);
+  const seenHolds = holds("seen", judgement);
   const chains = new Map<string, Bounded[]>();
   for (const one of transparents) {
     const [original] = originalOf(one);
     const { iss, sub, ch } = one.statement.claims;
     if (original === undefined || ch === undefined) continue;
     const { seen } = one.statement.claims;
-    const notBefore = seen === undefined || !seenHolds ? null : knownBy(seen.size, original.origin, trees);
+    // Of several logs nothing says whose tree it was, unless the device did.
+    const origin = seen?.origin ?? (logs.length === 1 ? original.origin : undefined);
+    const isKnown = seen !== undefined && origin !== undefined && seenHolds;
+    const notBefore = isKnown ? knownBy(seen.size, origin, trees) : null;
     const name = `${iss} ${sub} ${toHex(ch)}`;
     const bounded = { statement: one.statement, notBefore, notAfter: original.timeUnixS };
     chains.set(name, [...(chains.get(name) ?? []), bounded]);

@@ -69,7 +69,7 @@ async function factsFor(all: readonly Given[], means: HeldMeans): Promise<LogFac
   const { log, tiles, registry, hash } = means;
   const wanted = nothingWanted();
   for (const given of all) {
-    noteDown(given, log.size, wanted);
+    noteDown(given, log, wanted);
     if (wanted.sizes.size + wanted.indexes.size > MAX_DERIVED) break;
   }
   const roots = new Map<number, Uint8Array>([[log.size, log.root]]);

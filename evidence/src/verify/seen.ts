@@ -14,14 +14,16 @@ import type { Placed } from "./placed.ts";
 import type { ReceiptCheck } from "./receipts.ts";
 import type { CheckedLog } from "./trust.ts";
 
-/** A tree that somebody named: by a `seen` claim, or by a receipt. */
-type Tree = { readonly size: number; readonly root: Uint8Array };
+/** A tree that somebody named: by a `seen` claim, which may say of which log, or by a receipt. */
+type Tree = { readonly size: number; readonly root: Uint8Array; readonly origin?: string };
 
 /** A log up to its checkpoint, and the bundle's proofs that older trees grew into that. */
 export type History = { readonly log: CheckedLog; readonly proofs: readonly BundledConsistency[] };
 
+type Fault = "fork" | "no-proof" | "no-log" | undefined;
+
 /**
- * Reports `log-fork`; a tree without a proof is not checked, and said so.
+ * Reports `log-fork`; a tree without a proof, or of a log that isn't here, is not checked, and said so.
  *
  * @param statements - of the log whose history is `own`
  * @param others - histories of the other logs of the bundle: a device that was sent on to a successor has seen the log before that
@@ -34,33 +36,53 @@ export function checkSeen(
   hash: Hash,
   findings: Findings,
 ): void {
-  const seen = statements.flatMap(({ statement }) => statement.claims.seen ?? []);
-  const sizes = new Set(seen.map(({ size }) => size));
-  const compareWith = [own, ...others].map(({ log, proofs }) => {
-    const paths = new Map(proofs.map(({ from, path }) => [from, path]));
-    return (tree: Tree) =>
-      compare(tree, log.checkpoint, paths.get(tree.size), receipts.rootAt(log.origin, tree.size), hash);
+  const seen = statements.flatMap(({ statement }): Tree[] => {
+    const { seen: claim } = statement.claims;
+    return claim === undefined ? [] : [claim];
   });
-  const [compareWithOwn, ...compareWithOthers] = compareWith;
+  const claimed = new Set(seen.map(nameOf));
+  const logs = [own, ...others].map(({ log, proofs }) => {
+    const paths = new Map(proofs.map(({ from, path }) => [from, path]));
+    const judge = (tree: Tree): Fault =>
+      compare(tree, log.checkpoint, paths.get(tree.size), receipts.rootAt(log.origin, tree.size), hash);
+    return { origin: log.origin, judge };
+  });
   const looked = new Set<string>();
-  for (const tree of [...seen, ...statements.map(({ original }) => original)]) {
-    const name = `${tree.size} ${toHex(tree.root)}`;
+  const signed = statements.map(({ original: { size, root } }): Tree => ({ size, root }));
+  for (const tree of [...seen, ...signed]) {
+    const name = nameOf(tree);
     if (looked.has(name)) continue;
     looked.add(name);
-    const fault = compareWithOwn?.(tree);
-    if (fault === undefined || compareWithOthers.some((one) => one(tree) === undefined)) {
-      findings.passed("seen");
-    } else if (fault === "fork") {
+    const fault = faultOf(tree, logs);
+    const { size, origin = own.log.origin } = tree;
+    if (fault === undefined) findings.passed("seen");
+    else if (fault === "fork")
       findings.failed(
         "seen",
         "log-fork",
-        `the tree of size ${tree.size} that was seen is none of ${own.log.origin}'s history`,
+        `the tree of size ${size} that was seen is none of ${origin}'s history`,
       );
-    } else if (sizes.has(tree.size)) {
-      findings.notDone("seen", `no proof that the tree of size ${tree.size} grew into the checkpoint`);
-    }
+    else if (fault === "no-log")
+      findings.notDone("seen", `the tree of size ${size} that was seen is of ${origin}, which isn't here`);
+    else if (claimed.has(name))
+      findings.notDone("seen", `no proof that the tree of size ${size} grew into the checkpoint`);
   }
 }
+
+/** Of a log that was named, judged by that one alone; else by the statement's own, or one of the others, whichever it is of. */
+function faultOf(
+  tree: Tree,
+  logs: readonly { readonly origin: string; readonly judge: (tree: Tree) => Fault }[],
+): Fault {
+  if (tree.origin !== undefined) {
+    const named = logs.find(({ origin }) => origin === tree.origin);
+    return named === undefined ? "no-log" : named.judge(tree);
+  }
+  const faults = logs.map(({ judge }) => judge(tree));
+  return faults.includes(undefined) ? undefined : faults[0];
+}
+
+const nameOf = ({ size, root, origin }: Tree): string => `${size} ${toHex(root)} ${origin ?? ""}`;
 
 function compare(
   tree: Tree,
@@ -68,7 +90,7 @@ function compare(
   path: readonly Uint8Array[] | undefined,
   signedRoot: Uint8Array | undefined,
   hash: Hash,
-): "fork" | "no-proof" | undefined {
+): Fault {
   // The log itself signed another root for this size.
   if (signedRoot !== undefined && !equalBytes(signedRoot, tree.root)) return "fork";
   if (tree.size === checkpoint.size) return equalBytes(tree.root, checkpoint.root) ? undefined : "fork";

@@ -98,7 +98,7 @@ def described(name: str, key: Key, cwt: dict, content, payload: bytes, data: byt
         "name": name, "key": key.name, "alg": key.alg, "hex": data.hex(), "hash": name_of(data).hex(),
         "claims": {"iss": cwt[1], "sub": cwt[2], "iat": cwt.get(6), "ch": cwt["ch"].hex() if "ch" in cwt else None, "seq": cwt["seq"],
                    "prev": cwt["prev"].hex() if "prev" in cwt else None, "tq": cwt["tq"], "lvl": cwt["lvl"],
-                   "seen": [seen[0], seen[1].hex()] if seen else None},
+                   "seen": [seen[0], seen[1].hex(), *seen[2:]] if seen else None},
         "content": content, "payload": payload.hex(),
     }
     return out | more
@@ -134,6 +134,8 @@ def good() -> list[dict]:
     one = [{-2: BASE, -3: IAT, 0: "n", 2: 1}]
     case("signed with ESP256", SENML, enc(one), key=HARD)
     case("seen", SENML, enc(one), seen=[2**53 - 1, ROOT])
+    case("seen, of a log", SENML, enc(one), seen=[1, ROOT, "log.city.example/2026"])
+    case("seen, of a log of 256 bytes", SENML, enc(one), seen=[1, ROOT, "\u00fc" * 128])
     case("largest seq", SENML, enc(one), seq=2**53 - 1)
     case("tq 1", SENML, enc(one), tq=1)
     case("tq 3, lvl 2 with the raw record", SENML, enc([one[0], {0: "raw", 8: b"frame"}]), tq=3, lvl=2)

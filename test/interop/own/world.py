@@ -48,7 +48,7 @@ class World:
         log.item(self.city, CITY, enrolment(TOLL, self.toll, ["toll/plaza-12/*"], 900))
         state.bring(self.toll.kid, "device", TOLL, ["toll/plaza-12/*"], 900, 6)
         log.append(self.lane.event(opened(source="toll", interval=0)))
-        self._read(2, seen=[second["size"], second["root"]])
+        self._read(2, seen=[second["size"], second["root"], ORIGIN])
         log.append(self.lane_sys.event(opened(source="sys", interval=300)))
         passage = {"kind": "toll-transaction", "tx": "t-1", "plaza": "plaza-12", "lane": "lane-3", "t": T0 + 130, "direction": "in",
                    "class": [2, 2], "tag": bytes(range(32)), "validity": "ok", "refs": [],

@@ -56,7 +56,7 @@ HEADER = {1: INT, 3: Maybe(within((int, str), lambda _: True)), 4: HASH, 15: wit
           259: Maybe(lambda value: check(TEXT if isinstance(value, str) else UINT, value)), 260: Maybe(TEXT)}
 
 CLAIMS = {1: ISS, 2: STREAM, 6: Maybe(UINT), "v": uint(1, 1), "ch": Maybe(CHAIN), "tq": uint(0, 3), "lvl": uint(0, 2),
-          "seq": UINT, "prev": Maybe(HASH), "seen": Maybe((SIZE, HASH))}
+          "seq": UINT, "prev": Maybe(HASH), "seen": Maybe(lambda value: check((SIZE, HASH, text(1)) if isinstance(value, list) and len(value) == 3 else (SIZE, HASH), value))}
 
 def opening(value):
     lost = isinstance(value, list) and len(value) == 2

@@ -374,6 +374,26 @@ export const DEVICE: readonly Attack[] = [
     demands: invalid("log-fork"),
   },
   {
+    name: "names another log for a tree which never was",
+    attacker: thief,
+    make: async (town) => {
+      const seen = { size: 5, root: new Uint8Array(32), origin: "log.other.example/2020" };
+      await town.meter.readings(1, { claims: { seen } });
+      return settled(town);
+    },
+    demands: { verdict: "verified", notDone: "seen" },
+  },
+  {
+    name: "names the log itself for a tree which never was",
+    attacker: thief,
+    make: async (town) => {
+      const seen = { size: 5, root: new Uint8Array(32), origin: town.world.origin };
+      await town.meter.readings(1, { claims: { seen } });
+      return settled(town);
+    },
+    demands: invalid("log-fork"),
+  },
+  {
     name: "boasts: an event whose text carries control characters",
     attacker: thief,
     make: async (town) => {

@@ -99,6 +99,34 @@ function both(older: Bundle, newer: Bundle, scope: Bundle["scope"]): Bundle {
   };
 }
 
+/**
+ * The successor alone: what was sealed before the move, and went to the successor, has seen a tree of the old log, of a size that the new one had, too.
+ *
+ * @param origin - of that tree, as the device says
+ */
+async function successorAlone(
+  town: Town,
+  origin: (old: World, next: World) => string | undefined,
+): Promise<Evidence> {
+  const next = await successorOf(town);
+  const first = next.meter.statements.length;
+  await next.world.commit();
+  const { size, root } = town.world.newest;
+  const named = origin(town.world, next.world);
+  await next.meter.readings(3, {
+    claims: { seen: { size, root, ...(named === undefined ? {} : { origin: named }) } },
+  });
+  while (next.world.entries.length <= size) await next.meter.readings();
+  const heads = await next.device.heads();
+  await next.world.commit();
+  const bundle = next.world.bundle([{ chain: next.meter, from: first }], [heads]);
+  const consistency = [...bundle.consistency];
+  if (consistency.every(({ from }) => from !== size))
+    consistency.push({ log: 0, from: size, path: next.world.consistency(size, next.world.newest.size) });
+  const policy = policyOf(town, { quorum: "none" }).replace(/^log .*$/m, `log ${next.world.vkey}`);
+  return { bytes: encodeBundle({ ...bundle, consistency }), policy };
+}
+
 /** The meter before and after the move, with the heads of the new log; `more` is done in the new one before it commits. */
 async function acrossLogs(
   town: Town,
@@ -256,6 +284,34 @@ export const LIFE: readonly Attack[] = [
         return chain;
       }),
     demands: invalid("fork"),
+  },
+  {
+    name: "a successor log alone: what was sealed before the move names the log whose tree it had seen",
+    attacker: nobody,
+    make: (town) => successorAlone(town, ({ origin }) => origin),
+    demands: { verdict: "restricted", restrictions: ["no-witness"], notDone: "seen" },
+  },
+  {
+    name: "a successor log alone: a tree of the old log as one of its own",
+    attacker: thief,
+    make: (town) => successorAlone(town, (_old, { origin }) => origin),
+    demands: invalid("log-fork"),
+  },
+  {
+    name: "a successor log alone: a tree of the old log, and nobody says of which log it is",
+    attacker: nobody,
+    make: (town) => successorAlone(town, () => undefined),
+    demands: invalid("log-fork"),
+  },
+  {
+    name: "a successor log: a tree of the new log as one of the old",
+    attacker: thief,
+    make: (town) =>
+      acrossLogs(town, async ({ world, meter }) => {
+        const { size, root } = world.newest;
+        await meter.readings(3, { claims: { seen: { size, root, origin: town.world.origin } } });
+      }),
+    demands: invalid("log-fork"),
   },
   {
     name: "a successor log: a tree that was seen, of neither log",

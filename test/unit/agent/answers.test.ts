@@ -51,10 +51,10 @@ describe("receipts", () => {
     const { size, root } = rig.anchor;
     rig.source.push(observation(2));
     await rig.time.advance(60_500);
-    expect(rig.sealed(STREAM).at(-1)?.claims.seen).toEqual({ size, root });
+    expect(rig.sealed(STREAM).at(-1)?.claims.seen).toEqual({ size, root, origin: "tally.example/2026" });
     rig.crash();
     await rig.start();
-    expect(rig.sealed("sys").at(-1)?.claims.seen).toEqual({ size, root });
+    expect(rig.sealed("sys").at(-1)?.claims.seen).toEqual({ size, root, origin: "tally.example/2026" });
   });
 
   test.for<[string, Partial<BatchClaims> & { seed?: number }, string]>([

@@ -434,6 +434,19 @@ describe("a log that is behind what a device has seen", () => {
     expect(receiptedIn(anchor.down(ISS))).toEqual([toHex(ahead.hash)]);
   });
 
+  test("takes what names a larger tree of another log, and not what names one of its own", async () => {
+    const anchor = new AnchorPipeline(log);
+    const seen = { size: log.size + 5, root: new Uint8Array(32).fill(7) };
+    const { origin } = log.opened.log;
+    const before = await chain.seal(chain.pack(1), { seen: { ...seen, origin: "tally.example/1999" } });
+    const own = await chain.seal(chain.pack(1), { seen: { ...seen, origin } });
+    anchor.receive(ISS, before, own);
+    await anchor.batch();
+    const down = anchor.down(ISS);
+    expect(refusedIn(down)).toEqual(["log-behind"]);
+    expect(receiptedIn(down)).toEqual([toHex(before.hash)]);
+  });
+
   test("doesn't shut a device out for ever that has no receipt to show", async () => {
     const anchor = new AnchorPipeline(log);
     const seen = { size: log.size + 5, root: new Uint8Array(32).fill(7) };

@@ -79,6 +79,43 @@ describe("facts", () => {
   });
 });
 
+test("a tree of another log that was seen is no size of this one, and is not checked", async () => {
+  const other = await World.create();
+  const gateway = await other.enrol("water/gw-1");
+  const meter = gateway.chain("meter/m-1");
+  await meter.open();
+  await other.commit();
+  const lie = { size: 3, root: new Uint8Array(32) };
+  await meter.readings(3, { claims: { seen: { ...lie, origin: "log.old.example/2020" } } });
+  await gateway.heads();
+  await other.commit();
+  const place = join(folder, "moved");
+  await makeCase(other, place);
+  const policy = parsePolicy(other.policy());
+  const facts = await openFacts(place, { ...means, policy });
+  expect(facts.judgement).toMatchObject({ verdict: "restricted", restrictions: ["no-witness"] });
+  const seen = facts.judgement.checks.filter(({ name }) => name === "seen");
+  expect(seen.filter(({ result }) => result === "not-done")).toMatchObject([
+    { reason: expect.stringContaining("log.old.example/2020") as string },
+  ]);
+  expect(facts.db.prepare("SELECT seen FROM statements WHERE chain = 1 ORDER BY seq").all()).toEqual([
+    { seen: null },
+    { seen: null },
+  ]);
+  const cut = await (await BundleCutter.open(facts, { ...means, policy })).cut([1, 2]);
+  expect(verify(encodeBundle(cut), { ...means, policy })).toMatchObject({ verdict: "restricted" });
+  facts.close();
+  // The same tree as one of this log is a fork.
+  const forked = join(folder, "forked");
+  await meter.readings(3, { claims: { seen: { ...lie, origin: other.origin } } });
+  await gateway.heads();
+  await other.commit();
+  await makeCase(other, forked);
+  const found = await openFacts(forked, { ...means, policy });
+  expect(found.judgement).toMatchObject({ verdict: "invalid", code: "log-fork" });
+  found.close();
+});
+
 describe("a bundle cut out", () => {
   test.for(["whole", "whole.tally"])(
     "of %s: a stranger finds it complete up to what the device attested",

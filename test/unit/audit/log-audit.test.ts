@@ -320,6 +320,13 @@ describe("a log whose operator cheats", () => {
     ]);
     const seen = file("seen.cose", theirStatements.statements[3]?.bytes ?? expect.fail());
     expect(failed(await audit(ours.files(), { evidence: [seen] }))).toEqual(["seen log-fork"]);
+    const { claims } = theirStatements.statements[3] ?? expect.fail();
+    const { size = 0, root = new Uint8Array(32) } = claims.seen ?? {};
+    const elsewhere = { seen: { size, root, origin: "log.old.example/2020" } };
+    const moved = await ourStatements.readings(1, { claims: elsewhere, admit: false });
+    const given = await audit(ours.files(), { evidence: [file("moved.cose", moved.bytes)] });
+    expect(failed(given)).toEqual([]);
+    expect(given.checks.find(({ name }) => name === "seen")).toMatchObject({ result: "not-done" });
     const bare = file("bare.receipt", theirs.receipt([theirOne], theirs.batches[1]));
     expect(failed(await audit(ours.files(), { evidence: [bare] }))).toEqual(["receipts receipt-entry"]);
   });

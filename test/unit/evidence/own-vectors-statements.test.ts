@@ -42,7 +42,7 @@ type ShownClaims = {
   prev: string | null;
   tq: 0 | 1 | 2 | 3;
   lvl: 0 | 1 | 2;
-  seen: [number, string] | null;
+  seen: [number, string, string?] | null;
 };
 type ShownReading = {
   name: string;
@@ -90,7 +90,13 @@ const claimsOf = (c: ShownClaims): Claims => ({
   ...(c.iat !== null && { iat: c.iat }),
   ...(c.ch !== null && { ch: fromHex(c.ch) }),
   ...(c.prev !== null && { prev: fromHex(c.prev) }),
-  ...(c.seen !== null && { seen: { size: c.seen[0], root: fromHex(c.seen[1]) } }),
+  ...(c.seen !== null && {
+    seen: {
+      size: c.seen[0],
+      root: fromHex(c.seen[1]),
+      ...(c.seen[2] !== undefined && { origin: c.seen[2] }),
+    },
+  }),
 });
 
 const contentOf = (v: Good): Content =>
