@@ -166,7 +166,7 @@ export class Broker {
 }
 
 function altered({ topic, payload }: Message, random: Random): Message {
-  const bytes = payload.slice();
+  const bytes = new Uint8Array(payload); // a copy: the slice of a Buffer is none
   const at = random.below(bytes.length);
   switch (random.below(3)) {
     case 0:

@@ -58,7 +58,7 @@ export function agentLine(network: Network, way: Way, life: Life, iss: string): 
     const client = {
       message(id: number, { topic, payload }: Message): void {
         if (!life.alive) return link.leave();
-        if (topic === downTopic(iss)) onDown(payload.slice());
+        if (topic === downTopic(iss)) onDown(new Uint8Array(payload));
         if (life.alive) link.up(() => broker.acknowledged(iss, id));
       },
     };
@@ -177,7 +177,7 @@ class AnchorClient {
     done = (): void => {},
   ): void {
     this.#life.effect();
-    const bytes = typeof payload === "string" ? new TextEncoder().encode(payload) : payload.slice();
+    const bytes = typeof payload === "string" ? new TextEncoder().encode(payload) : new Uint8Array(payload);
     const id = this.#nextId++;
     this.#outgoing.set(id, { topic, payload: bytes, retain: options.retain ?? false, done });
     this.#send(id);
