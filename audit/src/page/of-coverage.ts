@@ -183,7 +183,7 @@ function findings({ findings: all, counts }: Shown, words: Words): Block[] {
         { title: name.finding },
         { title: name.stream },
         { title: name.numbers },
-        { title: name.timeAsGiven },
+        { title: name.timeAsGiven, align: "time" },
         { title: name.count, align: "number" },
         { title: name.detail },
       ],
@@ -234,7 +234,7 @@ function streamBlocks(stream: ShownStream, words: Words): Block[] {
       kind: "facts",
       rows: [
         [name.state, words.states[state] ?? state],
-        ...(meter === null ? [] : [["Meter", meter] as const]),
+        ...(meter === null ? [] : [[name.meter, meter] as const]),
         [
           name.readings,
           `${grouped(readings, language)}${first === null ? "" : `: ${first} – ${last ?? ""}`}`,

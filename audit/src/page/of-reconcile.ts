@@ -146,7 +146,7 @@ function totals({ scope, export: lines, evidence, classes, metrics }: ReconcileB
             kind: "table",
             caption: "ISO/TS 37444",
             columns: [
-              { title: "" },
+              { title: name.metric },
               { title: name.count, align: "number" },
               { title: name.of, align: "number" },
             ],
@@ -174,7 +174,7 @@ function classBlocks(one: ClassTotal, words: Words): Block[] {
       columns: [
         { title: name.line, align: "number" },
         { title: name.item },
-        { title: name.timeAsGiven },
+        { title: name.timeAsGiven, align: "time" },
         { title: name.billed, align: "number" },
         { title: name.proven, align: "number" },
         { title: name.why },

@@ -28,13 +28,13 @@ export type Head = Omit<Result, "v" | "body">;
 
 /** @param subject - what it is about, for the line under the title; `own`: sections of the kind */
 export function pageOf(head: Head, subject: string, own: readonly Section[], words: Words): Page {
-  const { verdict, tool } = head;
+  const { tool } = head;
   const toolName = `${tool.name} ${tool.version}`;
   return {
     language: words.language,
     title: words.titles[head.kind],
     subject,
-    verdict: { tone: TONES[verdict], headline: words.headlines[verdict], lines: verdictLines(head, words) },
+    verdict: { ...headline(head, words), lines: verdictLines(head, words) },
     sections: [
       ...own,
       { id: "checks", title: words.sections.checks, blocks: [checksOf(head.checks, words)] },
@@ -46,6 +46,18 @@ export function pageOf(head: Head, subject: string, own: readonly Section[], wor
   };
 }
 
+/** Kinds that find something in what good evidence says: a green page with findings would be misread. */
+const FINDS: ReadonlySet<Head["kind"]> = new Set(["coverage", "reconcile"]);
+
+function headline(
+  { verdict, kind, findings }: Head,
+  words: Words,
+): Pick<Page["verdict"], "tone" | "headline"> {
+  const [tone, text] = [TONES[verdict], words.headlines[verdict]];
+  if (!FINDS.has(kind) || findings === 0) return { tone, headline: text };
+  return { tone: tone === "good" ? "limited" : tone, headline: words.says.headline(text, findings) };
+}
+
 function verdictLines({ verdict, code, restrictions, findings, kind }: Head, words: Words): string[] {
   const cause = code === undefined ? [] : [`${codeText(code, words)} [${code}]`];
   const limits =
@@ -55,7 +67,7 @@ function verdictLines({ verdict, code, restrictions, findings, kind }: Head, wor
           ...restrictions.slice(0, MAX_ROWS).map((one) => `${codeText(one, words)} [${one}]`),
         ]
       : [];
-  const found = kind === "coverage" || kind === "reconcile" ? [words.says.findings(findings)] : [];
+  const found = FINDS.has(kind) ? [words.says.findings(findings)] : [];
   return [words.meanings[verdict], ...cause, ...found, ...limits];
 }
 

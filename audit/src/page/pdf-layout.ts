@@ -5,6 +5,7 @@
  */
 import type { Column } from "./block.ts";
 import { LIGHT } from "./style.ts";
+import { barLength } from "./svg.ts";
 import { CELL, PROSE, shownText } from "./text.ts";
 
 type Document = PDFKit.PDFDocument;
@@ -14,6 +15,8 @@ type TextOptions = { readonly size?: number; readonly colour?: string; readonly 
 const [PLAIN, BOLD, CODE] = ["Helvetica", "Helvetica-Bold", "Courier"];
 const [BODY, SMALL] = [9.5, 8];
 const PADDING = 8;
+/** Widths of columns, in points: none wants more, numbers and times are not broken below, texts not made narrower. */
+const [MAX_COLUMN, KEPT_COLUMN, NARROW_COLUMN] = [260, 132, 60];
 /** Part of the width that labels of facts have. */
 const LABEL = 0.28;
 
@@ -173,7 +176,7 @@ export class PdfLayout {
       align: "right",
       lineBreak: false,
     });
-    const length = width * 0.46 * Math.max(0, Math.min(1, share));
+    const length = barLength(share, width * 0.46);
     if (length > 0) document.rect(left + width * 0.53, y, length, 8).fill(colour);
     document.x = left;
     document.y = y + 13;
@@ -242,13 +245,29 @@ export class PdfLayout {
     return Math.max(size, ...heights) + 5;
   }
 
-  /** By the longest text of each column, none below 8 % and none beyond half of the width. */
+  /** Each column as wide as its words and numbers take; what is left goes to those whose texts want more. */
   #widths(columns: readonly Column[], rows: readonly (readonly string[])[]): number[] {
-    const wanted = columns.map(({ title }, i) =>
-      Math.min(48, Math.max(6, title.length, ...rows.map((row) => row[i]?.length ?? 0))),
-    );
-    const sum = wanted.reduce((a, b) => a + b, 0);
-    return wanted.map((one) => (one / sum) * this.width);
+    const { document } = this;
+    const widest = (texts: readonly string[], font: string): number => {
+      document.font(font).fontSize(SMALL);
+      return Math.max(0, ...texts.map((text) => document.widthOfString(text))) + PADDING + 1;
+    };
+    const wishes = columns.map(({ title, align }, i) => {
+      const texts = rows.map((row) => row[i] ?? "");
+      const whole = Math.min(MAX_COLUMN, widest(texts, align === "code" ? CODE : PLAIN));
+      const least = widest(title.split(" "), BOLD);
+      const kept = align === "number" || align === "time" ? Math.min(whole, KEPT_COLUMN) : 0;
+      const narrowest = Math.max(least, kept, Math.min(whole, NARROW_COLUMN));
+      return { narrowest, more: Math.max(0, Math.max(whole, least) - narrowest) };
+    });
+    const taken = wishes.reduce((sum, { narrowest }) => sum + narrowest, 0);
+    const wanted = wishes.reduce((sum, { more }) => sum + more, 0);
+    const left = this.width - taken;
+    // Too many wide columns: all of them are narrowed alike.
+    if (left < 0) return wishes.map(({ narrowest }) => (narrowest * this.width) / taken);
+    const share = wanted > left ? left / wanted : 1;
+    const spare = wanted > left ? 0 : (left - wanted) / columns.length;
+    return wishes.map(({ narrowest, more }) => narrowest + more * share + spare);
   }
 }
 

@@ -54,7 +54,8 @@ a:focus-visible,[tabindex]:focus-visible,summary:focus-visible{outline:3px solid
 .skip{position:absolute;left:-100vw}
 .skip:focus{left:1rem;top:.5rem;background:var(--paper);padding:.5rem 1rem}
 .about,footer,caption,figcaption,.note{color:var(--soft)}
-.about,td,dd,li,p,code{overflow-wrap:anywhere}
+.about,dd,li,p,code,td.code{overflow-wrap:anywhere}
+td{overflow-wrap:break-word;max-width:24rem}
 .verdict{border:2px solid;border-left-width:.6rem;background:var(--panel);padding:.75rem 1rem;margin:1rem 0}
 .verdict h2{border:0;margin:0;padding:0;font-size:1.5rem}
 .verdict p{color:var(--ink)}
@@ -67,11 +68,10 @@ table{border-collapse:collapse;width:100%;font-size:.9rem}
 caption,figcaption{text-align:left;padding:.25rem 0;font-size:.9rem}
 th,td{text-align:left;vertical-align:top;padding:.3rem .6rem .3rem 0;border-bottom:1px solid var(--line)}
 th{font-weight:600;white-space:nowrap}
-td{min-width:4rem}
 .number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 th.number,td.number{padding-left:.6rem;padding-right:1.2rem}
 .code,code,pre{font-family:ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace;font-size:.85rem}
-td.code{min-width:9rem}
+td.code{min-width:14rem}
 @media (min-width:50rem){td.time{white-space:nowrap}}
 pre{background:var(--panel);padding:.75rem 1rem;white-space:pre-wrap;overflow-wrap:anywhere;margin:.5rem 0}
 .mark{font-weight:600;white-space:nowrap}

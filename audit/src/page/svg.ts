@@ -68,6 +68,10 @@ export function stripSvg({ days, described, legend }: Strip): string {
   ].join("");
 }
 
+/** Whatever there is of something is seen. */
+export const barLength = (share: number, whole: number): number =>
+  share > 0 ? whole * Math.max(0.004, Math.min(1, share)) : 0;
+
 /** One bar; its length is a drawing of what the cell beside it says. */
 export const barSvg = ({ share, tone }: Bars["bars"][number]): string =>
-  `<svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect class="bar ${tone}" x="0" y="0" width="${place(100 * Math.max(0, Math.min(1, share)))}" height="8"/></svg>`;
+  `<svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect class="bar ${tone}" x="0" y="0" width="${place(barLength(share, 100))}" height="8"/></svg>`;

@@ -271,6 +271,8 @@ export const de: Words = {
     day: "Tag",
     totals: "Summen",
     of: "Von",
+    meter: "Zähler",
+    metric: "Kennzahl",
     streams: "Datenströme",
     begins: "Anfang",
     ends: "Ende",
@@ -281,10 +283,11 @@ export const de: Words = {
   },
   says: {
     restrictions: (count) => `${some(count, "Einschränkung", "Einschränkungen")}:`,
+    headline: (verdict, count) => `${verdict}; ${some(count, "Feststellung", "Feststellungen")}`,
     findings: (count) =>
       count === 0
         ? "Keine Feststellung zu dem, was die Belege sagen."
-        : `${some(count, "Feststellung", "Feststellungen")} zu dem, was die Belege sagen: bitte ansehen.`,
+        : `${some(count, "Feststellung", "Feststellungen")} zu dem, was die Belege sagen, bitte ansehen: Das Ergebnis oben gilt den Belegen selbst.`,
     notShown: (hidden) => `${hidden} weitere sind hier nicht gezeigt.`,
     notShownFile: (hidden, file) => `${hidden} weitere sind hier nicht gezeigt; alle stehen in ${file}.`,
     between: (hidden) => `${hidden} dazwischen sind hier nicht gezeigt.`,

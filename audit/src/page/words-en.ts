@@ -231,6 +231,8 @@ export const en: Words = {
     day: "Day",
     totals: "Totals",
     of: "Of",
+    meter: "Meter",
+    metric: "Metric",
     streams: "Streams",
     begins: "Beginning",
     ends: "End",
@@ -241,10 +243,11 @@ export const en: Words = {
   },
   says: {
     restrictions: (count) => `${some(count, "restriction", "restrictions")}:`,
+    headline: (verdict, count) => `${verdict}; ${some(count, "finding", "findings")}`,
     findings: (count) =>
       count === 0
-        ? "No finding in what the evidence says."
-        : `${some(count, "finding", "findings")} in what the evidence says: to be looked at.`,
+        ? "Nothing was found in what the evidence says."
+        : `${some(count, "finding", "findings")} in what the evidence says, to be looked at: the verdict is on the evidence itself.`,
     notShown: (hidden) => `${hidden} more are not shown here.`,
     notShownFile: (hidden, file) => `${hidden} more are not shown here; all of them are in ${file}.`,
     between: (hidden) => `${hidden} between them are not shown here.`,

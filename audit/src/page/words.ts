@@ -68,6 +68,8 @@ export type Words = {
   /** Sentences with something in them. */
   readonly says: {
     readonly restrictions: (count: number) => string;
+    /** The headline of what has findings beside its verdict. */
+    readonly headline: (verdict: string, findings: number) => string;
     readonly findings: (count: number) => string;
     readonly notShown: (hidden: string) => string;
     readonly notShownFile: (hidden: string, file: string) => string;
@@ -164,6 +166,8 @@ type Label =
   | "day"
   | "totals"
   | "of"
+  | "meter"
+  | "metric"
   | "streams"
   | "begins"
   | "ends"
