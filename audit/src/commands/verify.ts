@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { stat } from "node:fs/promises";
 import process from "node:process";
 import {
   EvidenceError,
@@ -16,6 +17,7 @@ import {
   createNodeProvider,
   nodeSha256,
   UsageError,
+  type Arguments,
   type Command,
   openPlace,
   terminalProgress,
@@ -30,17 +32,20 @@ import { hint } from "../verify/hint.ts";
 import { loadRegistry } from "../verify/registry-copy.ts";
 import { summarize } from "../verify/summary.ts";
 import { chainTimes, type ChainTimes } from "../verify/times.ts";
+import { verifyCertificate } from "./certificate.ts";
 import { verifyPapers } from "./papers.ts";
 import { readPolicy } from "./policy.ts";
 
 export const verifyFiles: Command = {
   summary:
     "the verdict on each statement, transparent statement, bundle or case, or on signed working papers",
-  usage: "FILE|CASE… --policy FILE [--log DIR|URL] [--strict] [--json], or FOLDER… --auditor VKEY… [--json]",
+  usage:
+    "FILE|CASE… --policy FILE [--log DIR|URL] [--strict] [--json], or FOLDER|CERTIFICATE… --auditor VKEY… [--json]",
   details: [
     "--policy FILE   whom you trust: the log's key, witnesses, operators",
     "--log DIR|URL   the log's public directory: brings the registry for statements outside a bundle",
-    "--auditor VKEY  of a folder of working papers: who must have signed FOLDER.sig; a verifier key, or a file that holds one; once for each",
+    "--auditor VKEY  of a folder of working papers: who must have signed FOLDER.sig; of a completeness certificate: who may have",
+    "                signed it; a verifier key, or a file that holds one; once for each",
     "--strict        exit 3 where there are restrictions",
     "--json          one JSON object a file, each on its line",
     "",
@@ -55,7 +60,7 @@ export const verifyFiles: Command = {
   },
   async run({ values, positionals: files }) {
     if (files.length === 0) throw new UsageError("name at least one file");
-    if (values["auditor"] !== undefined) return verifyPapers(files, values);
+    if (values["auditor"] !== undefined) return verifySigned(files, values);
     const policy = await readPolicy(values);
     const place = values["log"];
     let copy: Promise<RegistryCopy> | undefined;
@@ -73,6 +78,20 @@ export const verifyFiles: Command = {
     return worst(codes);
   },
 };
+
+/** What an auditor signed: folders of working papers, and certificates. */
+async function verifySigned(files: readonly string[], values: Arguments["values"]): Promise<0 | 1 | 3> {
+  const codes: (0 | 1 | 3)[] = [];
+  for (const file of files) {
+    codes.push(
+      (await isFile(file)) ? await verifyCertificate(file, values) : await verifyPapers([file], values),
+    );
+  }
+  return worst(codes);
+}
+
+const isFile = async (path: string): Promise<boolean> =>
+  (await stat(path).catch(() => undefined))?.isFile() === true;
 
 async function judge(
   file: string,

@@ -10,7 +10,7 @@ import type { EventRow } from "./view.ts";
 type Before =
   "none" | { readonly ch: string; readonly seq: number; readonly hash: string } | { readonly lost: string };
 
-export type Digits = { readonly whole: number; readonly fraction: number };
+type Digits = { readonly whole: number; readonly fraction: number };
 export type Declared = {
   readonly name: string;
   readonly unit: string | null;
@@ -45,6 +45,7 @@ export type GapEvent = {
   /** On `sys`: the chain whose numbers these are. */
   readonly of: { readonly sub: string; readonly ch: string } | null;
   readonly time: { readonly fromUs: number; readonly toUs: number } | null;
+  readonly us: number | null;
 };
 
 export type Register = { readonly name: string; readonly value: string };
@@ -99,6 +100,7 @@ export function gapsOf(rows: readonly EventRow[]): readonly GapEvent[] {
       own: seq === undefined && chain === undefined,
       of: chain ?? null,
       time: time === undefined ? null : { fromUs: micros(time.from), toUs: micros(time.to) },
+      us: sealedUs(row),
     };
   });
 }

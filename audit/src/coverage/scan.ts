@@ -58,6 +58,8 @@ export type ScanInput = {
   readonly opening: Opening | undefined;
   readonly gaps: readonly GapEvent[];
   readonly said: readonly Said[];
+  /** First number of the chain that should be here; infinite where nobody says. A chain that follows another one begins at 0. */
+  readonly from: number;
   /** Why the chain's predecessor is lost, where it is: a cause for what is missing before its first sample. */
   readonly lost: Cause | undefined;
 };
@@ -99,7 +101,7 @@ export class StreamScan {
   }
 
   /** Goes along the next chain, in the order in which they follow one another. */
-  chain({ ch, id, statements, readings, opening, gaps, said, lost }: ScanInput): ScannedChain {
+  chain({ ch, id, statements, readings, opening, gaps, said, from, lost }: ScanInput): ScannedChain {
     const chain = this.#chains++;
     if (lost !== undefined) this.pass(lost);
     const causes = new CauseOf(said);
@@ -109,8 +111,8 @@ export class StreamScan {
     const [holes, bad]: [Hole[], Said[]] = [[], []];
     // Numbers that the case says it should have belong to the chain, whatever is here.
     let first = said.reduce(
-      (low, { cause, from }) => (cause === "told" ? low : Math.min(low, from)),
-      Infinity,
+      (low, one) => (one.cause === "told" ? low : Math.min(low, one.from)),
+      chain > 0 ? 0 : from,
     );
     let [held, last, lastUs, highest, badHere] = [0, -1, null as number | null, -1, 0];
     for (const row of statements) {
@@ -192,10 +194,8 @@ export class StreamScan {
     const moments = rows.length > 0 ? momentsOf(rows) : row.t === null ? [] : [{ us: row.t, device: false }];
     if (moments.length > 0) this.#meet(moments.map(({ us }) => us));
     for (const moment of moments) {
-      if (this.#days.has(moment.us)) {
-        this.samples.add(moment, chain);
-        this.counts.received(moment.us);
-      } else if (moment.us < this.#days.fromUs) this.sampleBefore = Math.max(this.sampleBefore, moment.us);
+      if (this.#days.has(moment.us)) this.samples.add(moment, chain);
+      else if (moment.us < this.#days.fromUs) this.sampleBefore = Math.max(this.sampleBefore, moment.us);
       else this.sampleAfter = Math.min(this.sampleAfter, moment.us);
     }
     if (runs === undefined) return;

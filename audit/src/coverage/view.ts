@@ -71,6 +71,13 @@ export type WithheldRow = {
   readonly by: string | null;
 };
 
+export type SignedEvent = {
+  readonly iss: string;
+  readonly kind: string;
+  readonly body: string;
+  readonly kid: Uint8Array;
+};
+
 export type CommitRow = { readonly committed: number; readonly kid: Uint8Array };
 
 const OF_DEVICE = "streams JOIN chains c ON c.stream = streams.id JOIN statements s ON s.chain = c.id";
@@ -85,6 +92,13 @@ export class FactsView {
 
   streams(): readonly StreamRow[] {
     return this.#all("SELECT id, iss, sub FROM streams ORDER BY iss, sub");
+  }
+
+  /** Streams that anything here names. */
+  names(): readonly StreamName[] {
+    return this.#all(
+      `SELECT iss, sub FROM streams UNION SELECT iss, sub FROM heads UNION SELECT iss, sub FROM withheld ORDER BY iss, sub`,
+    );
   }
 
   stream({ iss, sub }: StreamName): StreamRow | undefined {
@@ -164,6 +178,11 @@ export class FactsView {
     return this.#all<{ seq: number; at: number | null }>(sql, id, iss, sub, ch, first, last)[0];
   }
 
+  isHeld(chain: number, seq: number, hash: Uint8Array): boolean {
+    const sql = "SELECT 1 FROM statements WHERE chain = ? AND seq = ? AND hash = ?";
+    return this.#all(sql, chain, seq, hash).length > 0;
+  }
+
   withheld({ iss, sub }: StreamName, ch: Uint8Array): readonly WithheldRow[] {
     const sql =
       "SELECT first, last, why, by FROM withheld WHERE iss = ? AND sub = ? AND ch = ? ORDER BY first, last";
@@ -175,13 +194,18 @@ export class FactsView {
     return this.#all<{ ch: Uint8Array }>(sql, iss, sub).map(({ ch }) => ch);
   }
 
-  /** The statement of a hash, with its event, where it proves something. */
-  eventOf(
-    hash: Uint8Array,
-  ): { readonly iss: string; readonly body: string; readonly kid: Uint8Array } | undefined {
-    const sql = `SELECT streams.iss, e.body, s.kid FROM statements s JOIN events e ON e.statement = s.id
+  /** The event of the statement of a hash, where that proves something. */
+  eventOf(hash: Uint8Array): SignedEvent | undefined {
+    const sql = `SELECT streams.iss, e.kind, e.body, s.kid FROM statements s JOIN events e ON e.statement = s.id
       JOIN streams ON streams.id = s.stream WHERE s.hash = ? AND ${PROVES}`;
-    return this.#all<{ iss: string; body: string; kid: Uint8Array }>(sql, hash)[0];
+    return this.#all<SignedEvent>(sql, hash)[0];
+  }
+
+  /** True where an operator that acts for every org brought this key. */
+  isForAll(kid: Uint8Array): boolean {
+    const by = this.#all<{ by: string }>("SELECT by FROM keys WHERE kid = ?", kid)[0]?.by ?? "";
+    const acts = this.#db.prepare("SELECT 1 FROM keys WHERE hex(kid) = upper(?) AND acts = '*'");
+    return by.split(" ").some((one) => one !== "" && acts.get(one) !== undefined);
   }
 
   isReEnrolled(kid: Uint8Array): boolean {
@@ -205,11 +229,10 @@ export class FactsView {
     return this.#each(sql, iss);
   }
 
-  /** Statements of a device that were sealed between two instants, Unix seconds, neither of them included. */
-  sealedBetween(iss: string, from: number, to: number): number {
-    const sql = `SELECT count(*) AS n FROM ${OF_DEVICE}
-      WHERE streams.iss = ? AND s.iat > ? AND s.iat < ? AND ${PROVES}`;
-    return this.#all<{ n: number }>(sql, iss, from, to)[0]?.n ?? 0;
+  /** When a device sealed something, between two instants, Unix seconds, neither of them included. */
+  *sealings(iss: string, from: number, to: number): Generator<number> {
+    const sql = `SELECT s.iat FROM ${OF_DEVICE} WHERE streams.iss = ? AND s.iat > ? AND s.iat < ? AND ${PROVES} ORDER BY s.iat`;
+    for (const { iat } of this.#each<{ iat: number }>(sql, iss, from, to)) yield iat;
   }
 
   /** The newest commit of anything here: what happened later, nobody can know from it. */

@@ -4,6 +4,7 @@
  * @module
  */
 import { decodeUtf8, isBundle, isEvidenceError, parseSign1 } from "@tallystick/evidence";
+import { isCertificate } from "../certificate/seal.ts";
 
 const TYP = 16;
 const TYP_RECEIPT = 278;
@@ -14,6 +15,7 @@ export function hint(bytes: Uint8Array): string | undefined {
   if (bytes.length === 0) return "the file is empty";
   if (isBundle(bytes)) return undefined;
   if (bytes[0] === TAG_SIGN1) {
+    if (isCertificate(bytes)) return "a completeness certificate: give --auditor, and not --policy";
     return isReceipt(bytes)
       ? "a receipt without its statement: tally-audit log --receipts lays it beside a log"
       : undefined;

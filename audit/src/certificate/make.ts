@@ -1,0 +1,64 @@
+/**
+ * A certificate out of the result of a coverage.
+ *
+ * @module
+ */
+import { EvidenceError, fromHex } from "@tallystick/evidence";
+import type { CoverageBody, Stretch } from "../coverage/body.ts";
+import type { Result } from "../result.ts";
+import type { Certificate, CertifiedPeriod } from "./content.ts";
+
+/** @throws EvidenceError the result's code where the evidence is invalid or not verifiable: nobody signs for that */
+export function certificateOf(
+  result: Result<CoverageBody>,
+  period: { readonly from: number; readonly to: number },
+): Certificate {
+  const { verdict, code = "bundle-scope", tool, log, inputs, restrictions, findings, body } = result;
+  if (verdict === "invalid" || verdict === "not-verifiable")
+    throw new EvidenceError(code, `no certificate is made of evidence that is ${verdict}`);
+  const evidence = inputs.find(({ role }) => role === "case" || role === "bundle");
+  const policy = inputs.find(({ role }) => role === "policy");
+  return {
+    tool,
+    log: { origin: log.origin, size: log.size, root: fromHex(log.root) },
+    evidence: {
+      kind: evidence?.role === "bundle" ? "bundle" : "case",
+      hash: fromHex(evidence?.sha256 ?? ""),
+    },
+    policy: fromHex(policy?.sha256 ?? ""),
+    verdict,
+    restrictions,
+    zone: body.zone,
+    ...period,
+    lateAfterS: body.lateAfterS,
+    findings,
+    streams: body.streams.map(({ iss, sub, state, interval, begins, ends, chains, months }) => ({
+      iss,
+      sub,
+      state,
+      interval,
+      begins,
+      ends,
+      chains: chains.map(({ ch, ...chain }) => ({ ch: fromHex(ch), ...chain })),
+      periods: months.map(periodOf),
+    })),
+  };
+}
+
+function periodOf({
+  label,
+  from,
+  to,
+  expected,
+  received,
+  missing,
+  late,
+  repeats,
+  conflicts,
+}: Stretch): CertifiedPeriod {
+  const tally = { expected, received, missing, late, repeats, conflicts };
+  return { label, from: secondsOf(from), to: secondsOf(to), tally };
+}
+
+/** Days begin at whole seconds. */
+const secondsOf = (text: string): number => Date.parse(text) / 1000;

@@ -1,0 +1,90 @@
+/**
+ * Coverage of facts: stream by stream and device by device, in a memory that doesn't grow with them.
+ *
+ * @module
+ */
+import type { DatabaseSync } from "node:sqlite";
+import { SYSTEM_STREAM, type Scope } from "@tallystick/evidence";
+import type { CoverageBody, DeviceCoverage, StreamCoverage } from "./body.ts";
+import { Device } from "./device.ts";
+import { Erasures } from "./erasures.ts";
+import { FindingList, type FindingWriter } from "./findings.ts";
+import { Days, SECOND_US, showMicros } from "./moments.ts";
+import { coverStream } from "./stream.ts";
+import { FactsView, type StreamName } from "./view.ts";
+import type { Zone } from "../zone.ts";
+
+export type CoverRequest = {
+  readonly zone: Zone;
+  /** Unix seconds; `to` is not meant any more. */
+  readonly from: number;
+  readonly to: number;
+  readonly lateAfterS: number;
+  /** Streams, or patterns of them whose `sub` ends in `*`; null for every stream that is here, but `sys`. */
+  readonly streams: readonly StreamName[] | null;
+  /** Parts of chains that the evidence says it has: those of a case's manifest, or the scope of a bundle. */
+  readonly scopes: readonly Scope[];
+  /** Takes every finding as it is found. */
+  readonly write: FindingWriter;
+  /** Called before each stream. */
+  readonly progress: (done: number, of: number) => void;
+};
+
+/** @throws EvidenceError `too-large` for more samples of a stream than memory is for */
+export function coverFacts(
+  db: DatabaseSync,
+  request: CoverRequest,
+): { readonly body: CoverageBody; readonly faults: number } {
+  const { zone, from, to, lateAfterS, write, progress } = request;
+  const view = new FactsView(db);
+  const findings = new FindingList(zone, write);
+  const days = new Days(zone, from, to);
+  const scopes = Map.groupBy(request.scopes, ({ iss, sub }) => `${iss}/${sub}`);
+  const means = {
+    view,
+    zone,
+    days,
+    lateAfterS,
+    findings,
+    erasures: new Erasures(view),
+    scopes,
+  };
+  const names = chosen(view, request.streams);
+  const streams: StreamCoverage[] = [];
+  const devices: DeviceCoverage[] = [];
+  let device: Device | undefined;
+  for (const [i, name] of names.entries()) {
+    progress(i, names.length);
+    if (device?.iss !== name.iss) {
+      device = new Device(view, name.iss);
+      devices.push(device.cover(days, findings));
+    }
+    streams.push(coverStream(name, device, means));
+  }
+  const body = {
+    zone: zone.name,
+    from: showMicros(zone, from * SECOND_US),
+    to: showMicros(zone, to * SECOND_US),
+    lateAfterS,
+    streams,
+    devices,
+    counts: findings.counts,
+    findings: findings.listed,
+  };
+  return { body, faults: findings.faults };
+}
+
+/** The streams that are asked for, by name; one that nothing here knows is there, too. */
+function chosen(view: FactsView, asked: readonly StreamName[] | null): readonly StreamName[] {
+  if (asked === null) return view.streams().filter(({ sub }) => sub !== SYSTEM_STREAM);
+  const known = view.names();
+  const names = asked.flatMap((one) => {
+    if (!one.sub.endsWith("*")) return [one];
+    const stem = one.sub.slice(0, -1);
+    return known.filter(({ iss, sub }) => iss === one.iss && sub.startsWith(stem) && sub !== SYSTEM_STREAM);
+  });
+  const byName = new Map(names.map(({ iss, sub }) => [`${iss}/${sub}`, { iss, sub }]));
+  return [...byName.values()].sort((a, b) => compare(a.iss, b.iss) || compare(a.sub, b.sub));
+}
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
