@@ -115,7 +115,8 @@ function limitPerAddress(server: Server, most: number, nowMs: () => number): voi
   });
 }
 
-function createPublicApp(parts: PublicParts): Hono<{ Bindings: HttpBindings }> {
+/** Its routes. */
+export function createPublicApp(parts: PublicParts): Hono<{ Bindings: HttpBindings }> {
   const app = new Hono<{ Bindings: HttpBindings }>();
   const budget = new AddressBudget(parts.perAddressPerMinute, parts.nowMs);
   const reads = new AddressBudget(READS_PER_MINUTE, parts.nowMs);

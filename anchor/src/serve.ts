@@ -9,6 +9,7 @@ import { Hono, type Context, type Env } from "hono";
 import { EvidenceError, isEvidenceError, type EvidenceCode } from "@tallystick/evidence";
 import type { ListenAddress } from "./config.ts";
 import type { Lookups } from "./lookups.ts";
+import { addOpenApi } from "./openapi/document.ts";
 import type { SilenceState } from "./silence/stage.ts";
 import { silenceJson } from "./silence/report.ts";
 import { serveCheckpoint, serveTile } from "./public-files.ts";
@@ -50,12 +51,13 @@ const CLOSE_MS = 1000;
 /** What is everybody's. */
 export type PublicRoutes = { readonly publicFolder: string; readonly lookups: Pick<Lookups, "items"> };
 
-/** The public directory, and the registry's items one by one. */
+/** The public directory, the registry's items one by one, and what all this is. */
 export function addPublicRoutes<E extends Env>(app: Hono<E>, { publicFolder, lookups }: PublicRoutes): void {
   app.get("/checkpoint", (c) => serveCheckpoint(c, publicFolder));
   app.get("/tile/*", (c) => serveTile(c, publicFolder));
   app.get("/registry/*", (c) => serveTile(c, publicFolder));
   app.get("/items", (c) => binary(c, lookups.items(optionalUint(c, "from") ?? 0), "application/cbor-seq"));
+  addOpenApi(app);
 }
 
 export function createApp({ publicFolder, lookups, health, metrics, silence, scrapi, reads }: Served): Hono {
