@@ -34,7 +34,8 @@ export type Line = {
 
 /** Names a column in the key of a tariff. */
 const COLUMN = "column:";
-const MAX_CELL = 1024;
+/** Longest key or name, and longest list of keys. */
+const MAX_CELL = 4096;
 
 /** Columns that a map names in one way or another. */
 function wantedColumns({ csv, match, amount }: ReconcileMap): string[] {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { parse, type CsvError } from "csv-parse";
+import { parse, type CsvError, type Options } from "csv-parse";
 import type { Faults } from "../faults.ts";
 
 export type Dialect = {
@@ -18,8 +18,6 @@ export type Row = { readonly line: number; readonly cells: readonly string[] };
 /** Longest row: a quote that is never closed must not swallow a file. */
 const MAX_ROW_CHARACTERS = 1 << 18;
 
-type Parsed = { readonly info: { readonly lines: number }; readonly record: string[] };
-
 /**
  * Yields the rows, the header among them; empty lines are none.
  *
@@ -30,26 +28,28 @@ export async function* readRows(
   { separator, quote, skipLines }: Dialect,
   faults: Faults,
 ): AsyncGenerator<Row> {
-  const parser = parse({
+  // Known when a row is parsed, which is before it is yielded: a fault ends the parser, and rows that wait in it are lost.
+  let last = skipLines;
+  const options: Options<Row, string[]> = {
     delimiter: separator,
     quote: quote ?? false,
     escape: quote ?? false,
     from_line: skipLines + 1,
-    info: true,
     max_record_size: MAX_ROW_CHARACTERS,
+    on_record: (cells: string[], { lines }): Row => {
+      last = lines;
+      return { line: lines, cells };
+    },
     relax_column_count: true,
     skip_empty_lines: true,
-  });
+  };
+  // The types know no other rows than lists of cells.
+  const parser = parse(options as unknown as Options);
   const feeding = feed(text, parser);
   // Heard below, once the parser has told its own fault.
   feeding.catch(() => undefined);
-  let last = skipLines;
   try {
-    for await (const one of parser) {
-      const { info, record } = one as Parsed;
-      last = info.lines;
-      yield { line: last, cells: record };
-    }
+    for await (const row of parser) yield row as Row;
   } catch (error) {
     const { code, column } = error as Partial<CsvError>;
     if (code?.startsWith("CSV_") !== true) throw error;
@@ -61,7 +61,7 @@ export async function* readRows(
 
 async function feed(text: AsyncIterable<string>, parser: ReturnType<typeof parse>): Promise<void> {
   try {
-    for await (const chunk of text) {
+    for await (const chunk of withLineFeeds(text)) {
       if (parser.destroyed) return;
       if (!parser.write(chunk)) await drained(parser);
     }
@@ -70,6 +70,17 @@ async function feed(text: AsyncIterable<string>, parser: ReturnType<typeof parse
     parser.destroy(error as Error);
     throw error;
   }
+}
+
+/** CR LF as LF: within a cell the parser would take it for two lines, and name the wrong one from there on. */
+async function* withLineFeeds(text: AsyncIterable<string>): AsyncGenerator<string> {
+  let held = "";
+  for await (const chunk of text) {
+    const whole = held + chunk;
+    held = whole.endsWith("\r") ? "\r" : "";
+    yield (held === "" ? whole : whole.slice(0, -1)).replaceAll("\r\n", "\n");
+  }
+  if (held !== "") yield held;
 }
 
 const drained = (parser: ReturnType<typeof parse>): Promise<void> =>

@@ -12,12 +12,13 @@ import { rounded } from "../money.ts";
 import type { Rules } from "../rules.ts";
 import { TWO_PLACES, within } from "../stage.ts";
 import type { Work } from "../work.ts";
-import type { Registers } from "./registers.ts";
+import type { Picked, Registers } from "./registers.ts";
 
 type Row = {
   readonly n: number;
   readonly type: LineType;
   readonly place: number | null;
+  readonly account: string | null;
   readonly stream: number | null;
   readonly register: string | null;
   readonly multiplier: string | null;
@@ -68,15 +69,22 @@ export function settleReadings({ db }: Work, loaded: LoadedMap, rules: Rules, re
     );
   };
   const rows = db.prepare(
-    `SELECT l.n, l.type, l.place, k.stream, k.register, k.multiplier, k.since, k.until ends, l.t, l.until, l.minor, l.currency, l.quantity, l.fields,
+    `SELECT l.n, l.type, l.place, l.account, k.stream, k.register, k.multiplier, k.since, k.until ends, l.t, l.until, l.minor, l.currency, l.quantity, l.fields,
        ${REVERSED} reversed
      FROM lines l LEFT JOIN lookup k ON k.id = l.place WHERE l.type = 'charge' ORDER BY k.stream, k.register, l.t, l.until, l.n`,
   );
+  const next = db.prepare(
+    "SELECT stream, register, multiplier, until ends FROM lookup WHERE account = ? AND since = ? AND stream IS NOT NULL AND register IS NOT NULL LIMIT 2",
+  );
+  const nextOf: NextPart = (account, since) => {
+    const found = next.all(account, since) as Part[];
+    return found.length === 1 ? found[0] : undefined;
+  };
   let [stream, register, reach] = [-1 as number | null, "" as string | null, -Infinity];
   for (const row of rows.iterate() as Iterable<Row>) {
     if (row.stream !== stream || row.register !== register)
       [stream, register, reach] = [row.stream, row.register, -Infinity];
-    const said = judge(row, loaded, rules, registers);
+    const said = judge(row, loaded, rules, registers, nextOf);
     // What was taken back leaves its place to another line; what nobody could place takes none.
     const counts = row.reversed === 0 && row.stream !== null && said.class !== "out-of-period";
     const twice = counts && (row.until === null ? row.t === reach : row.t < reach);
@@ -103,24 +111,28 @@ const PROVEN: ReadonlySet<LineClass> = new Set([
   "amount-not-attested",
 ]);
 
-function judge(row: Row, { map, scope }: LoadedMap, rules: Rules, registers: Registers): Said {
+function judge(
+  row: Row,
+  { map, scope }: LoadedMap,
+  rules: Rules,
+  registers: Registers,
+  nextOf: NextPart,
+): Said {
   const { t, until, place, stream, register } = row;
   if (!within(scope, row)) return { class: "out-of-period", reason: "line-out-of-period" };
   if (place === TWO_PLACES) return { class: "ambiguous", reason: "account-twice" };
   if (place === null) return { class: "billed-not-proven", reason: "account-unknown" };
   if (stream === null || register === null)
     return { class: "billed-not-proven", reason: "stream-not-in-case" };
-  if (row.ends !== null && (until ?? t) > row.ends)
-    return { class: "billed-not-proven", reason: "lookup-changes-within" };
   const picked =
     until === null || map.pick?.value === "register"
-      ? registers.at(stream, register, t)
-      : registers.interval(stream, register, t, until);
+      ? times(registers.at(stream, register, t), row.multiplier)
+      : overParts({ ...row, stream, register }, until, registers, nextOf);
   if ("fault" in picked) {
     const { fault } = picked;
     return { class: fault === "two-values" ? "ambiguous" : "billed-not-proven", reason: fault };
   }
-  const proven = scaled(picked.value, row.multiplier ?? "1", map);
+  const proven = quantityOf(picked.value, map);
   const quantity = exactText(proven.digits, proven.places);
   const found = { quantity, statements: picked.statements };
   const billed = row.quantity === null ? undefined : exactOf(row.quantity);
@@ -156,12 +168,63 @@ function keyOf({ fields }: Row, { amount }: LoadedMap["map"]): (string | null)[]
   return (amount.tariff?.key ?? []).map((name) => cells[name.replace(/^column:/, "")] ?? null);
 }
 
+/** What an account's register is, from one row of the lookup to the next. */
+type Part = {
+  readonly stream: number;
+  readonly register: string;
+  readonly multiplier: string | null;
+  readonly ends: number | null;
+};
+type NextPart = (account: string | null, since: number) => Part | undefined;
+
+/** Consumption of an account, over as many meters as it had meanwhile. */
+function overParts(
+  first: Part & Pick<Row, "account" | "t">,
+  until: number,
+  registers: Registers,
+  nextOf: NextPart,
+): Picked {
+  let part: Part = first;
+  let from = first.t;
+  let sum: Picked = { value: ZERO, statements: [], backwards: false };
+  for (;;) {
+    const to = part.ends === null ? until : Math.min(until, part.ends);
+    const picked = times(registers.interval(part.stream, part.register, from, to), part.multiplier);
+    if ("fault" in picked) return picked;
+    sum = {
+      value: added(sum.value, picked.value),
+      statements: [...sum.statements, ...picked.statements],
+      backwards: sum.backwards || picked.backwards,
+    };
+    if (to === until) return sum;
+    const following = nextOf(first.account, to);
+    if (following === undefined) return { fault: "lookup-ends-within" };
+    part = following;
+    from = to;
+  }
+}
+
+function times(picked: Picked, multiplier: string | null): Picked {
+  if ("fault" in picked) return picked;
+  const { digits, places } = picked.value;
+  const factor = exactOf(multiplier ?? "1") ?? ZERO;
+  return { ...picked, value: { digits: digits * factor.digits, places: places + factor.places } };
+}
+
+function added(a: Exact, b: Exact): Exact {
+  const places = Math.max(a.places, b.places);
+  return { digits: rounded(a, places, "down") + rounded(b, places, "down"), places };
+}
+
 /** Times the factor, rounded as the map has it, without needless zeros. */
-export function scaled(value: Exact, multiplier: string, { round }: Pick<LoadedMap["map"], "round">): Exact {
+export function scaled(value: Exact, multiplier: string, map: LoadedMap["map"]): Exact {
   const factor = exactOf(multiplier) ?? ZERO;
-  const product = { digits: value.digits * factor.digits, places: value.places + factor.places };
+  return quantityOf({ digits: value.digits * factor.digits, places: value.places + factor.places }, map);
+}
+
+function quantityOf(value: Exact, { round }: LoadedMap["map"]): Exact {
   const { places, mode } = round.quantity ?? { places: MOST_PLACES, mode: "half-up" };
-  const digits = rounded(product, places, mode);
+  const digits = rounded(value, places, mode);
   return round.quantity === undefined ? trimmed({ digits, places }) : { digits, places };
 }
 

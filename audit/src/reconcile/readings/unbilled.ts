@@ -27,7 +27,7 @@ const ELSEWHERE = LINE_CLASSES.indexOf("out-of-period");
 /** Fills the table `unbilled` for each account of the lookup. Returns how many registers have a proven value in the scope. */
 export function findUnbilled({ db }: Work, { map, scope }: LoadedMap, registers: Registers): number {
   db.exec(`BEGIN; CREATE TABLE unbilled(n INTEGER PRIMARY KEY, account TEXT, stream TEXT, t INTEGER, until INTEGER, quantity TEXT, reason TEXT,
-    evidence TEXT); CREATE INDEX lines_place ON lines(place, t)`);
+    evidence TEXT); CREATE INDEX lines_account ON lines(account, t)`);
   const insert = db.prepare(
     "INSERT INTO unbilled(account, stream, t, until, quantity, reason, evidence) VALUES (?, ?, ?, ?, ?, ?, ?)",
   );
@@ -36,15 +36,17 @@ export function findUnbilled({ db }: Work, { map, scope }: LoadedMap, registers:
       "SELECT * FROM lookup WHERE stream IS NOT NULL AND register IS NOT NULL ORDER BY account, name, register, id",
     )
     .iterate() as Iterable<Place>;
+  // By account: one line may go on over a change of its meter.
   const lines = db.prepare(
-    `SELECT l.t, l.until FROM lines l JOIN verdicts v ON v.n = l.n WHERE l.place = ? AND l.type = 'charge' AND v.class <> ${ELSEWHERE} ORDER BY l.t`,
+    `SELECT l.t, l.until FROM lines l JOIN verdicts v ON v.n = l.n JOIN lookup k ON k.id = l.place
+     WHERE l.account = ? AND k.register = ? AND l.type = 'charge' AND v.class <> ${ELSEWHERE} ORDER BY l.t`,
   );
   let registersSeen = 0;
   for (const place of places) {
     const from = Math.max(scope.from, place.since ?? -Infinity);
     const to = Math.min(scope.to, place.until ?? Infinity);
     if (from >= to) continue;
-    const billed = lines.all(place.id) as { t: number; until: number | null }[];
+    const billed = lines.all(place.account, place.register) as { t: number; until: number | null }[];
     const end = registers.at(place.stream, place.register, to);
     if (!("fault" in end)) registersSeen++;
     const tell = (t: number, until: number | null, reason: string): void => {
