@@ -4,6 +4,7 @@
  * @module
  */
 import { encodeBundle, encodeDown, encodeLeaf, encodeUtf8 } from "@tallystick/evidence";
+import { papersExamples } from "./papers-examples.ts";
 import { World } from "./world.ts";
 
 /** Name in the page to bytes. */
@@ -37,6 +38,7 @@ export async function formatExamples(): Promise<{ readonly examples: Examples; r
     ["receipt", receipt],
     ["checkpoint", encodeUtf8(batch.note)],
     ["down-receipt", encodeDown({ kind: "receipt", hashes: [readings.hash], receipt })],
+    ...(await papersExamples()),
     ["bundle", encodeBundle(world.bundle([{ chain: meter }], [heads]))],
   ]);
   return { examples, policy: world.policy() };

@@ -231,17 +231,18 @@ function said(output: string, { method, population, drawn, strata, n }: SampleBo
 const quoted = (text: string): string =>
   /^[A-Za-z0-9._/:=@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 
-/** Where it is written is left open: it changes nothing of the bytes. */
+/** By the files' own names, and where it is written is left open: neither changes anything of the bytes. */
 function repeatLine(input: string, values: Arguments["values"]): string {
   const named = ["policy", "seed", "n", "stratify", "case"].flatMap((name) => {
     const value = textOf(values, name);
-    return value === undefined ? [] : [`--${name}`, value];
+    if (value === undefined) return [];
+    return [`--${name}`, name === "policy" || name === "case" ? basename(value) : value];
   });
   const kinds = values["kind"];
   const words = [
     "tally-audit",
     "sample",
-    input,
+    basename(input),
     ...named,
     ...(Array.isArray(kinds) ? kinds.flatMap((kind) => ["--kind", String(kind)]) : []),
     ...(values["money-unit"] === true ? ["--money-unit"] : []),

@@ -33,7 +33,7 @@ import {
 } from "@tallystick/evidence";
 import { decodeManifest, MAX_MANIFEST_BYTES, type Manifest } from "./manifest.ts";
 
-const [ALG, CONTENT_TYPE, KID, CWT_CLAIMS] = [1, 3, 4, 15];
+const [ALG, KID, CWT_CLAIMS, TYP] = [1, 4, 15, 16];
 const [ISS, IAT] = [1, 6];
 const PAPERS = "application/vnd.tallystick.papers+cbor";
 const COUNTERSIGNED = "application/vnd.tallystick.papers-countersignature+cbor";
@@ -91,7 +91,6 @@ async function seal(type: string, payload: Uint8Array, claims: Claims, signer: S
   const protectedBytes = encodeCbor(
     new Map<CborKey, CborValue>([
       [ALG, ALG_ED25519],
-      [CONTENT_TYPE, type],
       [KID, signer.key.kid],
       [
         CWT_CLAIMS,
@@ -101,6 +100,7 @@ async function seal(type: string, payload: Uint8Array, claims: Claims, signer: S
           ["role", claims.role],
         ]),
       ],
+      [TYP, type],
     ]),
   );
   const signature = await signer.sign(toBeSigned(protectedBytes, payload));
@@ -149,7 +149,7 @@ function readSignature(bytes: Uint8Array, type: string): Signature {
   const fields = new Fields(sign1.header, "header");
   if (fields.int(ALG) !== ALG_ED25519)
     throw new EvidenceError("cose-algorithm", "working papers are signed with Ed25519 (-19)");
-  fields.literal(CONTENT_TYPE, [type]);
+  fields.literal(TYP, [type]);
   const kid = fields.bytes(KID, HASH_BYTES);
   const named = new Fields(fields.value(CWT_CLAIMS), "claims");
   const claims = { name: named.text(ISS), role: named.text("role"), atUnixS: named.uint(IAT) };

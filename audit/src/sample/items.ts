@@ -7,9 +7,17 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
-import { formatDecimal, parseDecimal, toHex, decimal, EvidenceError } from "@tallystick/evidence";
+import {
+  formatDecimal,
+  parseDecimal,
+  toHex,
+  decimal,
+  EvidenceError,
+  isEvidenceError,
+} from "@tallystick/evidence";
 import { UsageError } from "@tallystick/evidence/node";
-import { parse } from "csv-parse";
+import { readRows } from "../reconcile/csv/rows.ts";
+import { Faults } from "../reconcile/faults.ts";
 import type { Item, Population } from "./draw.ts";
 
 /** One item with what `items.csv` says of it. */
@@ -94,8 +102,8 @@ function stratumOf({ iss, sub, kind, standing, iat }: Row, field: StatementField
   }
 }
 
-/** Longest row of a class's file. */
-const MAX_ROW_BYTES = 1 << 20;
+/** As `csvRow` writes. */
+const DIALECT = { separator: ",", quote: '"', skipLines: 0 };
 
 /** One file of a reconciliation. */
 export type ClassFile = { readonly class: string; readonly file: string; readonly count: number };
@@ -168,19 +176,23 @@ export function amountText(amount: bigint): string {
 }
 
 async function* recordsOf(path: string): AsyncGenerator<Readonly<Record<string, string>>> {
-  const stream = createReadStream(path);
-  const parser = parse({ columns: true, max_record_size: MAX_ROW_BYTES, bom: true });
-  // A fault of the file ends the reading, and is thrown there.
-  stream.on("error", (error) => parser.destroy(error));
-  stream.pipe(parser);
+  let header: readonly string[] | undefined;
   try {
-    for await (const record of parser) yield record as Record<string, string>;
+    const text = createReadStream(path, { encoding: "utf8" }) as AsyncIterable<string>;
+    for await (const { line, cells } of readRows(text, DIALECT, new Faults(path))) {
+      if (header === undefined) {
+        header = cells;
+        continue;
+      }
+      if (cells.length !== header.length)
+        throw new EvidenceError("result-malformed", `${path}: line ${line}: ${cells.length} cells`);
+      yield Object.fromEntries(header.map((name, i) => [name, cells[i] ?? ""]));
+    }
   } catch (cause) {
+    if (isEvidenceError(cause)) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
     const code = cause instanceof Error && "syscall" in cause ? "unreachable" : "result-malformed";
     throw new EvidenceError(code, `${path}: ${reason}`, {}, cause);
-  } finally {
-    stream.destroy();
   }
 }
 
