@@ -46,8 +46,18 @@ async function setUp(): Promise<void> {
   const statements = [await chain.open(), ...(await chain.next(300))];
   for (const { bytes } of statements) await registerAt(anchor.url, bytes);
   const { stdout } = await promisify(execFile)(process.execPath, [
-    ...[MAIN, "token", "add", "--config", config, "--json"],
-    ...["--name", "auditor", "--stream", "city/*", "--expires", "1d"],
+    MAIN,
+    "token",
+    "add",
+    "--config",
+    config,
+    "--json",
+    "--name",
+    "auditor",
+    "--stream",
+    "city/*",
+    "--expires",
+    "1d",
   ]);
   token = (JSON.parse(stdout) as { token: string }).token;
   const { id } = await beginRead();
@@ -88,7 +98,7 @@ function requestOf(
     ([name, schema]) => more[name] !== undefined || !schema.safeParse(undefined).success,
   );
   const search = new URLSearchParams(Object.fromEntries(asked.map(([name]) => [name, valueOf(name)])));
-  return search.size === 0 ? filled : `${filled}?${search}`;
+  return search.size === 0 ? filled : `${filled}?${search.toString()}`;
 }
 
 /** The answer is one that is described, and what is described. */

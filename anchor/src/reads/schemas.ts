@@ -78,8 +78,6 @@ export const ErasedRow = z.strictObject({
 
 export type ErasedRow = z.output<typeof ErasedRow>;
 
-export const Fault = z.strictObject({ code: z.string(), error: z.string(), erased: hash.optional() });
-
 /**
  * Reads the body of a request.
  *

@@ -56,7 +56,7 @@ const StateShape = z.strictObject({
 
 export type WatchState = z.output<typeof StateShape>;
 
-export const freshState = (): WatchState => ({
+const freshState = (): WatchState => ({
   v: 1,
   origin: "",
   note: null,
