@@ -155,16 +155,16 @@ export class Admission {
   /**
    * Takes one statement that came by itself, from whoever brought it. What is wrong with it is told to him: neither to the device, nor held against it.
    *
-   * @returns true where the log has it already; else its registration is on its way
+   * @returns true where it is in a published tree already; else that is on its way
    * @throws EvidenceError the refusal; `pool-full` where there is no room
    */
   submit(statement: Statement): boolean {
     const { claims, bytes } = statement;
-    const { pool } = this.#parts;
+    const { pool, publishedSize } = this.#parts;
     // Only the device itself can show the receipt, and until it does, this log may be an older state of the one that it saw.
     if (this.#isBehind(claims) && !this.#lookedAt.has(claims.iss)) throw behind();
-    const { record } = this.#judge(statement);
-    if (record === undefined) return true;
+    const { record, held } = this.#judge(statement);
+    if (held !== undefined) return held.index < publishedSize();
     if (pool.full || !pool.draining)
       throw new EvidenceError("pool-full", "the waiting room is full: try again later");
     pool.enter(bytes.length);

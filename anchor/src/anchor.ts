@@ -17,7 +17,7 @@ import type { ReadRoutes } from "./reads/routes.ts";
 import { KeyStates } from "./registry.ts";
 import { runStages, type BrokerLine } from "./running.ts";
 import { serviceKeys } from "./scrapi/keys.ts";
-import { Registrations } from "./scrapi/registrations.ts";
+import { Registrations, type RegistrationLimits } from "./scrapi/registrations.ts";
 import type { ScrapiParts } from "./scrapi/routes.ts";
 import { close, createApp, listen, type Health } from "./serve.ts";
 import { openSilence } from "./silence/open.ts";
@@ -60,7 +60,7 @@ export async function openAnchor(config: Config, logger: Logger): Promise<Anchor
     const keyStates = new KeyStates(keys, store.archive, provider);
     const { silence, close: closeSilence } = openSilence({ config, opened, logger, nowUnixS });
     const lookups = new Lookups(store, log, keyStates, size);
-    const registrations = new Registrations(config.scrapi, machineTime, tally);
+    const registrations = new Registrations(waitingOf(config), machineTime, tally);
     const scrapi: ScrapiParts = {
       lookups,
       registrations,
@@ -127,6 +127,12 @@ export async function openAnchor(config: Config, logger: Logger): Promise<Anchor
     opened.close();
     throw error;
   }
+}
+
+/** Over TLS a connection on which nothing moves ends after a while: whoever waits there is told to ask again before that. */
+function waitingOf({ scrapi, public: strangers }: Config): RegistrationLimits {
+  const { maxWaiting, waitMs } = scrapi;
+  return { maxWaiting, waitMs: Math.min(waitMs, (strangers?.requestMs ?? Infinity) / 2) };
 }
 
 type StrangersParts = {

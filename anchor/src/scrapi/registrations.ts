@@ -20,7 +20,7 @@ import type { Tally } from "../tally.ts";
 /** What takes a statement in while the ledger runs. */
 export type Door = {
   /**
-   * @returns true where the log has it already
+   * @returns true where it is in a published tree already
    * @throws EvidenceError the refusal
    */
   submit(statement: Statement): boolean;

@@ -24,6 +24,10 @@ export async function otherBeginning(
   hash: Hash,
 ): Promise<OtherBeginning | undefined> {
   if (smaller.size === 0) return undefined;
+  if (smaller.size === larger.size) {
+    const { size, root } = larger;
+    return equalBytes(root, smaller.root) ? undefined : { size, root, path: [] };
+  }
   const made = await beginningOf(smaller.size, larger.size, tiles, hash);
   verifyConsistency(smaller.size, made.root, larger.size, larger.root, made.path, hash);
   return equalBytes(made.root, smaller.root) ? undefined : { ...made, size: smaller.size };

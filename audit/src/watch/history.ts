@@ -9,10 +9,13 @@ import { AuthenticTiles } from "../log/authentic.ts";
 import type { OpenLog } from "../log/note.ts";
 import type { Findings } from "./alert.ts";
 import { foundNote, otherBeginning, type OtherBeginning } from "./growth.ts";
-import type { FoundNote, Proofs } from "./proof.ts";
+import type { FoundNote, Proof, Proofs } from "./proof.ts";
+
+/** A checkpoint that was seen, and where. */
+export type Seen = { readonly name: string; readonly log: OpenLog };
 
 /** Another place of the same log, and what it shows. */
-export type Copy = { readonly name: string; readonly place: Place; readonly log: OpenLog };
+export type Copy = Seen & { readonly place: Place };
 
 export type HistoryParts = {
   readonly main: Place;
@@ -22,7 +25,8 @@ export type HistoryParts = {
   readonly reread: () => Promise<OpenLog>;
 };
 
-const KEPT = "kept here";
+/** Where the checkpoint was found that this watch kept. */
+export const KEPT = "kept here";
 
 export class History {
   readonly #parts: HistoryParts;
@@ -31,17 +35,14 @@ export class History {
     this.#parts = parts;
   }
 
-  /** The checkpoint to go on with; undefined where the log shows less than it did, or than a copy had before it was asked. */
+  /** The checkpoint to go on with; undefined where the log shows less than was seen of it before it was asked, here or elsewhere. */
   async notRolledBack(
     shown: OpenLog,
-    kept: OpenLog | undefined,
-    copies: readonly Copy[],
+    before: readonly Seen[],
     findings: Findings,
   ): Promise<OpenLog | undefined> {
     const { main, reread } = this.#parts;
-    const known = [...(kept === undefined ? [] : [{ name: KEPT, log: kept }]), ...copies].toSorted(
-      (a, b) => b.log.size - a.log.size,
-    )[0];
+    const [known] = before.toSorted((a, b) => b.log.size - a.log.size);
     if (known === undefined || shown.size >= known.log.size) return shown;
     const again = await reread(); // the first may have come out of a cache
     if (again.size >= known.log.size) return again;
@@ -55,23 +56,29 @@ export class History {
   }
 
   /** False where the log did not grow from what it had signed before. @param tiles - of `log` */
-  async grew(
-    kept: OpenLog | undefined,
-    log: OpenLog,
-    tiles: AuthenticTiles,
-    findings: Findings,
-  ): Promise<boolean> {
+  async grew(before: Seen, log: OpenLog, tiles: AuthenticTiles, findings: Findings): Promise<boolean> {
     const { main, hash } = this.#parts;
-    const other = kept && (await otherBeginning(kept, log, tiles, hash));
-    if (kept === undefined || other === undefined) return true;
+    const other = await otherBeginning(before.log, log, tiles, hash);
+    if (other === undefined) return true;
     await this.#accuse(findings, main.name, {
       code: "log-fork",
-      known: foundNote(KEPT, kept),
+      known: foundNote(before.name, before.log),
       shown: foundNote(main.name, log),
       beginning: other,
-      text: `its tree of ${log.size} entries did not grow from that of ${kept.size} that it signed before: two histories`,
+      text: `its tree of ${log.size} entries did not grow from that of ${before.log.size} that it signed before (${before.name}): two histories`,
     });
     return false;
+  }
+
+  /** A receipt of the log for the very size of its checkpoint, and another tree. */
+  async equivocated(log: OpenLog, receipt: Uint8Array, findings: Findings): Promise<void> {
+    const { main } = this.#parts;
+    await this.#accuse(findings, main.name, {
+      code: "log-fork",
+      known: { from: main.name, evidence: receipt },
+      shown: foundNote(main.name, log),
+      text: `its checkpoint and its receipt are of two different trees of ${log.size} entries: two histories`,
+    });
   }
 
   /** Compares with a copy, whichever of the two is larger. @param tiles - of `log` */
@@ -104,7 +111,7 @@ export class History {
 type Accusation = {
   readonly code: "log-fork" | "log-rollback";
   readonly text: string;
-  readonly known: FoundNote;
+  readonly known: Proof["known"];
   readonly shown: FoundNote;
   readonly beginning?: OtherBeginning;
 };

@@ -5,7 +5,6 @@
  * @module
  */
 import {
-  EvidenceError,
   equalBytes,
   HASH_BYTES,
   isEvidenceError,
@@ -27,11 +26,18 @@ const MAX_TRANSPARENT_BYTES = 4 << 20;
 
 type Means = { readonly provider: SignatureProvider; readonly hash: Hash };
 
+/** `fits`: it is of the tree that the checkpoint signs. */
+export type NewestReceipt = { readonly receipt: Receipt; readonly fits: boolean };
+
 /**
- * @returns undefined where the place gives none of just this tree
- * @throws EvidenceError `receipt-…`, `signature-invalid` for one that is wrong; `log-equivocation` for one of another tree of this size
+ * @returns undefined where the place gives none of just this size
+ * @throws EvidenceError `receipt-…`, `signature-invalid` for one that is wrong
  */
-export async function newestReceipt(place: Place, log: OpenLog, means: Means): Promise<Receipt | undefined> {
+export async function newestReceipt(
+  place: Place,
+  log: OpenLog,
+  means: Means,
+): Promise<NewestReceipt | undefined> {
   if (!place.remote || log.size < 2) return undefined;
   const index = Math.ceil(log.size / TILE_WIDTH) - 1;
   const entries = await readEntries(place, index, log.size - index * TILE_WIDTH);
@@ -39,12 +45,7 @@ export async function newestReceipt(place: Place, log: OpenLog, means: Means): P
   const receipt = await askedFor(place, entry, log.size);
   if (receipt?.size !== log.size || receipt.origin !== log.origin) return undefined;
   const { root } = verifyReceipt(receipt, [entry], log.key, means.provider, means.hash);
-  if (equalBytes(root, log.root)) return receipt;
-  throw new EvidenceError(
-    "log-equivocation",
-    `the checkpoint and a receipt are of two different trees of ${log.size} entries`,
-    { size: log.size },
-  );
+  return { receipt, fits: equalBytes(root, log.root) };
 }
 
 /** By registration's interface, which is public; else by that of the archive. A server that answers anything else has none. */

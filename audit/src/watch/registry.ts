@@ -28,8 +28,8 @@ export type PlacedItem = { readonly n: number; readonly index: number; readonly 
 /** What one answer may bring: items of at most 32 KiB, each with its head. */
 const MAX_ITEMS_BYTES = 256 * (32_768 + 5);
 const SEQUENCE = { maxBytes: MAX_ITEMS_BYTES, maxItems: 256, maxItemBytes: 32_768 + 5 } as const;
-/** Items read in one look; the others wait for the next. */
-const MAX_AT_ONCE = 65_536;
+/** Bytes of items that may wait for their places; what follows is read when they have them. */
+const MAX_WAITING_BYTES = 64 << 20;
 
 type Means = { readonly provider: SignatureProvider; readonly hash: Hash };
 
@@ -83,9 +83,12 @@ export class RegistryFollower {
   /** Reads the items that are new. Errors as {@link resume}. */
   async fetch(): Promise<void> {
     const from = this.keys.count + this.#waiting.length;
+    let waitingBytes = this.#waiting.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    if (waitingBytes >= MAX_WAITING_BYTES) return;
     for await (const { n, bytes, path } of newItems(this.#place, from)) {
       this.#waiting.push(parseItem(bytes, n, path));
-      if (n - from >= MAX_AT_ONCE) return;
+      waitingBytes += bytes.length;
+      if (waitingBytes >= MAX_WAITING_BYTES) return;
     }
   }
 

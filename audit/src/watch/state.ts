@@ -34,6 +34,8 @@ const StateShape = z.strictObject({
   origin: z.string(),
   /** The last checkpoint that was proven to have grown from all before it; null before the first. */
   note: z.string().nullable(),
+  /** Signed notes that were seen and could not be compared yet: they are, sooner or later, part of the log or proof against it. */
+  pending: z.array(z.strictObject({ from: z.string(), note: z.string() })),
   /** Its size when this state began: what was registered below it is no news. */
   began: count,
   /** When the present size was first seen here, seconds. */
@@ -60,6 +62,7 @@ const freshState = (): WatchState => ({
   v: 1,
   origin: "",
   note: null,
+  pending: [],
   began: 0,
   seenAt: 0,
   commit: null,

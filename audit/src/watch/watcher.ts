@@ -26,7 +26,7 @@ import { afterLook, Findings, iso, type Alert, type AlertCode, type Change } fro
 import { checkRegistry, follow } from "./follow.ts";
 import { foundNote } from "./growth.ts";
 import { HeldFiles } from "./held.ts";
-import { History, type Copy } from "./history.ts";
+import { History, KEPT, type Copy, type Seen } from "./history.ts";
 import { lookAtFiles, lookAtStreams } from "./look-around.ts";
 import { newestReceipt } from "./newest.ts";
 import { newsOf } from "./news.ts";
@@ -65,6 +65,9 @@ const FORGOTTEN: ReadonlySet<AlertCode> = new Set([
   "stream-silent",
   "stream-unseen",
 ]);
+
+/** Checkpoints that wait to be compared: more are of somebody who has the log's key and floods us with them. */
+const MAX_PENDING = 64;
 
 /** How a watch stands after a look. */
 export type Standing = {
@@ -132,8 +135,13 @@ export class Watcher {
       const log = await this.#open(place, findings);
       if (log !== undefined) copies.push({ name: place.name, place, log });
     }
-    await this.#lookAtLog(copies, findings);
-    for (const { name } of this.#copies) judge(findings, name);
+    const settled = new Set<Seen>();
+    await this.#lookAtLog(copies, settled, findings);
+    for (const copy of copies) {
+      if (settled.has(copy)) findings.judged("log-invalid", copy.name);
+      else this.#remember(copy);
+    }
+    for (const { name } of this.#copies) findings.judged("log-unreachable", name);
     this.#forgetOthers(findings);
     const { open, changes } = afterLook(this.state.open, findings, this.#parts.nowUnixS());
     this.state.open = [...open];
@@ -151,18 +159,19 @@ export class Watcher {
     return writeState(this.#parts.folder, this.state);
   }
 
-  async #lookAtLog(copies: readonly Copy[], findings: Findings): Promise<void> {
+  async #lookAtLog(copies: readonly Copy[], settled: Set<Seen>, findings: Findings): Promise<void> {
     const { name } = this.#main;
     const shown = await this.#open(this.#main, findings);
     if (shown !== undefined) {
       try {
-        await this.#judge(shown, copies, findings);
+        const isWhole = await this.#judge(shown, copies, settled, findings);
+        if (isWhole) findings.judged("log-invalid", name);
       } catch (error) {
         failed(error, name, findings);
       }
       this.#judgeAge(findings);
     }
-    judge(findings, name);
+    findings.judged("log-unreachable", name);
   }
 
   async #open(place: Place, findings: Findings): Promise<OpenLog | undefined> {
@@ -182,18 +191,35 @@ export class Watcher {
     return openLog(this.#main, this.#parts.policy, this.#parts.provider);
   }
 
-  async #judge(shown: OpenLog, copies: readonly Copy[], findings: Findings): Promise<void> {
+  /** True where it was looked at to the end. */
+  async #judge(
+    shown: OpenLog,
+    copies: readonly Copy[],
+    settled: Set<Seen>,
+    findings: Findings,
+  ): Promise<boolean> {
     const { hash, nowUnixS } = this.#parts;
-    const log = await this.#history.notRolledBack(shown, this.#kept, copies, findings);
-    if (log === undefined) return;
-    this.#proofs.origin = log.origin;
+    const { name } = this.#main;
+    this.#proofs.origin = shown.origin;
+    this.#remember({ name, log: shown }); // until it is proven below
+    const before = this.#before();
+    const log = await this.#history.notRolledBack(shown, [...before, ...copies], findings);
+    if (log === undefined) return false;
     const tiles = new AuthenticTiles(this.#main, log.size, log.root, hash);
-    if (!(await this.#history.grew(this.#kept, log, tiles, findings))) return;
+    for (const one of before) {
+      const isPast = await this.#history.grew(one, log, tiles, findings);
+      if (!isPast && one.log === this.#kept) {
+        this.#forget({ log }); // it is in the proof
+        return false;
+      }
+      this.#forget(one);
+    }
     this.#advance(log);
     this.#checkWitnesses(log, findings);
     for (const copy of copies) {
       try {
         await this.#history.compareCopy(copy, log, tiles, findings);
+        settled.add(copy);
       } catch (error) {
         failed(error, copy.name, findings);
       }
@@ -215,6 +241,7 @@ export class Watcher {
     };
     await lookAtFiles(this.#files, around);
     await lookAtStreams(around);
+    return true;
   }
 
   /** What isn't watched any more is nobody's alert. */
@@ -224,6 +251,29 @@ export class Watcher {
     for (const { iss, sub } of streams) watched.add(`${iss}/${sub}`);
     for (const { code, subject } of this.state.open)
       if (FORGOTTEN.has(code) && !watched.has(subject)) findings.judged(code, subject);
+  }
+
+  /** What was seen of the log before this look: the checkpoint kept, first, and those that wait to be compared. */
+  #before(): Seen[] {
+    const { policy, provider } = this.#parts;
+    const kept = this.#kept === undefined ? [] : [{ name: KEPT, log: this.#kept }];
+    const pending = this.state.pending.map(({ from, note }) => {
+      return { name: from, log: openNote(Buffer.from(note), policy, provider) };
+    });
+    return [...kept, ...pending];
+  }
+
+  /** Notes down a signed checkpoint until it was compared. */
+  #remember({ name, log }: Seen): void {
+    const { pending } = this.state;
+    const { note } = foundNote(name, log);
+    if (pending.length >= MAX_PENDING || pending.some((one) => one.note === note)) return;
+    pending.push({ from: name, note });
+  }
+
+  #forget({ log }: Pick<Seen, "log">): void {
+    const { note } = foundNote("", log);
+    this.state.pending = this.state.pending.filter((one) => one.note !== note);
   }
 
   #advance(log: OpenLog): void {
@@ -264,7 +314,12 @@ export class Watcher {
         if (news !== undefined) findings.add(news);
       },
     });
-    const receipt = await newestReceipt(this.#main, log, { provider, hash });
+    const newest = await newestReceipt(this.#main, log, { provider, hash });
+    const receipt = newest?.receipt;
+    if (receipt !== undefined && newest?.fits === false) {
+      await this.#history.equivocated(log, receipt.bytes, findings);
+      return undefined;
+    }
     if (this.state.derived < log.size) return receipt;
     this.#mustPlaceAll(log);
     checkRegistry(registry, log, receipt);
@@ -308,15 +363,6 @@ function failed(error: unknown, subject: string, findings: Findings): void {
   if (!isEvidenceError(error)) throw error;
   const { code: because, disposition, message: text } = error;
   const isUnknown = disposition === "retry" || because === "log-unknown";
-  const code = because === "log-equivocation" ? "log-fork" : isUnknown ? "log-unreachable" : "log-invalid";
+  const code = isUnknown ? "log-unreachable" : "log-invalid";
   findings.add({ code, subject, because, text });
-}
-
-/** A place that was looked at to the end has no fault that wasn't found. */
-function judge(findings: Findings, name: string): void {
-  findings.judged("log-unreachable", name);
-  const stoppedBy = (["log-unreachable", "log-fork", "log-rollback"] as const).some((code) =>
-    findings.has(code, name),
-  );
-  if (!stoppedBy) findings.judged("log-invalid", name);
 }

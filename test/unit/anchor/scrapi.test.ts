@@ -272,6 +272,18 @@ describe("who waits too long", () => {
     expect([found.status, indexIn(await bytesOf(found), opening)]).toEqual([200, 2]);
   });
 
+  test("also where another has brought the same bytes, committed and not published yet", async () => {
+    const opening = await chain.open();
+    const done = log.sequence([], [opening]); // committed
+    const waiting = post(opening.bytes);
+    while (anchor.registrations.standing(opening.hash) === undefined)
+      await new Promise((resolve) => setImmediate(resolve));
+    await log.publish(done);
+    anchor.registrations.settled(done);
+    const answer = await waiting;
+    expect([answer.status, indexIn(await bytesOf(answer), opening)]).toEqual([201, 2]);
+  });
+
   test("finds why it was refused", async () => {
     await impatient();
     const hole = await chain.seal(chain.pack(1), { seq: 0 });

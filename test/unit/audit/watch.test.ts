@@ -154,6 +154,54 @@ describe("a fork", () => {
     expect(await rig.told(place(other.world))).toEqual(["begins log-fork"]);
   });
 
+  test("whose tiles are kept back is remembered, and told of as soon as it can be compared", async () => {
+    const other = await founded();
+    await grow(3);
+    await rig.look(place());
+    for (let i = 0; i < 9; i++) await other.chain.readings(2);
+    await other.world.commit();
+    const only = new Map([...other.world.files()].filter(([path]) => path === "checkpoint"));
+    expect(await rig.told(memoryPlace(only, "log"))).toEqual(["begins log-invalid [tile-missing]"]);
+    await grow(20); // beyond the other one
+    const { changes } = await rig.look(place());
+    expect(changes.map(short).toSorted()).toEqual(["begins log-fork", "ends log-invalid [tile-missing]"]);
+    expect(rig.proof(changes.find(({ code }) => code === "log-fork")?.evidence)).toMatchObject({
+      known: { note: other.world.newest.note },
+      shown: { note: world.newest.note },
+    });
+    expect(await rig.told(place())).toEqual([]);
+  });
+
+  test("of one size needs no tiles to be seen", async () => {
+    const other = await founded();
+    await grow(3);
+    await rig.look(place());
+    for (let i = 0; i < 3; i++) await other.chain.readings(2);
+    await other.world.commit();
+    const only = new Map([...other.world.files()].filter(([path]) => path === "checkpoint"));
+    expect(await rig.told(memoryPlace(only, "log"))).toEqual(["begins log-fork"]);
+  });
+
+  test("between the checkpoint and the log's own receipt is kept with that receipt", async () => {
+    const other = await founded();
+    await grow(3);
+    for (let i = 0; i < 2; i++) await other.chain.readings(2);
+    const last = chain.statements.at(-1);
+    if (last === undefined) throw new Error("no statement");
+    other.world.admit(last);
+    await other.world.commit();
+    const equivocal = other.world.receipt([last]);
+    const { url } = await served(world, (path, response) => {
+      if (!path.startsWith("entries/")) return false;
+      response.end(equivocal);
+      return true;
+    });
+    const { changes } = await rig.look(remotePlace(url));
+    expect(changes.map(short)).toEqual(["begins log-fork"]);
+    const { known } = rig.proof(changes[0]?.evidence) as { known: { evidence: string } };
+    expect(known.evidence).toBe(Buffer.from(equivocal).toString("base64"));
+  });
+
   test("is seen in a copy that is larger, smaller or of the same size", async () => {
     await grow(10);
     for (const count of [3, 10, 20]) {
@@ -208,6 +256,19 @@ describe("a log that lost its past", () => {
     await grow(5);
     const { watcher } = await rig.look(place());
     expect(watcher.standing.open.map(({ code }) => code)).toEqual(["log-rollback"]);
+  });
+
+  test("less than a copy had while the log was away is a rollback, too", async () => {
+    const old = world.files();
+    await rig.look(memoryPlace(old, "log"));
+    await grow(5);
+    rig.copies = [place(world, "copy")];
+    expect(await rig.told(memoryPlace(new Map(), "log"))).toEqual(["begins log-unreachable [unreachable]"]);
+    rig.copies = [];
+    expect((await rig.told(memoryPlace(old, "log"))).toSorted()).toEqual([
+      "begins log-rollback",
+      "ends log-unreachable [unreachable]",
+    ]);
   });
 
   test("a smaller checkpoint out of a cache is none, where the next answer is whole", async () => {
