@@ -8,6 +8,7 @@ import process from "node:process";
 import { runCommand } from "@tallystick/evidence/node";
 import manifest from "../package.json" with { type: "json" };
 import { bundle } from "./commands/bundle.ts";
+import { caseCommand } from "./commands/case.ts";
 import { coverage } from "./commands/coverage.ts";
 import { keyMake, keyPrint } from "./commands/key.ts";
 import { log } from "./commands/log.ts";
@@ -21,6 +22,7 @@ import { watch } from "./commands/watch.ts";
 const COMMANDS = {
   verify: verifyFiles,
   bundle,
+  case: caseCommand,
   log,
   coverage,
   reconcile,

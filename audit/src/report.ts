@@ -24,12 +24,17 @@ const NEVER_SHOWN =
 /** Text from files and networks on its way to a terminal: no control characters. */
 export const printable = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, "\ufffd");
 
-/** One JSON object on a line: file, verdict, code, restrictions, checks; of a bundle that is good also when its statements were signed, RFC 3339. */
-export function jsonLine(file: string, judgement: Judgement, times: readonly ChainTimes[] = []): string {
+/** One JSON object on a line: file, verdict, code, restrictions, checks; of a bundle that is good also when its statements were signed, RFC 3339; and what else there is to say, such as the provider. */
+export function jsonLine(
+  file: string,
+  judgement: Judgement,
+  times: readonly ChainTimes[] = [],
+  more: Readonly<Record<string, string>> = {},
+): string {
   const { verdict, code, restrictions, checks } = judgement;
   const known = code === undefined ? {} : { code };
   const bounds = times.length === 0 ? {} : { times: times.map(timesJson) };
-  return `${JSON.stringify({ file, verdict, ...known, restrictions, checks, ...bounds })}\n`;
+  return `${JSON.stringify({ file, verdict, ...known, restrictions, checks, ...bounds, ...more })}\n`;
 }
 
 const timesJson = ({ notBefore, notAfter, ...chain }: ChainTimes): object => ({

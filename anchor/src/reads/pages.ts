@@ -20,6 +20,8 @@ import type { Transparents } from "./transparent.ts";
 const MAX_CHAINS = 1000;
 const MAX_ROWS = 1000;
 const MAX_STATEMENTS = 2000;
+/** Registry items of one page: each at most 32 KiB, and most of them below one. */
+const MAX_ITEMS = 128;
 const MAX_PAGE_BYTES = 4 * 2 ** 20;
 /** Chains looked at, and statements made, in one turn. */
 const CHAINS_AT_ONCE = 64;
@@ -95,6 +97,18 @@ export class Pages {
       bytes += one.length;
     }
     return { page: concatBytes(...made), next: undefined };
+  }
+
+  /** Registry items of the read's tree from number `from` on, one after the other: none where there are no more. */
+  async registry({ tree }: Read, from: number): Promise<Uint8Array> {
+    const { store, transparents } = this.#parts;
+    const made: Uint8Array[] = [];
+    for (const held of store.archive.items(from, Math.min(tree.registry.count, from + MAX_ITEMS))) {
+      const one = await transparents.make(held, tree);
+      if (one === undefined) throw notThere();
+      made.push(one);
+    }
+    return concatBytes(...made);
   }
 
   /**

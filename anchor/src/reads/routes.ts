@@ -103,6 +103,10 @@ export function addReadRoutes<E extends Env>(
     open((c, { tree }) => binary(c, lookups.items(optionalUint(c, "from") ?? 0, tree.size), "cbor-seq")),
   );
   app.get(
+    "/reads/:id/registry",
+    open(async (c, read) => binary(c, await pages.registry(read, optionalUint(c, "from") ?? 0), "cbor-seq")),
+  );
+  app.get(
     "/reads/:id/keys/:kid",
     open((c, { tree }) => {
       const found = lookups.key(hashParam(c, "kid", 32), tree.size);

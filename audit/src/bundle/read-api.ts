@@ -63,14 +63,15 @@ export class ReadApi {
     this.#place = place;
   }
 
-  /** All chains of a device. */
-  async chains(iss: string): Promise<readonly ChainInfo[]> {
-    const path = `streams?iss=${encodeURIComponent(iss)}`;
+  /** All chains of a device; of all devices where none is named. */
+  async chains(iss?: string): Promise<readonly ChainInfo[]> {
+    const path = iss === undefined ? "streams" : `streams?iss=${encodeURIComponent(iss)}`;
     return list(await this.#json(path), path).map((row) => {
       const given = record(row, path);
-      if (text(given, "iss", path) !== iss) throw fault(path, "another device's stream");
+      const found = text(given, "iss", path);
+      if (iss !== undefined && found !== iss) throw fault(path, "another device's stream");
       return {
-        iss,
+        iss: found,
         sub: text(given, "sub", path),
         ch: hex(given, "ch", 8, path),
         first: count(given, "first", path),

@@ -13,6 +13,7 @@ import {
   type Range,
 } from "@tallystick/evidence";
 import type { HeldChain } from "../facts/build.ts";
+import { isAsked, isOfDevice } from "./take/streams.ts";
 import type { CaseChain, CaseManifest, Withheld } from "./manifest.ts";
 
 /** Ranges named in one reason; the rest are counted. */
@@ -57,8 +58,12 @@ export function checkCase(
   const here = new Map(held.map((chain) => [nameOf(chain), chain]));
   const orders = db.prepare(ORDERED);
   const withheld = Map.groupBy(manifest.withheld, nameOf);
-  const named = new Set(manifest.streams.map(({ iss, sub }) => `${iss}/${sub}`));
+  const isSupport = ({ iss, sub }: CaseChain): boolean =>
+    sub === SYSTEM_STREAM
+      ? !manifest.streams.some((asked) => asked.sub === sub && isOfDevice([asked], iss))
+      : !isAsked(manifest.streams, { iss, sub });
   for (const chain of manifest.chains) {
+    if (isSupport(chain)) continue; // heads, orders, the access: it claims nothing of its own
     const { iss, sub, from, to } = chain;
     const name = `${iss}/${sub} ${from}..${to}`;
     const found = here.get(nameOf(chain));
@@ -70,8 +75,6 @@ export function checkCase(
         : "not here";
       findings.restricted("completeness", "hole", `${name}: ${why}: ${rangeText(one)}${more(missing)}`);
     }
-    const support = sub === SYSTEM_STREAM && !named.has(`${iss}/${sub}`);
-    if (support) continue; // what a device says of its other streams is attested by those
     if (!isAttested(chain, db)) {
       const reason = `${name}: no heads statement here names ${to}`;
       findings.restricted("completeness", "tail-not-attested", reason);

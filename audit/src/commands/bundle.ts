@@ -6,7 +6,6 @@
 import process from "node:process";
 import { encodeBundle, isEvidenceError, verify, type EvidenceError } from "@tallystick/evidence";
 import {
-  createNodeProvider,
   nodeSha256,
   required,
   UsageError,
@@ -21,6 +20,7 @@ import { buildBundle } from "../bundle/build.ts";
 import { parseInstant, parseSeqs, parseStream, type Period, type StreamName } from "../bundle/period.ts";
 import { exitCode, type Judgement } from "../judgement.ts";
 import { openLog } from "../log/note.ts";
+import { bestProvider } from "../provider.ts";
 import { jsonLine, textReport } from "../report.ts";
 import { summarize } from "../verify/summary.ts";
 import { chainTimes } from "../verify/times.ts";
@@ -61,7 +61,7 @@ export const bundle: Command = {
     const streams = readStreams(values, more);
     const period = readPeriod(values);
     const policy = await readPolicy(values);
-    const provider = createNodeProvider();
+    const provider = bestProvider();
     const progress = terminalProgress("bundle");
     try {
       const place = openPlace(address);
@@ -71,7 +71,7 @@ export const bundle: Command = {
       progress.done();
       const judgement = verify(bytes, { policy, provider, hash: nodeSha256 });
       if (judgement.verdict !== "invalid") await writeDurable(output, bytes);
-      report(values, output, judgement, bytes);
+      report(values, output, judgement, bytes, provider.name);
       return exitCode(judgement, values["strict"] === true);
     } catch (error) {
       if (isEvidenceError(error) && cannotTell(error)) {
@@ -89,12 +89,20 @@ export const bundle: Command = {
 const cannotTell = (error: EvidenceError): boolean =>
   error.disposition === "retry" || error.code === "log-unknown";
 
-function report(values: Arguments["values"], output: string, judgement: Judgement, bytes: Uint8Array): void {
+function report(
+  values: Arguments["values"],
+  output: string,
+  judgement: Judgement,
+  bytes: Uint8Array,
+  provider: string,
+): void {
   const refused = judgement.verdict === "invalid";
   const times = refused ? [] : chainTimes(bytes, judgement);
   const says = refused ? [] : summarize(bytes, times);
   process.stdout.write(
-    values["json"] === true ? jsonLine(output, judgement, times) : textReport(output, judgement, says),
+    values["json"] === true
+      ? jsonLine(output, judgement, times, { provider })
+      : textReport(output, judgement, says),
   );
   const done = refused ? "not written: what the anchor gave is invalid" : `written, ${bytes.length} bytes`;
   process.stderr.write(`tally-audit bundle: ${output}: ${done}\n`);

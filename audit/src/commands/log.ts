@@ -5,18 +5,12 @@
  */
 import process from "node:process";
 import { isEvidenceError, toHex } from "@tallystick/evidence";
-import {
-  createNodeProvider,
-  nodeSha256,
-  UsageError,
-  type Command,
-  openPlace,
-  terminalProgress,
-} from "@tallystick/evidence/node";
+import { nodeSha256, UsageError, type Command, openPlace, terminalProgress } from "@tallystick/evidence/node";
 import { counted, exitCode } from "../judgement.ts";
 import { auditLog, type LogSummary } from "../log/audit.ts";
 import { readEvidence } from "../log/given.ts";
 import type { OlderNote } from "../log/note.ts";
+import { bestProvider } from "../provider.ts";
 import { jsonLine, textReport } from "../report.ts";
 import { readPolicy } from "./policy.ts";
 
@@ -46,11 +40,12 @@ export const log: Command = {
     const policy = await readPolicy(values);
     const since = values["since"];
     const progress = terminalProgress("log");
+    const provider = bestProvider();
     try {
       const { judgement, summary } = await auditLog({
         place: openPlace(place),
         policy,
-        provider: createNodeProvider(),
+        provider,
         hash: nodeSha256,
         // A list after one option: the shell hands us all but its first as further arguments.
         evidence: [...texts(values["receipts"]), ...texts(values["statements"]), ...more],
@@ -59,7 +54,9 @@ export const log: Command = {
       });
       progress.done();
       const output =
-        values["json"] === true ? jsonLine(place, judgement) : textReport(place, judgement, says(summary));
+        values["json"] === true
+          ? jsonLine(place, judgement, [], { provider: provider.name })
+          : textReport(place, judgement, says(summary));
       process.stdout.write(output);
       return exitCode(judgement, values["strict"] === true);
     } finally {

@@ -14,7 +14,6 @@ import {
   type TrustPolicy,
 } from "@tallystick/evidence";
 import {
-  createNodeProvider,
   nodeSha256,
   UsageError,
   type Arguments,
@@ -27,6 +26,7 @@ import { openFacts } from "../facts/open.ts";
 import { summarizeFacts } from "../facts/summary.ts";
 import { exitCode, worst, type Judgement } from "../judgement.ts";
 import { readEvidence } from "../log/given.ts";
+import { bestProvider } from "../provider.ts";
 import { jsonLine, textReport } from "../report.ts";
 import { hint } from "../verify/hint.ts";
 import { loadRegistry } from "../verify/registry-copy.ts";
@@ -71,7 +71,9 @@ export const verifyFiles: Command = {
     for (const file of files) {
       const { judgement, says, times } = await judge(file, policy, registry);
       process.stdout.write(
-        values["json"] === true ? jsonLine(file, judgement, times) : textReport(file, judgement, says),
+        values["json"] === true
+          ? jsonLine(file, judgement, times, { provider: PROVIDER.name })
+          : textReport(file, judgement, says),
       );
       codes.push(exitCode(judgement, values["strict"] === true));
     }
@@ -143,7 +145,7 @@ function hinted(judgement: Judgement, bytes: Uint8Array): Judgement {
   return { ...judgement, checks };
 }
 
-const PROVIDER = createNodeProvider();
+const PROVIDER = bestProvider();
 
 /**
  * The registry of `--log`. A place that gives none does not spoil the verdict on evidence that needs none: whatever asks for it is told.

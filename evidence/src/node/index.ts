@@ -15,7 +15,16 @@ export { EXIT, report, required, runCommand, UsageError, type Arguments, type Co
 export { noProgress, terminalProgress, type Progress } from "./progress.ts";
 export { isUrl, openPlace, readRequired, type Place } from "./place/place.ts";
 export { directoryPlace, readBounded } from "./place/directory.ts";
-export { httpPlace, type HttpLimits } from "./place/http.ts";
+export {
+  askHttp,
+  HTTP_LIMITS,
+  httpPlace,
+  parseAddress,
+  withRetries,
+  type HttpAnswer,
+  type HttpAsk,
+  type HttpLimits,
+} from "./place/http.ts";
 export { ServiceManager } from "./service-manager.ts";
 export { sleep, systemTimer, type Timer } from "./timer.ts";
 export { EXPORTER_BYTES, exporterOf, ownPin, parsePin, peerPin, pinOf, type TlsPin } from "./tls-identity.ts";

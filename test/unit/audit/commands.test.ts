@@ -70,7 +70,7 @@ describe("tally-audit verify", () => {
       [files[5], "invalid", "unreachable"],
     ]);
     for (const line of lines) {
-      const allowed = ["checks", "code", "file", "restrictions", "times", "verdict"];
+      const allowed = ["checks", "code", "file", "provider", "restrictions", "times", "verdict"];
       expect(allowed).toEqual(expect.arrayContaining(Object.keys(line)));
     }
   });

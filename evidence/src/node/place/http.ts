@@ -33,7 +33,7 @@ export function httpPlace(address: string, limits: HttpLimits): Place {
   };
 }
 
-function parseAddress(address: string): URL {
+export function parseAddress(address: string): URL {
   const base = URL.canParse(address) ? new URL(address) : undefined;
   const plain =
     base !== undefined && /^https?:$/.test(base.protocol) && base.search === "" && base.hash === "";
@@ -48,7 +48,7 @@ function parseAddress(address: string): URL {
 }
 
 /** Tries again what another attempt may cure: no answer, a broken one, "too many requests", a fault of the server. */
-async function withRetries<T>(limits: HttpLimits, attempt: () => Promise<T>): Promise<T> {
+export async function withRetries<T>(limits: HttpLimits, attempt: () => Promise<T>): Promise<T> {
   for (let count = 1, waitMs = limits.retryMs; ; count++, waitMs *= 4) {
     try {
       return await attempt();
@@ -65,36 +65,75 @@ function isCurable(error: unknown): boolean {
   return typeof status !== "number" || status === 429 || status >= 500;
 }
 
+/** What a server answered, whatever it was. */
+export type HttpAnswer = {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly bytes: Uint8Array;
+};
+
+/** How something is asked for other than by a plain GET. */
+export type HttpAsk = {
+  readonly method?: "GET" | "POST" | "DELETE";
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  /** The body of an answer that is no success is wanted too: it says why. */
+  readonly refusal?: boolean;
+};
+
+/** Of an answer that is no success: enough for a code and a sentence. */
+const MAX_REFUSAL_BYTES = 65_536;
+
+/**
+ * Asks an HTTP server once.
+ *
+ * @param path - what messages call it
+ * @param maxBytes - of an answer with status 200 or 201; of any other 64 KiB, where it is wanted
+ * @throws EvidenceError `too-large`; `unreachable` where no whole answer came in time
+ */
+export async function askHttp(
+  url: URL,
+  path: string,
+  maxBytes: number,
+  { timeoutMs }: Pick<HttpLimits, "timeoutMs">,
+  { refusal = false, ...init }: HttpAsk = {},
+): Promise<HttpAnswer> {
+  const signal = AbortSignal.timeout(timeoutMs);
+  try {
+    const response = await fetch(url, { ...init, signal, redirect: "manual" });
+    const { status, headers } = response;
+    const success = status === 200 || status === 201;
+    if (success || refusal)
+      return {
+        status,
+        headers,
+        bytes: await collect(response, path, success ? maxBytes : MAX_REFUSAL_BYTES),
+      };
+    await response.body?.cancel();
+    return { status, headers, bytes: new Uint8Array() };
+  } catch (error) {
+    if (isEvidenceError(error)) throw error;
+    const reason = signal.aborted ? `no whole answer within ${timeoutMs} ms` : networkFault(error);
+    throw new EvidenceError("unreachable", `${path}: ${reason}`, { path }, error);
+  }
+}
+
 async function request(
   url: URL,
   path: string,
   maxBytes: number,
   limits: HttpLimits,
 ): Promise<Uint8Array | undefined> {
-  const signal = AbortSignal.timeout(limits.timeoutMs);
-  try {
-    const response = await fetch(url, { signal, redirect: "manual" });
-    if (response.status === 404 || response.status === 410) {
-      await response.body?.cancel();
-      return undefined;
-    }
-    if (response.status !== 200) {
-      await response.body?.cancel();
-      throw badStatus(path, response);
-    }
-    return await collect(response, path, maxBytes);
-  } catch (error) {
-    if (isEvidenceError(error)) throw error;
-    const reason = signal.aborted ? `no whole answer within ${limits.timeoutMs} ms` : networkFault(error);
-    throw new EvidenceError("unreachable", `${path}: ${reason}`, { path }, error);
-  }
+  const { status, headers, bytes } = await askHttp(url, path, maxBytes, limits);
+  if (status === 404 || status === 410) return undefined;
+  if (status !== 200) throw badStatus(path, status, headers);
+  return bytes;
 }
 
-function badStatus(path: string, response: Response): EvidenceError {
-  const moved = response.headers.get("location");
+function badStatus(path: string, status: number, headers: Headers): EvidenceError {
+  const moved = headers.get("location");
   const hint = moved === null ? "" : `, it points to ${shown(moved)}: give that address`;
-  const where = { path, status: response.status };
-  return new EvidenceError("http-answer", `${path}: the server answers ${response.status}${hint}`, where);
+  return new EvidenceError("http-answer", `${path}: the server answers ${status}${hint}`, { path, status });
 }
 
 /** Reads the body and counts: a length that the server states is a promise, not a bound. */
