@@ -8,7 +8,7 @@ import type { Bars, Block, CheckLine, Page, Section, Table } from "./block.ts";
 import { escaped, isolated } from "./html-text.ts";
 import { STYLE } from "./style.ts";
 import { barSvg, plotSvg, stripSvg } from "./svg.ts";
-import { CELL } from "./text.ts";
+import { CELL, HASHES } from "./text.ts";
 
 const MARKS: Record<CheckLine["mark"], readonly [sign: string, tone: string]> = {
   passed: ["✓", "good"],
@@ -91,7 +91,7 @@ function table({ caption, columns, rows, note }: Table): string {
   const body = rows.map((row) => {
     const cells = columns.map(({ align }, i) => {
       const attribute = align === undefined ? "" : ` class="${align}"`;
-      return `<td${attribute}>${isolated(row[i] ?? "", CELL)}</td>`;
+      return `<td${attribute}>${isolated(row[i] ?? "", align === "code" ? HASHES : CELL)}</td>`;
     });
     return `<tr>${cells.join("")}</tr>`;
   });

@@ -68,7 +68,8 @@ function verdictLines({ verdict, code, restrictions, findings, kind }: Head, wor
         ]
       : [];
   const found = FINDS.has(kind) ? [words.says.findings(findings)] : [];
-  return [words.meanings[verdict], ...cause, ...found, ...limits];
+  const own = kind === "verify" ? undefined : words.resultMeanings[verdict];
+  return [own ?? words.meanings[verdict], ...cause, ...found, ...limits];
 }
 
 const codeText = (code: EvidenceCode, words: Words): string => words.codes[code] ?? "";

@@ -119,7 +119,7 @@ function items({ examples, drawn, file, of }: SampleBody, words: Words): Block {
     kind: "table",
     caption: file,
     columns: [
-      { title: name.count, align: "number" },
+      { title: name.item, align: "number" },
       { title: of === "lines" ? name.line : name.stream },
       { title: name.class },
       { title: name.amount, align: "number" },

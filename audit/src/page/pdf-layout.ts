@@ -6,7 +6,7 @@
 import type { Column } from "./block.ts";
 import { LIGHT } from "./style.ts";
 import { barLength } from "./svg.ts";
-import { CELL, PROSE, shownText } from "./text.ts";
+import { CELL, HASHES, PROSE, shownText } from "./text.ts";
 
 type Document = PDFKit.PDFDocument;
 type Cells = { readonly cells: readonly string[]; readonly colour?: string };
@@ -136,7 +136,9 @@ export class PdfLayout {
     rows: readonly Cells[],
     { most = CELL }: { readonly most?: number } = {},
   ): void {
-    const texts = rows.map(({ cells }) => columns.map((_, i) => latinText(cells[i] ?? "", most)));
+    const texts = rows.map(({ cells }) =>
+      columns.map(({ align }, i) => latinText(cells[i] ?? "", align === "code" ? HASHES : most)),
+    );
     const widths = this.#widths(columns, texts);
     const head = columns.map(({ title, align }, i) => ({
       text: latinText(title),

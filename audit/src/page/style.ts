@@ -72,7 +72,7 @@ th{font-weight:600;white-space:nowrap}
 th.number,td.number{padding-left:.6rem;padding-right:1.2rem}
 .code,code,pre{font-family:ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace;font-size:.85rem}
 td.code{min-width:14rem}
-@media (min-width:50rem){td.time{white-space:nowrap}}
+@media (min-width:50rem){td.time{white-space:nowrap;max-width:none}}
 pre{background:var(--panel);padding:.75rem 1rem;white-space:pre-wrap;overflow-wrap:anywhere;margin:.5rem 0}
 .mark{font-weight:600;white-space:nowrap}
 figure{margin:.75rem 0}

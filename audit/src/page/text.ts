@@ -6,6 +6,8 @@
 
 /** Longest text in a table's cell, and in running text, in characters. */
 export const CELL = 120;
+/** In a cell of hashes: four of them. */
+export const HASHES = 4 * 65;
 export const PROSE = 600;
 
 /**

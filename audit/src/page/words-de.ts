@@ -31,6 +31,12 @@ export const de: Words = {
       "Es fehlt etwas, ohne das sich nichts sagen lässt. Was unten steht, sind Behauptungen; nichts davon ist erwiesen.",
     invalid: "Etwas ist falsch. Auf nichts davon ist Verlass.",
   },
+  resultMeanings: {
+    invalid:
+      "Etwas an den Belegen ist falsch: Sehen Sie die Prüfungen an, bevor Sie etwas hiervon verwenden. Was als belegt zählt, beruht auf Aussagen, deren eigene Prüfungen bestanden sind.",
+    "not-verifiable":
+      "Es fehlt etwas, ohne das sich über die Belege nichts sagen lässt. Was unten steht, sind Behauptungen; nichts davon ist erwiesen.",
+  },
   sections: {
     values: "Gelesene Werte",
     doubts: "Aussagen, die nichts belegen",

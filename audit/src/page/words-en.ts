@@ -31,6 +31,12 @@ export const en: Words = {
       "Something is missing without which nothing can be said. What is shown below are claims; none of it is established.",
     invalid: "Something is wrong. Nothing of this may be relied on.",
   },
+  resultMeanings: {
+    invalid:
+      "Something in the evidence is wrong: see the checks before anything here is used. What is counted as proven rests on statements whose own checks passed.",
+    "not-verifiable":
+      "Something is missing without which nothing of the evidence can be said. What is shown below are claims; none of it is established.",
+  },
   sections: {
     values: "Values read",
     doubts: "Statements that prove nothing",

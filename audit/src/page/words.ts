@@ -23,6 +23,8 @@ export type Words = {
   readonly headlines: Readonly<Record<Verdict, string>>;
   /** What a verdict means for the reader, a sentence. */
   readonly meanings: Readonly<Record<Verdict, string>>;
+  /** The same of a result that was drawn from evidence: each statement in it was judged by itself. */
+  readonly resultMeanings: Readonly<Partial<Record<Verdict, string>>>;
   readonly sections: Readonly<
     Record<
       | "values"

@@ -1,4 +1,7 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import fc from "fast-check";
+import { FINDING_CLASSES } from "../../../audit/src/coverage/classes.ts";
 import { describe, expect, test } from "vitest";
 import { isEvidenceError } from "@tallystick/evidence";
 import type { Page } from "../../../audit/src/page/block.ts";
@@ -169,4 +172,17 @@ describe("a result that somebody hands over", () => {
         expect.objectContaining({ code: "result-malformed" }),
       );
   });
+});
+
+test("docs/codes.md has every sentence of what a result doesn't say, and both languages have the same codes", () => {
+  const text = readFileSync(join(import.meta.dirname, "../../../docs/codes.md"), "utf8");
+  const [, table = ""] = /## What a result doesn't say\n(.*?)\n## /s.exec(text) ?? [];
+  const rows = [...table.matchAll(/^\| `([a-z-]+)` +\| (.*?) +\|$/gm)].map(([, code = "", says = ""]) => [
+    code,
+    says,
+  ]);
+  expect(Object.fromEntries(rows)).toEqual(wordsOf("en").notProven);
+  for (const part of ["notProven", "codes", "checks", "states", "standings"] as const)
+    expect(Object.keys(wordsOf("de")[part]), part).toEqual(Object.keys(wordsOf("en")[part]));
+  expect(Object.keys(wordsOf("de").findings).toSorted()).toEqual([...FINDING_CLASSES].toSorted());
 });

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { encodeBundle } from "@tallystick/evidence";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { auditCommand } from "../../support/audit-command.ts";
+import { makeCase } from "../../support/world-case.ts";
 import { World } from "../../support/world.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tally-report-"));
@@ -29,9 +30,22 @@ beforeAll(async () => {
   bad.set([0x32], place);
   writeFileSync(at("bad.tally"), bad);
   writeFileSync(at("policy.txt"), world.policy());
+  await makeCase(world, at("case"));
+  const [, , altered] = chain.statements;
+  await makeCase(world, at("bad-case"), {
+    instead: (one, transparent) => (one === altered ? forged(transparent) : transparent),
+  });
+  await makeCase(world, at("holes"), { without: chain.statements.slice(4, 7) });
   writeFileSync(at("other.txt"), (await World.create({ origin: "log.other.example/2026" })).policy());
 });
 afterAll(() => rmSync(folder, { recursive: true }));
+
+/** The same statement with another bit in its signature. */
+function forged(transparent: Uint8Array): Uint8Array {
+  const bytes = Uint8Array.from(transparent);
+  bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+  return bytes;
+}
 
 async function page(bundle: string, output: string, ...args: readonly string[]) {
   const policy = args.includes("--policy") ? [] : ["--policy", at("policy.txt")];
@@ -110,6 +124,31 @@ describe("a bundle as a page", () => {
     } finally {
       process.env = before;
     }
+  });
+
+  test("of a case it shows what it shows of a bundle", async () => {
+    const [ofCase, ofBundle] = [(await html("case")).text, (await html("good.tally")).text];
+    const between = (text: string): string =>
+      /<section id="values".*?(?=<section id="checks")/s.exec(text)?.[0] ?? "";
+    expect(between(ofCase).length).toBeGreaterThan(4000);
+    // The whole of `sys` is in the case.
+    const withoutSys = (text: string): string => text.replaceAll(/^.*water\/gw-1 sys.*$/gm, "");
+    expect(withoutSys(between(ofCase)).slice(0, 4000)).toBe(withoutSys(between(ofBundle)).slice(0, 4000));
+  });
+
+  test("of a case with a statement that is wrong, that one is named and no value is shown", async () => {
+    const { exit, text } = await html("bad-case");
+    expect(exit).toBe(1);
+    expect(text).toContain('id="doubts"');
+    expect(text).toMatch(
+      /water\/gw-1 meter\/m-1<\/td><td class="number">2<\/td><td>wrong: The signature does not fit/,
+    );
+    expect(text).not.toContain('id="values"');
+  });
+
+  test("numbers that are missing are named", async () => {
+    const { text } = await html("holes");
+    expect(text).toContain("Of the numbers 0 to 13 these are missing: 4–6.");
   });
 
   test("usage: no name for the page, another form, another language, no policy", async () => {
