@@ -4,6 +4,7 @@
  * @module
  */
 import { encodeBundle, encodeDown, encodeLeaf, encodeUtf8 } from "@tallystick/evidence";
+import { certificateExample } from "./certificate-example.ts";
 import { papersExamples } from "./papers-examples.ts";
 import { World } from "./world.ts";
 
@@ -39,6 +40,7 @@ export async function formatExamples(): Promise<{ readonly examples: Examples; r
     ["checkpoint", encodeUtf8(batch.note)],
     ["down-receipt", encodeDown({ kind: "receipt", hashes: [readings.hash], receipt })],
     ...(await papersExamples()),
+    ["certificate", await certificateExample(meter, batch, world)],
     ["bundle", encodeBundle(world.bundle([{ chain: meter }], [heads]))],
   ]);
   return { examples, policy: world.policy() };

@@ -13,6 +13,7 @@ import {
   decodePack,
   decodeUtf8,
   ed25519Key,
+  formatVkey,
   fromHex,
   openCheckpoint,
   parsePolicy,
@@ -25,7 +26,10 @@ import {
 } from "@tallystick/evidence";
 import { createNodeProvider } from "@tallystick/evidence/node";
 import { beforeAll, expect, test } from "vitest";
+import { certifierOf, isSignedBy, openCertificate } from "../../audit/src/certificate/seal.ts";
+import { certificateLines } from "../../audit/src/certificate/text.ts";
 import { formatExamples, type Examples } from "../support/format-examples.ts";
+import { signerOf } from "../support/world.ts";
 
 const page = readFileSync(join(import.meta.dirname, "..", "..", "docs", "formats.md"), "utf8");
 const shown = new Map(
@@ -84,6 +88,15 @@ test("receipt and checkpoint are two encodings of one tree", () => {
   expect(decodeUtf8(bytesOf("checkpoint"))).toContain(log.vkey.name);
   const [message] = decodeDown(bytesOf("down-receipt"));
   expect(message?.kind === "receipt" && toHex(message.receipt)).toBe(toHex(bytesOf("receipt")));
+});
+
+test("the certificate is signed, and says in numbers that add up what it says in words", () => {
+  const sealed = openCertificate(bytesOf("certificate"));
+  const key = signerOf(sealed.name).key;
+  const auditor = { name: sealed.name, key, vkey: formatVkey(sealed.name, key) };
+  expect(certifierOf(sealed, [auditor])).toBe(auditor);
+  expect(isSignedBy(sealed, auditor, provider)).toBe(true);
+  expect(certificateLines(sealed).join("\n")).toContain("complete for seq 0..1");
 });
 
 test("the bundle of the examples verifies, and no witness is its only restriction", () => {

@@ -62,7 +62,9 @@ export type Certificate = {
   /** SHA-256 of a bundle, or the digest of a case. */
   readonly evidence: { readonly kind: "case" | "bundle"; readonly hash: Uint8Array };
   readonly policy: Uint8Array;
-  readonly verdict: "verified" | "restricted";
+  /** Of the evidence as a whole; `invalid` only where chains contradict themselves (`fork`), which their streams then say. */
+  readonly verdict: "verified" | "restricted" | "invalid";
+  /** Restrictions, and `fork` where the verdict is `invalid`. */
   readonly restrictions: readonly string[];
   readonly zone: string;
   /** Unix seconds; `to` is not meant any more. */
@@ -186,7 +188,7 @@ export function decodeContent(bytes: Uint8Array): Certificate {
       hash: asBytes(hash, HASH_BYTES, "evidence"),
     },
     policy: fields.bytes("policy", HASH_BYTES),
-    verdict: fields.literal("verdict", ["verified", "restricted"]),
+    verdict: fields.literal("verdict", ["verified", "restricted", "invalid"]),
     restrictions: listOf(fields, "restrictions", MAX_RESTRICTIONS).map((text) => asText(text, "restriction")),
     zone: fields.text("zone"),
     from: asUint(from, "from"),

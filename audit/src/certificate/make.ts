@@ -8,13 +8,18 @@ import type { CoverageBody, Stretch } from "../coverage/body.ts";
 import type { Result } from "../result.ts";
 import type { Certificate, CertifiedPeriod } from "./content.ts";
 
-/** @throws EvidenceError the result's code where the evidence is invalid or not verifiable: nobody signs for that */
+/**
+ * @throws EvidenceError the result's code where the evidence is invalid or not verifiable: nobody signs for that. That a device contradicts itself
+ *   is no fault of the evidence: what of it proves nothing was counted as such
+ */
 export function certificateOf(
   result: Result<CoverageBody>,
   period: { readonly from: number; readonly to: number },
 ): Certificate {
   const { verdict, code = "bundle-scope", tool, log, inputs, restrictions, findings, body } = result;
-  if (verdict === "invalid" || verdict === "not-verifiable")
+  const failed = result.checks.filter((row) => row.result === "failed");
+  const forked = verdict === "invalid" && failed.every((row) => row.code === "fork");
+  if (verdict === "not-verifiable" || (verdict === "invalid" && !forked))
     throw new EvidenceError(code, `no certificate is made of evidence that is ${verdict}`);
   const evidence = inputs.find(({ role }) => role === "case" || role === "bundle");
   const policy = inputs.find(({ role }) => role === "policy");
@@ -27,7 +32,7 @@ export function certificateOf(
     },
     policy: fromHex(policy?.sha256 ?? ""),
     verdict,
-    restrictions,
+    restrictions: forked ? [...restrictions, "fork"] : restrictions,
     zone: body.zone,
     ...period,
     lateAfterS: body.lateAfterS,

@@ -27,7 +27,7 @@ import { decodeContent, encodeContent, MAX_CERTIFICATE_BYTES, type Certificate }
 const [ALG, KID, CWT_CLAIMS, TYP] = [1, 4, 15, 16];
 const [ISS, IAT] = [1, 6];
 const COMPLETENESS = "application/vnd.tallystick.completeness+cbor";
-export const MAX_SEALED_BYTES = MAX_CERTIFICATE_BYTES + 4096;
+const MAX_SEALED_BYTES = MAX_CERTIFICATE_BYTES + 4096;
 
 /** A certificate as it stands in a file; whether its signature is good is asked of {@link isSignedBy}. */
 export type Sealed = {

@@ -7,15 +7,17 @@
 import { toHex } from "@tallystick/evidence";
 import type { Cause, Seqs } from "./body.ts";
 import { DayCounts } from "./counts.ts";
-import { Run, type FindingList } from "./findings.ts";
+import type { FindingList } from "./findings.ts";
 import { SECOND_US, type Days } from "./moments.ts";
 import { rankOf, type Said } from "./numbers.ts";
 import type { GapEvent, Opening } from "./said.ts";
+import { joined, timesOf, type Times } from "./rows.ts";
+import { runsOf, Some, type Runs } from "./runs.ts";
 import { momentsOf, Samples } from "./samples.ts";
 import type { StatementRow, StreamName, TimedRow } from "./view.ts";
 
 /** How far a reading's time may lie after its commit before it is `ahead`: clocks differ, and a commit has whole seconds. */
-export const AHEAD_S = 300;
+const AHEAD_S = 300;
 
 /** A statement that is held, as the edges of the period see it. */
 export type Mark = {
@@ -107,7 +109,7 @@ export class StreamScan {
     const causes = new CauseOf(said);
     const next = joined(readings);
     const told = new Map(gaps.map((gap) => [gap.at, gap]));
-    const runs = this.#runs(toHex(ch));
+    const runs = runsOf(this.name, toHex(ch), this.#findings);
     const [holes, bad]: [Hole[], Said[]] = [[], []];
     // Numbers that the case says it should have belong to the chain, whatever is here.
     let first = said.reduce(
@@ -264,106 +266,6 @@ export class StreamScan {
       toUs: Math.max(so?.toUs ?? toUs, toUs),
     };
   }
-
-  #runs(ch: string): Runs {
-    const most = (us: number): string => `${Math.round(us / SECOND_US)} s`;
-    return {
-      late: new Run((run, by) =>
-        this.#findings.add("late", this.name, `committed up to ${most(by)} after they were read`, {
-          ch,
-          ...run,
-        }),
-      ),
-      ahead: new Run((run, by) =>
-        this.#findings.add("ahead", this.name, `up to ${most(by)} after their own commit`, { ch, ...run }),
-      ),
-      fork: new Run((run) =>
-        this.#findings.add(
-          "fork",
-          this.name,
-          "statements that contradict one another, or what the device says of them: none of them proves anything",
-          { ch, ...run },
-        ),
-      ),
-      unsynchronised: new Run((run) =>
-        this.#findings.add(
-          "clock-unsynchronised",
-          this.name,
-          "statements sealed while the device's clock was not synchronised",
-          { ch, ...run },
-        ),
-      ),
-      suspect: new Run((run) =>
-        this.#findings.add(
-          "declared-suspect-later",
-          this.name,
-          "statements by a key that its operator revoked later, and declared suspect from before them",
-          { ch, ...run },
-        ),
-      ),
-    };
-  }
-}
-
-type Runs = Readonly<Record<"late" | "ahead" | "unsynchronised" | "suspect" | "fork", Run>>;
-type Times = readonly [fromUs: number, toUs: number];
-
-/** Readings of one statement of which something is true. */
-class Some {
-  #fromUs = Infinity;
-  #toUs = -Infinity;
-  #count = 0;
-  #most = 0;
-
-  add(us: number, size: number): void {
-    this.#fromUs = Math.min(this.#fromUs, us);
-    this.#toUs = Math.max(this.#toUs, us);
-    this.#most = Math.max(this.#most, size);
-    this.#count++;
-  }
-
-  into(run: Run, seq: number): void {
-    if (this.#count > 0) run.add(seq, this.#fromUs, this.#toUs, this.#count, this.#most);
-    else run.end();
-  }
-}
-
-/** When a statement is of: its readings or its event, else its sealing, else its commit. */
-function timesOf(row: StatementRow, rows: readonly TimedRow[]): Times | undefined {
-  let [from, to] = [Infinity, -Infinity];
-  for (const { t } of rows) {
-    if (t === null) continue;
-    from = Math.min(from, t);
-    to = Math.max(to, t);
-  }
-  if (from <= to) return [from, to];
-  const seconds = row.iat ?? row.committed;
-  const us = row.t ?? (seconds === null ? null : seconds * SECOND_US);
-  return us === null ? undefined : [us, us];
-}
-
-/** Gives a statement's readings; statements are asked for in the order of the readings. */
-function joined(readings: Iterable<TimedRow>): (statement: number) => readonly TimedRow[] {
-  const rows = readings[Symbol.iterator]();
-  let waiting: TimedRow | undefined;
-  let ended = false;
-  return (statement) => {
-    const found: TimedRow[] = [];
-    while (!ended) {
-      if (waiting === undefined) {
-        const step = rows.next();
-        if (step.done === true) {
-          ended = true;
-          break;
-        }
-        waiting = step.value;
-      }
-      if (waiting.statement > statement) break;
-      if (waiting.statement === statement) found.push(waiting);
-      waiting = undefined;
-    }
-    return found;
-  };
 }
 
 /** Of two causes the one that says less. */

@@ -19,7 +19,14 @@ export type StreamEnd = {
   readonly named: readonly { readonly opening: Opening; readonly chain: number }[];
 };
 
-type OpenChain = { readonly id: number; readonly ch: Uint8Array; opening?: Opening; last: number };
+/** `firstIdx`: place in the log of its first statement here; -1 where that isn't known. */
+type OpenChain = {
+  readonly id: number;
+  readonly ch: Uint8Array;
+  opening?: Opening;
+  firstIdx: number;
+  last: number;
+};
 
 export class ChainRules {
   readonly #findings: Findings;
@@ -44,7 +51,7 @@ export class ChainRules {
   }
 
   chain(id: number, ch: Uint8Array): void {
-    this.#chains.push({ id, ch, last: -1 });
+    this.#chains.push({ id, ch, firstIdx: -1, last: -1 });
     this.#rivals = [];
     this.#before = [];
   }
@@ -61,6 +68,7 @@ export class ChainRules {
       this.#before = this.#rivals;
       this.#rivals = [one];
     }
+    if (chain.last < 0) chain.firstIdx = one.idx ?? -1;
     chain.last = seq;
     const held = this.#before[0]?.seq === seq - 1 ? this.#before : [];
     if (held.length > 0 && !held.some(({ hash }) => same(hash, one.prev)))
@@ -160,7 +168,7 @@ function inSuccession(chains: readonly OpenChain[]): number[] {
   // A chain whose predecessor is not here comes by its place in the log.
   const beginnings = chains
     .filter((chain) => !followers.has(chain))
-    .toSorted((a, b) => (a.opening?.idx ?? -1) - (b.opening?.idx ?? -1));
+    .toSorted((a, b) => a.firstIdx - b.firstIdx);
   const ordered = new Set<OpenChain>();
   for (const first of [...beginnings, ...chains])
     for (let at: OpenChain | undefined = first; at !== undefined && !ordered.has(at); at = next.get(at))

@@ -566,9 +566,14 @@ describe("life", () => {
       (hourS, made) =>
         void (hourS === NOON && made.reopen(hourS - HOUR_S + 60, { before: { lost: "disk" } })),
     );
-    expect(found(cover(lost))).toEqual(["discontinuity 1"]);
+    const broken = cover(lost);
+    expect(found(broken)).toEqual(["discontinuity 1"]);
+    // Nothing is missing that anybody knows of; what was lost nobody knows.
+    expect(broken.stream).toMatchObject({ state: "incomplete", total: { expected: PERIOD_SAMPLES } });
     lost.reEnrolled = true;
-    expect(found(cover(lost))).toEqual(["re-enrolled 1"]);
+    const covered = cover(lost);
+    expect(found(covered)).toEqual(["re-enrolled 1"]);
+    expect(covered.stream.state).toBe("complete");
   });
 
   test("a statement that the log refused", () => {
