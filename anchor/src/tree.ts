@@ -46,7 +46,8 @@ function digestInto(target: Uint8Array, at: number, input: Uint8Array): void {
   for (let i = 0; i < HASH_BYTES; i++) target[at + i] = digest.charCodeAt(i);
 }
 
-function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
+/** SHA-256(01 || left || right). */
+export function hashNode(left: Uint8Array, right: Uint8Array): Uint8Array {
   const node = new Uint8Array(HASH_BYTES);
   hashNodeInto(node, 0, left, right);
   return node;
@@ -132,7 +133,7 @@ function subtreeRoot(hashes: Uint8Array): Uint8Array {
  * By level: the hash over the leaves right of the last complete subtree of that level, undefined where there are none. The
  * one beyond the top level is the root.
  */
-export function incompleteNodes(
+function incompleteNodes(
   size: number,
   lastComplete: (level: number) => Uint8Array | undefined,
 ): (Uint8Array | undefined)[] {
@@ -142,7 +143,7 @@ export function incompleteNodes(
     if (complete(size, level) % 2 === 0) nodes.push(right);
     else {
       const left = lastComplete(level) as Uint8Array;
-      nodes.push(right === undefined ? left : nodeHash(left, right));
+      nodes.push(right === undefined ? left : hashNode(left, right));
     }
   }
   return nodes;

@@ -8,7 +8,8 @@ import type { Store } from "../sequence.ts";
 import { signedBatch, type LogIdentity } from "../sign.ts";
 import type { Held } from "../storage/archive.ts";
 import type { BatchRow } from "../storage/batches.ts";
-import { complete, incompleteNodes } from "../tree.ts";
+import { complete, hashNode } from "../tree.ts";
+import { TreeNodes } from "./tree-nodes.ts";
 
 /** Trees kept: about a kilobyte each. */
 const MAX_TREES = 1024;
@@ -17,12 +18,13 @@ const MAX_TREES = 1024;
 type Tree = {
   readonly size: number;
   readonly signed: SignedBatch;
-  /** By level: the hash over the leaves right of the last complete subtree. */
-  readonly incomplete: readonly (Uint8Array | undefined)[];
+  /** By level, as far as it was needed: the hash over the leaves right of the last complete subtree, undefined where there are none. */
+  readonly ragged: (Uint8Array | undefined)[];
 };
 
 export class Transparents {
   readonly #store: Pick<Store, "batches" | "tiles">;
+  readonly #nodes: TreeNodes;
   readonly #log: LogIdentity;
   /** By size, least recently used first. */
   readonly #trees = new Map<number, Tree>();
@@ -31,6 +33,7 @@ export class Transparents {
 
   constructor(store: Pick<Store, "batches" | "tiles">, log: LogIdentity) {
     this.#store = store;
+    this.#nodes = new TreeNodes(store.tiles);
     this.#log = log;
   }
 
@@ -62,9 +65,7 @@ export class Transparents {
     const { size } = row;
     const known = this.#trees.get(size);
     if (known !== undefined) return known;
-    const { tiles } = this.#store;
-    const incomplete = incompleteNodes(size, (level) => tiles.node(level, complete(size, level) - 1));
-    const tree = { size, signed: await signedBatch(this.#log, row), incomplete };
+    const tree: Tree = { size, signed: await signedBatch(this.#log, row), ragged: [undefined] };
     this.#trees.set(size, tree);
     if (this.#trees.size > MAX_TREES) {
       for (const oldest of this.#trees.keys()) {
@@ -75,23 +76,34 @@ export class Transparents {
     return tree;
   }
 
-  #receipt(index: number, { size, signed, incomplete }: Tree): Uint8Array {
-    return encodeReceipt(signed, [{ index, path: this.#path(index, size, incomplete) }]);
+  #receipt(index: number, tree: Tree): Uint8Array {
+    return encodeReceipt(tree.signed, [{ index, path: this.#path(index, tree) }]);
   }
 
   /** From the leaf up (RFC 9162 section 2.1.3.1). */
-  #path(index: number, size: number, incomplete: Tree["incomplete"]): Uint8Array[] {
-    const { tiles } = this.#store;
+  #path(index: number, tree: Tree): Uint8Array[] {
+    const { size } = tree;
     const path: Uint8Array[] = [];
     for (let level = 0, node = index; 2 ** level < size; level++, node = Math.floor(node / 2)) {
       const whole = complete(size, level);
-      if (node % 2 === 1) path.push(tiles.node(level, node - 1));
-      else if (node + 1 < whole) path.push(tiles.node(level, node + 1));
+      if (node % 2 === 1) path.push(this.#nodes.node(level, node - 1, size));
+      else if (node + 1 < whole) path.push(this.#nodes.node(level, node + 1, size));
       else {
-        const right = node + 1 === whole ? incomplete[level] : undefined;
+        const right = node + 1 === whole ? this.#ragged(tree, level) : undefined;
         if (right !== undefined) path.push(right);
       }
     }
     return path;
+  }
+
+  /** As `incompleteNodes` of tree.ts, up to the level that is asked for: mostly a low one, or none. */
+  #ragged({ size, ragged }: Tree, level: number): Uint8Array | undefined {
+    for (let below = ragged.length - 1; below < level; below++) {
+      const right = ragged[below];
+      const whole = complete(size, below);
+      const left = whole % 2 === 0 ? undefined : this.#nodes.node(below, whole - 1, size);
+      ragged.push(left !== undefined && right !== undefined ? hashNode(left, right) : (left ?? right));
+    }
+    return ragged[level];
   }
 }

@@ -36,7 +36,7 @@ import { ACCESS_STREAM, QUIET_S } from "./own-device.ts";
 /** Longest wait for a statement to be published. */
 const PATIENCE_MS = 30_000;
 /** How often it is looked for what is to be done. */
-const LOOK_MS = 5000;
+const LOOK_MS = 500;
 const CHAIN_BYTES = 8;
 /** Set by NTP, as far as the anchor knows. */
 const TIME_QUALITY = 1;
@@ -285,8 +285,9 @@ export class Trail {
   }
 
   #opening(sub: string): EventOf<"stream-opened"> {
+    const isFirst = this.#parts.store.chains.newest(this.iss, sub, null) === undefined;
     const before: Before =
-      this.#parts.store.chains.newest(this.iss, sub, null) === undefined
+      isFirst && !this.#mayBeLonger(null)
         ? "none"
         : { lost: "the log was restored without its newest statements" };
     const source = sub === SYSTEM_STREAM ? SYSTEM_STREAM : "anchor";
