@@ -27,6 +27,7 @@ export class WatchRig {
   silenceS: number | undefined;
   maxAgeS = 3600;
   lookMs = 60_000;
+  nowMs = (): number => performance.now();
 
   constructor(policy: string, now: number) {
     this.#policy = policy;
@@ -48,6 +49,7 @@ export class WatchRig {
       provider: createNodeProvider(),
       hash: nodeSha256,
       nowUnixS: () => this.now,
+      nowMs: () => this.nowMs(),
     };
   }
 

@@ -32,7 +32,7 @@ import { exitOfLook, type Change } from "../watch/alert.ts";
 import { deliver, enqueue } from "../watch/delivery.ts";
 import { changeLine, standingLines } from "../watch/lines.ts";
 import { metricsText } from "../watch/metrics.ts";
-import { Watcher } from "../watch/watcher.ts";
+import { Watcher, type WatchParts } from "../watch/watcher.ts";
 import { durationS } from "./duration.ts";
 import { readPolicy } from "./policy.ts";
 
@@ -148,13 +148,11 @@ async function lookAndTell(
 
 async function openWatcher(
   folder: string,
-  given: Omit<
-    Parameters<typeof Watcher.open>[0],
-    "folder" | "lookMs" | "recheckMs" | "provider" | "hash" | "nowUnixS"
-  >,
+  given: Omit<WatchParts, "folder" | "lookMs" | "recheckMs" | "provider" | "hash" | "nowUnixS" | "nowMs">,
 ): Promise<Watcher> {
   try {
-    const means = { provider: createNodeProvider(), hash: nodeSha256, nowUnixS };
+    const nowMs = (): number => performance.now();
+    const means = { provider: createNodeProvider(), hash: nodeSha256, nowUnixS, nowMs };
     return await Watcher.open({ ...given, ...means, folder, lookMs: LOOK_MS, recheckMs: RECHECK_MS });
   } catch (error) {
     if (!isEvidenceError(error)) throw error;

@@ -26,11 +26,13 @@ export type Follow = {
   readonly hash: Hash;
   /** What is derived is noted down in it. */
   readonly state: Pick<WatchState, "derived" | "items">;
+  /** True where the rest has to wait for the next look. */
+  readonly isLate: () => boolean;
   readonly onItem: (placed: PlacedItem) => void;
 };
 
-/** Entries derived in one look; the others wait for the next. */
-const MAX_ENTRIES = 4 << 20;
+/** Entries after which it is noted down how far it came. */
+const STEP = 16_384;
 
 /** @throws EvidenceError what is wrong with entries, tiles or registry; `unreachable`, `http-answer` */
 export async function follow(given: Follow): Promise<void> {
@@ -39,15 +41,18 @@ export async function follow(given: Follow): Promise<void> {
   if (log.size === state.derived) return;
   await registry.fetch();
   const finder = registry.finder();
-  const to = Math.min(log.size, state.derived + MAX_ENTRIES);
   const onEntries = (first: number, bundle: Uint8Array): void => finder.look(first, bundle);
-  const derived = await deriveEntries({ place, tiles, size: log.size, hash, onEntries }, state.derived, to);
+  const derivation = { place, tiles, size: log.size, hash, onEntries };
   try {
-    for (const placed of registry.place(finder.indexes)) {
-      if (placed.item.kind === "policy") mustBeOf(log, placed.item);
-      given.onItem(placed);
+    for (let known = 0; state.derived < log.size && !given.isLate(); known = finder.indexes.length) {
+      const to = Math.min(log.size, state.derived + STEP);
+      const derived = await deriveEntries(derivation, state.derived, to);
+      for (const placed of registry.place(finder.indexes.slice(known))) {
+        if (placed.item.kind === "policy") mustBeOf(log, placed.item);
+        given.onItem(placed);
+      }
+      state.derived = derived;
     }
-    state.derived = derived;
   } finally {
     const last = registry.keys.count === 0 ? null : toHex(registry.keys.last);
     state.items = { indexes: [...registry.indexes], last };

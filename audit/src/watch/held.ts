@@ -14,8 +14,7 @@ import {
   type SignatureProvider,
 } from "@tallystick/evidence";
 import type { Place } from "@tallystick/evidence/node";
-import type { CheckRow } from "../judgement.ts";
-import { LogFindings } from "../judgement.ts";
+import { LogFindings, type CheckRow } from "../judgement.ts";
 import type { AuthenticTiles } from "../log/authentic.ts";
 import { nothingWanted, Timeline, type LogFacts, type Wanted } from "../log/facts.ts";
 import { GivenCheck } from "../log/given-check.ts";

@@ -10,11 +10,14 @@ export class TimedPlace implements Place {
   readonly name: string;
   readonly remote: boolean;
   readonly #place: Place;
+  readonly #nowMs: () => number;
   #endMs = Infinity;
   readonly list?: (folder: string) => AsyncIterable<string>;
 
-  constructor(place: Place) {
+  /** @param nowMs - a clock that never steps */
+  constructor(place: Place, nowMs: () => number) {
     this.#place = place;
+    this.#nowMs = nowMs;
     this.name = place.name;
     this.remote = place.remote;
     if (place.list !== undefined) this.list = place.list;
@@ -22,7 +25,12 @@ export class TimedPlace implements Place {
 
   /** From now on it answers for so long. */
   begin(ms: number): void {
-    this.#endMs = performance.now() + ms;
+    this.#endMs = this.#nowMs() + ms;
+  }
+
+  /** For how long it still answers. */
+  get leftMs(): number {
+    return this.#endMs - this.#nowMs();
   }
 
   /** Answers nothing any more. */
@@ -31,7 +39,7 @@ export class TimedPlace implements Place {
   }
 
   read(path: string, maxBytes: number): Promise<Uint8Array | undefined> {
-    if (performance.now() < this.#endMs) return this.#place.read(path, maxBytes);
+    if (this.#nowMs() < this.#endMs) return this.#place.read(path, maxBytes);
     const reason = `${path}: the time for this look is over: the place is too slow, or there is too much to read`;
     return Promise.reject(new EvidenceError("unreachable", reason, { path }));
   }

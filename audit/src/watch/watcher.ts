@@ -10,28 +10,22 @@ import {
   quorumMet,
   verifyCosignatures,
   type Hash,
-  type Receipt,
   type SignatureProvider,
   type TrustPolicy,
 } from "@tallystick/evidence";
 import type { Place } from "@tallystick/evidence/node";
 import type { StreamName } from "../bundle/period.ts";
 import { ReadApi } from "../bundle/read-api.ts";
-import { LogFindings } from "../judgement.ts";
 import { AuthenticTiles } from "../log/authentic.ts";
 import { openLog, openNote, type OpenLog } from "../log/note.ts";
-import { checkOperators } from "../log/operators.ts";
 import { committedAt, noteCommit } from "./age.ts";
 import { afterLook, Findings, iso, type Alert, type AlertCode, type Change } from "./alert.ts";
-import { checkRegistry, follow } from "./follow.ts";
+import { Derivation } from "./derivation.ts";
 import { foundNote } from "./growth.ts";
 import { HeldFiles } from "./held.ts";
 import { History, KEPT, type Copy, type Seen } from "./history.ts";
 import { lookAtFiles, lookAtStreams } from "./look-around.ts";
-import { newestReceipt } from "./newest.ts";
-import { newsOf } from "./news.ts";
 import { Proofs } from "./proof.ts";
-import { RegistryFollower } from "./registry.ts";
 import { readState, writeState, type WatchState } from "./state.ts";
 import { TimedPlace } from "./timed-place.ts";
 
@@ -56,6 +50,8 @@ export type WatchParts = {
   readonly provider: SignatureProvider;
   readonly hash: Hash;
   readonly nowUnixS: () => number;
+  /** Milliseconds of a clock that never steps. */
+  readonly nowMs: () => number;
 };
 
 const FORGOTTEN: ReadonlySet<AlertCode> = new Set([
@@ -86,26 +82,30 @@ export class Watcher {
   readonly #copies: readonly TimedPlace[];
   readonly #proofs: Proofs;
   readonly #history: History;
-  readonly #registry: RegistryFollower;
+  readonly #derivation: Derivation;
   readonly #files: HeldFiles;
-  readonly #devices: ReadonlySet<string>;
   readonly state: WatchState;
   #kept: OpenLog | undefined;
-  /** Size at which items were published that had no place yet. */
-  #unplacedAt: number | undefined;
 
   private constructor(parts: WatchParts, state: WatchState) {
-    const { policy, provider, hash, place, copies, folder, seen, streams } = parts;
+    const { policy, provider, hash, place, copies, folder, seen, streams, nowMs, lookMs } = parts;
     this.#parts = parts;
     this.state = state;
-    this.#main = new TimedPlace(place);
-    this.#copies = copies.map((one) => new TimedPlace(one));
+    this.#main = new TimedPlace(place, nowMs);
+    this.#copies = copies.map((one) => new TimedPlace(one, nowMs));
     this.#proofs = new Proofs(folder);
     const reread = (): Promise<OpenLog> => this.#reread();
     this.#history = new History({ main: this.#main, proofs: this.#proofs, hash, reread });
-    this.#registry = new RegistryFollower(this.#main, { provider, hash });
+    this.#derivation = new Derivation({
+      place: this.#main,
+      history: this.#history,
+      devices: new Set(streams.map(({ iss }) => iss)),
+      isLate: () => this.#main.leftMs < lookMs / 2,
+      policy,
+      provider,
+      hash,
+    });
     this.#files = new HeldFiles(seen);
-    this.#devices = new Set(streams.map(({ iss }) => iss));
     if (state.note !== null) this.#kept = openNote(Buffer.from(state.note), policy, provider);
   }
 
@@ -204,8 +204,13 @@ export class Watcher {
     this.#remember({ name, log: shown }); // until it is proven below
     const before = this.#before();
     const log = await this.#history.notRolledBack(shown, [...before, ...copies], findings);
-    if (log === undefined) return false;
-    const tiles = new AuthenticTiles(this.#main, log.size, log.root, hash);
+    const tilesOf = ({ size, root }: OpenLog): AuthenticTiles =>
+      new AuthenticTiles(this.#main, size, root, hash);
+    if (log === undefined) {
+      await this.#compareCopies(copies, shown, tilesOf(shown), settled, findings);
+      return false;
+    }
+    const tiles = tilesOf(log);
     for (const one of before) {
       const isPast = await this.#history.grew(one, log, tiles, findings);
       if (!isPast && one.log === this.#kept) {
@@ -216,15 +221,8 @@ export class Watcher {
     }
     this.#advance(log);
     this.#checkWitnesses(log, findings);
-    for (const copy of copies) {
-      try {
-        await this.#history.compareCopy(copy, log, tiles, findings);
-        settled.add(copy);
-      } catch (error) {
-        failed(error, copy.name, findings);
-      }
-    }
-    const receipt = await this.#derive(log, tiles, findings);
+    await this.#compareCopies(copies, log, tiles, settled, findings);
+    const receipt = await this.#derivation.derive(log, tiles, this.state, findings);
     if (receipt !== undefined) noteCommit(this.state, receipt.timeUnixS, log.size, nowUnixS());
     const around = {
       ...this.#parts,
@@ -232,7 +230,7 @@ export class Watcher {
       api: new ReadApi(this.#main),
       log,
       tiles,
-      registry: this.#registry,
+      registry: this.#derivation.registry,
       state: this.state,
       proofs: this.#proofs,
       findings,
@@ -242,6 +240,23 @@ export class Watcher {
     await lookAtFiles(this.#files, around);
     await lookAtStreams(around);
     return true;
+  }
+
+  async #compareCopies(
+    copies: readonly Copy[],
+    log: OpenLog,
+    tiles: AuthenticTiles,
+    settled: Set<Seen>,
+    findings: Findings,
+  ): Promise<void> {
+    for (const copy of copies) {
+      try {
+        await this.#history.compareCopy(copy, log, tiles, findings);
+        if (copy.log.size <= log.size) settled.add(copy); // a larger one is not in the log yet
+      } catch (error) {
+        failed(error, copy.name, findings);
+      }
+    }
   }
 
   /** What isn't watched any more is nobody's alert. */
@@ -295,51 +310,6 @@ export class Watcher {
     if (quorumMet(policy, names)) return;
     const text = `cosigned by ${names.join(", ") || "nobody"}, which is less than the trust policy asks for`;
     findings.add({ code: "quorum-unmet", subject: name, because: "quorum-unmet", text });
-  }
-
-  /** Derives entries and registry; gives the log's receipt of this tree, where there is one. */
-  async #derive(log: OpenLog, tiles: AuthenticTiles, findings: Findings): Promise<Receipt | undefined> {
-    const { provider, hash, policy } = this.#parts;
-    const registry = this.#registry;
-    await follow({
-      place: this.#main,
-      log,
-      tiles,
-      registry,
-      hash,
-      state: this.state,
-      onItem: (placed) => {
-        if (placed.index < this.state.began) return;
-        const news = newsOf(placed, registry.keys, this.#devices);
-        if (news !== undefined) findings.add(news);
-      },
-    });
-    const newest = await newestReceipt(this.#main, log, { provider, hash });
-    const receipt = newest?.receipt;
-    if (receipt !== undefined && newest?.fits === false) {
-      await this.#history.equivocated(log, receipt.bytes, findings);
-      return undefined;
-    }
-    if (this.state.derived < log.size) return receipt;
-    this.#mustPlaceAll(log);
-    checkRegistry(registry, log, receipt);
-    const operators = new LogFindings();
-    checkOperators(registry.keys, policy, operators);
-    const fault = operators.judgement().checks.find(({ result }) => result === "failed");
-    if (fault?.code !== undefined) throw new EvidenceError(fault.code, fault.reason ?? "");
-    return receipt;
-  }
-
-  /** Items are published right before the tree that has them: those that were there at an earlier one have their places now. */
-  #mustPlaceAll(log: OpenLog): void {
-    const { waiting } = this.#registry;
-    const since = this.#unplacedAt;
-    this.#unplacedAt = waiting === 0 ? undefined : (since ?? log.size);
-    if (since === undefined || waiting === 0 || since === log.size) return;
-    throw new EvidenceError(
-      "registry-mismatch",
-      `${waiting} registry items are published, and not among the entries of the log`,
-    );
   }
 
   #judgeAge(findings: Findings): void {
