@@ -10,7 +10,7 @@ import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { decimal, toHex, type Event, type Scope, type StreamOpened } from "@tallystick/evidence";
 import { nodeSha256 } from "@tallystick/evidence/node";
-import { eventRow, type ReadingRow, type Standing } from "../../audit/src/facts/rows.ts";
+import { eatRow, eventRow, type ReadingRow, type Standing } from "../../audit/src/facts/rows.ts";
 import { createFacts, finishFacts, readFacts } from "../../audit/src/facts/schema.ts";
 import { FactsWriter } from "../../audit/src/facts/write.ts";
 
@@ -40,6 +40,8 @@ export type Made = {
   kid: Uint8Array;
   readings: MadeReading[];
   readonly event: Event | null;
+  /** Boot evidence, encoded. */
+  eat?: Uint8Array;
 };
 
 export type MadeChain = { readonly sub: string; readonly ch: Uint8Array; readonly made: Made[] };
@@ -121,6 +123,13 @@ export class FactsTown {
 
   tell(chain: MadeChain, event: Event, atS: number): Made {
     return this.#seal(chain, event.kind, atS, [], event);
+  }
+
+  /** Boot evidence on `sys`. */
+  prove(eat: Uint8Array, atS: number): Made {
+    const made = this.#seal(this.sys, "eat", atS, [], null);
+    made.eat = eat;
+    return made;
   }
 
   report(readings: Made["readings"], atS: number): Made {
@@ -227,6 +236,7 @@ export class FactsTown {
     writer.statement({ ...place, ...said, file: 0, offset: 0, length: 1 });
     for (const [n, reading] of readings.entries()) writer.reading(id, stream, { n, ...reading });
     if (event !== null) writer.event(id, stream, eventRow(event));
+    if (made.eat !== undefined) writer.event(id, stream, eatRow(made.eat));
     if (event?.kind === "heads") for (const head of event.heads) writer.head(id, this.iss, head);
   }
 

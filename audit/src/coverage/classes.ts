@@ -47,6 +47,7 @@ const CLASSES = {
   },
   "meter-swapped": { weight: "fault", title: "another meter, untold" },
   // life
+  "other-machine": { weight: "fault", title: "started on another machine" },
   restart: { weight: "told", title: "the agent started" },
   "new-chain": { weight: "told", title: "a new chain" },
   software: { weight: "told", title: "other software" },

@@ -3,13 +3,21 @@
  *
  * @module
  */
-import { SYSTEM_STREAM } from "@tallystick/evidence";
+import { equalBytes, SYSTEM_STREAM } from "@tallystick/evidence";
 import type { DeviceCoverage } from "./body.ts";
 import type { FindingList } from "./findings.ts";
 import { SECOND_US, type Days } from "./moments.ts";
 import { chainKey, gapsOf, micros, sealedUs, type GapEvent } from "./said.ts";
 import type { Step } from "./sample-walk.ts";
 import type { EventRow, FactsView, StreamName } from "./view.ts";
+
+/** What of boot evidence is compared from start to start; hashes hexadecimal. */
+type Evidence = {
+  readonly software: { readonly version: string };
+  readonly files: { readonly hash: string };
+  readonly machine?: string | undefined;
+  readonly kid: Uint8Array;
+};
 
 export class Device {
   readonly iss: string;
@@ -55,6 +63,7 @@ export class Device {
       findings.add("restart", name, says, { fromUs: us, toUs: us, seqs: { from: seq, to: seq } });
     }
     const versions = this.#versions(boots, days, findings, name);
+    this.#evidence(days, findings, name);
     for (const { body, us } of within(this.#events("config-changed"))) {
       const { hash } = JSON.parse(body) as { hash: string };
       findings.add("configuration", name, `SHA-256 ${hash}`, { fromUs: us, toUs: us });
@@ -102,6 +111,29 @@ export class Device {
       known = version;
     }
     return versions;
+  }
+
+  /** Boot evidence (docs/formats.md section 5): other files under the same version, or another machine under the same key. */
+  #evidence(days: Days, findings: FindingList, name: StreamName): void {
+    let known: Evidence | undefined;
+    for (const row of this.#events("eat")) {
+      const us = sealedUs(row);
+      const { software, files, machine } = JSON.parse(row.body) as Omit<Evidence, "kid">;
+      const said = { software, files, machine, kid: row.kid };
+      if (known !== undefined && us !== null && days.has(us)) {
+        const where = { fromUs: us, toUs: us, seqs: { from: row.seq, to: row.seq } };
+        // Another version is told by the start itself.
+        if (known.files.hash !== files.hash && known.software.version === software.version) {
+          const says = `version ${software.version}, of other files: ${known.files.hash}, then ${files.hash}`;
+          findings.add("software", name, says, where);
+        }
+        if (known.machine !== machine && equalBytes(known.kid, row.kid)) {
+          const says = `machine ${known.machine ?? "unknown"}, then ${machine ?? "unknown"}, under the same key`;
+          findings.add("other-machine", name, says, where);
+        }
+      }
+      known = said;
+    }
   }
 
   #refused(rows: readonly (EventRow & { readonly us: number })[], findings: FindingList): void {

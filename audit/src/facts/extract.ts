@@ -5,7 +5,7 @@
  */
 import type { Before, GoodReceipt, Head, SeenTree, Statement } from "@tallystick/evidence";
 import type { Found, Judged } from "./judge.ts";
-import { eventRow, kindOf, readingRows, type EventRow, type ReadingRow } from "./rows.ts";
+import { eatRow, eventRow, kindOf, readingRows, type EventRow, type ReadingRow } from "./rows.ts";
 
 /** A tree that a receipt which holds signs, and what else it signs about it. */
 export type SignedTree = {
@@ -77,9 +77,15 @@ export function factsOf(
     signed,
     ...at,
     readings: readingRows(statement),
-    event: event === undefined ? null : eventRow(event),
+    event: eventOf(statement),
     ...wordsOf(event),
   };
+}
+
+/** Boot evidence is no event of the profile, and stands among them: it says what a start was of. */
+function eventOf({ event, content }: Statement): StatementFacts["event"] {
+  if (event !== undefined) return eventRow(event);
+  return content.type === "eat" ? eatRow(content.payload) : null;
 }
 
 const wordsOf = (event: Statement["event"]): Pick<StatementFacts, "opened" | "gap" | "heads" | "erases"> => ({

@@ -5,11 +5,13 @@
  */
 import {
   Decimal,
+  decodeEat,
   decodePack,
   Float,
   formatDecimal,
   toHex,
   type Amount,
+  type BootEvidence,
   type Event,
   type Reading,
   type Statement,
@@ -144,8 +146,21 @@ export function eventRow(event: Event): EventRow {
   };
 }
 
-/** The event as JSON, members as in the event's type: bytes as hexadecimal, decimals as text. */
-const bodyOf = (event: Event): string =>
+/** Boot evidence as an event: what a device says of itself at a start. @throws EvidenceError as {@link decodeEat} */
+export const eatRow = (payload: Uint8Array): EventRow => ({
+  kind: "eat",
+  t: null,
+  id: null,
+  ref: null,
+  supersedes: null,
+  minor: null,
+  currency: null,
+  tariff: null,
+  body: bodyOf(decodeEat(payload)),
+});
+
+/** An event as JSON, members as in its type: bytes as hexadecimal, decimals as text. */
+const bodyOf = (event: Event | BootEvidence): string =>
   JSON.stringify(event, (_name, value: unknown) => {
     if (value instanceof Uint8Array) return toHex(value);
     if (value instanceof Decimal) return formatDecimal(value);

@@ -9,7 +9,7 @@ import { DatabaseSync } from "node:sqlite";
 import { EvidenceError } from "@tallystick/evidence";
 
 /** Raised with each change of the schema, and part of the file's name: an older file is made anew. */
-export const FACTS_VERSION = 4;
+export const FACTS_VERSION = 5;
 
 const TABLES = `
 CREATE TABLE about(name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;

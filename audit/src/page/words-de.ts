@@ -176,6 +176,7 @@ export const de: Words = {
     "meter-change-open": "anderer Zähler, Endstände fehlen",
     "meter-change-inconsistent": "anderer Zähler, Endstände widersprechen den Messwerten",
     "meter-swapped": "anderer Zähler, nicht gemeldet",
+    "other-machine": "auf einer anderen Maschine gestartet",
     restart: "der Agent startete",
     "new-chain": "eine neue Kette",
     software: "andere Software",

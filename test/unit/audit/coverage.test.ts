@@ -1,9 +1,10 @@
-import { decimal, type Scope } from "@tallystick/evidence";
+import { decimal, encodeEat, type BootEvidence, type Scope } from "@tallystick/evidence";
 import { describe, expect, test } from "vitest";
 import type { CoverageBody, Finding, StreamCoverage } from "../../../audit/src/coverage/body.ts";
 import { coverFacts } from "../../../audit/src/coverage/cover.ts";
 import { totalOf } from "../../../audit/src/coverage/numbers.ts";
 import { Zone } from "../../../audit/src/zone.ts";
+import { BOOT_EVIDENCE } from "../../support/statements.ts";
 import { FactsTown, hashOf, HOUR_S, QUARTER_S, REGISTER, registerAt } from "../../support/facts-town.ts";
 
 const at = (text: string): number => Date.parse(text) / 1000;
@@ -551,6 +552,26 @@ describe("life", () => {
     );
     expect(found(covered)).toEqual(["configuration 1", "restart 1", "software 1"]);
     expect(covered.body.devices[0]).toMatchObject({ starts: 1, versions: ["0.2.0"] });
+  });
+
+  test("boot evidence: other files of the same version, another machine under the same key", () => {
+    const prove = (made: FactsTown, atS: number, evidence: Partial<BootEvidence>): void =>
+      void made.prove(encodeEat({ ...BOOT_EVIDENCE, ...evidence }), atS);
+    const same = cover(
+      town((hourS, made) => {
+        if (hourS === NOON - 5 * HOUR_S || hourS === NOON) prove(made, hourS, {});
+      }),
+    );
+    expect(found(same)).toEqual([]);
+    const other = cover(
+      town((hourS, made) => {
+        if (hourS === NOON - 5 * HOUR_S) prove(made, hourS, { machine: hashOf("one") });
+        if (hourS === NOON) prove(made, hourS, { machine: hashOf("another") });
+        if (hourS === NOON + HOUR_S)
+          prove(made, hourS, { machine: hashOf("another"), files: { count: 1, hash: hashOf("files") } });
+      }),
+    );
+    expect(found(other)).toEqual(["other-machine 1", "software 1"]);
   });
 
   test("a new chain behind the one before", () => {
