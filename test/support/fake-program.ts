@@ -16,6 +16,8 @@ export class FakeProgram implements Program {
   #wake = (): void => {};
   /** Batches that were pulled. */
   pulled = 0;
+  /** Told when the agent answers, before anybody knows what. */
+  onAnswer = (): void => {};
 
   /** Prints these lines at once. What isn't a text is written as JSON. */
   print(...lines: readonly (string | object)[]): void {
@@ -49,6 +51,7 @@ export class FakeProgram implements Program {
       yield {
         lines: lines.map((line) => readLine(Buffer.from(line))),
         answer: (text) => {
+          this.onAnswer();
           for (const line of text.split("\n")) if (line !== "") this.answers.push(JSON.parse(line) as Answer);
           return Promise.resolve();
         },

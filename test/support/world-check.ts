@@ -31,8 +31,12 @@ import { chainFindings, halvesFindings } from "./two-halves.ts";
 export type Gateway = {
   readonly iss: string;
   readonly book: AgentBook;
-  /** Each of its streams but `sys`; those read from a meter have it beside them. */
-  readonly streams: readonly { readonly sub: string; readonly meter?: CountingMeter }[];
+  /** Each of its streams but `sys`; those read from a meter have it beside them, those of events alone have no readings. */
+  readonly streams: readonly {
+    readonly sub: string;
+    readonly meter?: CountingMeter;
+    readonly eventsAlone?: boolean;
+  }[];
   readonly boots: { readonly atLeast: number; readonly atMost: number };
 };
 
@@ -96,12 +100,12 @@ function accountOf(
   const faults: string[] = [];
   let telegrams = 0;
   let readings = 0;
-  for (const { sub, meter } of streams) {
+  for (const { sub, meter, eventsAlone = false } of streams) {
     const held = chains
       .filter((chain) => chain.sub === sub)
       .flatMap(({ statements }) => statements.flatMap(({ statement }) => readingsOf(statement)));
     readings += held.length;
-    if (held.length === 0) faults.push(`${iss}/${sub}: no reading at all`);
+    if (held.length === 0 && !eventsAlone) faults.push(`${iss}/${sub}: no reading at all`);
     if (meter !== undefined) {
       telegrams += meter.connections.reduce((sum, { sure }) => sum + sure, 0);
       faults.push(...accountFaults(meter, held));

@@ -9,6 +9,7 @@ import {
 } from "@tallystick/evidence";
 import { describe, expect, test } from "vitest";
 import { baseName } from "../../../agent/src/journal.ts";
+import { readStorage } from "../../../agent/src/storage.ts";
 import { ISS, NOW, Rig } from "../../support/agent-rig.ts";
 
 const PROGRAM = (rest = ""): string => `streams: []
@@ -78,10 +79,23 @@ const kinds = (rig: Rig, sub: string): readonly string[] =>
 const journalled = (rig: Rig): number =>
   rig.storage.query<{ n: number }>("SELECT count(*) AS n FROM journal").get()?.n ?? -1;
 
+/** Journal entries as another process sees them: none of a transaction that isn't committed. */
+function asOthersSee(rig: Rig): number {
+  const storage = readStorage(rig.folder);
+  try {
+    return storage.query<{ n: number }>("SELECT count(*) AS n FROM journal").get()?.n ?? -1;
+  } finally {
+    storage.close();
+  }
+}
+
 describe("a reading", () => {
   test("is on disk when it is acknowledged, and sealed as imported, digit by digit", async () => {
     const rig = await started();
+    const onDisk: number[] = [];
+    rig.program.onAnswer = () => onDisk.push(asOthersSee(rig));
     expect(await said(rig, register("1", "001581.120"))).toEqual([{ ack: "1" }]);
+    expect(onDisk[0]).toBe(1);
     expect(journalled(rig)).toBe(1);
     await rig.time.advance(60_000);
     expect(journalled(rig)).toBe(0);
