@@ -180,7 +180,7 @@ export class Device {
       if (limit === undefined) limits.set(key, (limit = this.#view.silenceOf(kid) ?? null));
       silenceS = limit;
     }
-    const end = Math.min(this.#view.newestCommit() ?? 0, days.toUs / SECOND_US);
+    const end = Math.min(this.#view.newestCommit, days.toUs / SECOND_US);
     if (last !== undefined && end > last) stretch(last, end, silenceS);
     return { silenceS, longestS };
   }

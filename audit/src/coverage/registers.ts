@@ -28,7 +28,8 @@ export type RegisterWalk = {
   readonly placeOf: (chain: number) => number;
 };
 
-type Value = ValueRow & { readonly decimal: Decimal };
+/** A reading of a register, by its digits: a number is made of them only where they can't be compared as they stand. */
+type Value = ValueRow & { readonly v: string };
 
 export function walkRegisters(walk: RegisterWalk): void {
   const { view, stream, days } = walk;
@@ -47,7 +48,7 @@ export function walkRegisters(walk: RegisterWalk): void {
     sameTime(walk, group);
     const declared = walk.declared.get(first.name);
     if (declared?.type === "counter" && first.v !== null) {
-      const value = { ...first, decimal: parseDecimal(first.v) };
+      const value = { ...first, v: first.v };
       last ??= earlier(walk, first.name);
       wide = widerThan(declared, value, wide);
       if (last !== undefined) compare(walk, declared, last, value, changes);
@@ -71,7 +72,7 @@ export function walkRegisters(walk: RegisterWalk): void {
 /** The value of a register before the period. */
 function earlier({ view, stream, days }: RegisterWalk, name: string): Value | undefined {
   const row = view.valueBefore(stream, name, days.fromUs);
-  return row === undefined || row.v === null ? undefined : { ...row, decimal: parseDecimal(row.v) };
+  return row === undefined || row.v === null ? undefined : { ...row, v: row.v };
 }
 
 /** Readings of one name and one time. */
@@ -118,9 +119,9 @@ function compare(
     for (const one of between) one.check(last, value);
     return;
   }
-  if (compareDecimal(value.decimal, last.decimal) >= 0) return;
-  const says = `${last.v ?? ""}, then ${value.v ?? ""}`;
-  if (rollsOver(declared, last.decimal, value.decimal))
+  if (compareDigits(value.v, last.v) >= 0) return;
+  const says = `${last.v}, then ${value.v}`;
+  if (rollsOver(declared, parseDecimal(last.v), parseDecimal(value.v)))
     findings.add("rollover", name, `${says}: over ${declared.digits?.whole ?? 0} digits`, where);
   else findings.add("backwards", name, says, where);
 }
@@ -156,12 +157,25 @@ function rollsOver({ digits }: Declared, last: Decimal, value: Decimal): boolean
 
 const ZERO = parseDecimal("0");
 
+/** Compares two values by their digits: those of one register mostly have as many places, and then the order of texts is theirs. */
+function compareDigits(a: string, b: string): number {
+  if (a === b) return 0;
+  const alike = a.length === b.length && a.indexOf(".") === b.indexOf(".");
+  if (alike && !a.startsWith("-") && !b.startsWith("-")) return a < b ? -1 : 1;
+  return compareDecimal(parseDecimal(a), parseDecimal(b));
+}
+
+/** Places before the point; the facts have no leading zeros but the one before a point. */
+function wholePlaces(digits: string): number {
+  const [whole = ""] = digits.replace("-", "").split(".");
+  return whole === "0" ? 0 : whole.length;
+}
+
 type Wide = { count: number; readonly fromUs: number; toUs: number; readonly value: string };
 
 function widerThan({ digits }: Declared, value: Value, so: Wide | undefined): Wide | undefined {
-  if (digits === null || digits.whole > 32) return so;
-  if (compareDecimal(value.decimal, parseDecimal(`1${"0".repeat(digits.whole)}`)) < 0) return so;
-  if (so === undefined) return { count: 1, fromUs: value.t, toUs: value.t, value: value.v ?? "" };
+  if (digits === null || wholePlaces(value.v) <= digits.whole) return so;
+  if (so === undefined) return { count: 1, fromUs: value.t, toUs: value.t, value: value.v };
   so.count++;
   so.toUs = value.t;
   return so;
@@ -205,10 +219,10 @@ class ChangeCheck {
       this.#open.push(name);
       return;
     }
-    if (compareDecimal(parseDecimal(ends.old), last.decimal) < 0)
-      this.#wrong.push(`${name}: the old one ended at ${ends.old}, and had shown ${last.v ?? ""}`);
-    if (compareDecimal(parseDecimal(ends.new), value.decimal) > 0)
-      this.#wrong.push(`${name}: the new one began at ${ends.new}, and showed ${value.v ?? ""} after that`);
+    if (compareDigits(ends.old, last.v) < 0)
+      this.#wrong.push(`${name}: the old one ended at ${ends.old}, and had shown ${last.v}`);
+    if (compareDigits(ends.new, value.v) > 0)
+      this.#wrong.push(`${name}: the new one began at ${ends.new}, and showed ${value.v} after that`);
   }
 
   tell({ findings, name, days }: RegisterWalk): void {

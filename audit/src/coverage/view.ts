@@ -85,6 +85,7 @@ const PROVES = "s.standing IN ('good', 'restricted')";
 
 export class FactsView {
   readonly #db: DatabaseSync;
+  #newest: number | undefined;
 
   constructor(db: DatabaseSync) {
     this.#db = db;
@@ -139,14 +140,14 @@ export class FactsView {
   /** Values of statements that prove something, by name and time, from `fromUs` on and before `toUs`. */
   values(stream: number, fromUs: number, toUs: number): Iterable<ValueRow> {
     const sql = `SELECT r.name, r.t, r.v, r.float, r.vs, r.unit, s.chain, s.seq FROM readings r JOIN statements s ON s.id = r.statement
-      WHERE r.stream = ? AND r.t >= ? AND r.t < ? AND ${PROVES} ORDER BY r.name, r.t, r.statement, r.rowid`;
+      WHERE r.stream = ? AND r.t >= ? AND r.t < ? AND ${PROVES} ORDER BY r.name, r.t, r.rowid`;
     return this.#each(sql, stream, fromUs, toUs);
   }
 
   /** The newest value of a name before an instant. */
   valueBefore(stream: number, name: string, us: number): ValueRow | undefined {
     const sql = `SELECT r.name, r.t, r.v, r.float, r.vs, r.unit, s.chain, s.seq FROM readings r JOIN statements s ON s.id = r.statement
-      WHERE r.stream = ? AND r.name = ? AND r.t < ? AND ${PROVES} ORDER BY r.t DESC, r.statement DESC LIMIT 1`;
+      WHERE r.stream = ? AND r.name = ? AND r.t < ? AND ${PROVES} ORDER BY r.t DESC, r.rowid DESC LIMIT 1`;
     return this.#all<ValueRow>(sql, stream, name, us)[0];
   }
 
@@ -236,8 +237,9 @@ export class FactsView {
   }
 
   /** The newest commit of anything here: what happened later, nobody can know from it. */
-  newestCommit(): number | undefined {
-    return this.#all<{ t: number | null }>("SELECT max(committed) AS t FROM statements")[0]?.t ?? undefined;
+  get newestCommit(): number {
+    return (this.#newest ??=
+      this.#all<{ t: number | null }>("SELECT max(committed) AS t FROM statements")[0]?.t ?? 0);
   }
 
   #all<T>(sql: string, ...values: (string | number | Uint8Array)[]): T[] {
