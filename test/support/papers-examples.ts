@@ -3,18 +3,15 @@
  *
  * @module
  */
-import { encodeUtf8, formatVkey, fromHex, nobleSigner, sha256 } from "@tallystick/evidence";
+import { encodeUtf8, fromHex, nobleSigner, sha256 } from "@tallystick/evidence";
 import { encodeManifest, type Manifest, type PaperFile } from "../../audit/src/papers/manifest.ts";
 import { countersignPapers, signPapers } from "../../audit/src/papers/signature.ts";
 
 const signerOf = (name: string) => nobleSigner(sha256(encodeUtf8(`example ${name}`)));
 const NAMES = ["audit.city.example/anna", "audit.city.example/ben"] as const;
 
-/** The auditors of the examples, as their verifier keys. */
-export const EXAMPLE_AUDITORS = NAMES.map((name) => formatVkey(name, signerOf(name).key));
-
 /** The files of the examples, by name. */
-export const EXAMPLE_PAPERS: ReadonlyMap<string, string> = new Map([
+const PAPERS: ReadonlyMap<string, string> = new Map([
   ["charged-twice.csv", "line,key\n3,T-7\n"],
   ["result.json", "{}\n"],
 ]);
@@ -29,7 +26,7 @@ const MANIFEST: Manifest = {
     root: fromHex("ec52b0a15b5d0c805c7f3ce4ca51c5257f140fadb960e98b1bb0cdb8890af3a0"),
   },
   inputs: [{ role: "export", name: "tolls.csv", bytes: 15, hash: sha256(encodeUtf8("line,key\n3,T-7\n")) }],
-  files: [...EXAMPLE_PAPERS].map(([name, text]): PaperFile => {
+  files: [...PAPERS].map(([name, text]): PaperFile => {
     const content = encodeUtf8(text);
     return { name, bytes: content.length, hash: sha256(content) };
   }),

@@ -46,8 +46,8 @@ export type Plot = {
   readonly points: readonly Point[];
 };
 
-/** One cell a day: whole · partly, with something missing · missing, nothing where something was due · empty, nothing due. */
-export type DayState = "whole" | "partly" | "missing" | "empty";
+/** One cell a day: all here · something is missing, and explained · something is missing that nobody explains · nothing was due. */
+export type DayState = "whole" | "explained" | "unexplained" | "empty";
 export type Strip = {
   readonly kind: "strip";
   readonly caption: string;

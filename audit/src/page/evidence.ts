@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Point } from "./block.ts";
+import type { Point, Strip } from "./block.ts";
 
 /** Most that a page shows of each; what is beyond is counted. */
 export const MAX_STREAMS = 24;
@@ -66,6 +66,8 @@ export type StreamView = {
   /** Statements by claim level, and by the quality of the device's clock. */
   readonly levels: readonly [number, number, number];
   readonly clocks: readonly [number, number, number, number];
+  /** Of UTC; none where nothing is established, or no reading has a time. */
+  readonly days: Strip["days"];
 };
 
 /**

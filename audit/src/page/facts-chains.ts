@@ -4,20 +4,12 @@
  * @module
  */
 import type { DatabaseSync } from "node:sqlite";
-import { toHex } from "@tallystick/evidence";
+import { toHex, type Scope } from "@tallystick/evidence";
 import type { ChainView } from "./evidence.ts";
 
-/** A part of a chain that somebody says is complete. */
-export type Claimed = {
-  readonly iss: string;
-  readonly sub: string;
-  readonly ch: string;
-  readonly from: number;
-  readonly to: number;
-};
-
 type Around = {
-  readonly claimed: readonly Claimed[];
+  /** Parts of chains that somebody says are complete. */
+  readonly claimed: readonly Scope[];
   readonly standings: string;
   /** Trees that devices saw are of the log's history: without this nothing is bounded by them. */
   readonly seenHolds: boolean;
@@ -47,7 +39,7 @@ export function chainViews(db: DatabaseSync, stream: Stream, around: Around): Ch
       .get(id) as Held | undefined;
     const name = toHex(ch);
     const claim = around.claimed.find(
-      (one) => one.iss === stream.iss && one.sub === stream.sub && one.ch === name,
+      (one) => one.iss === stream.iss && one.sub === stream.sub && toHex(one.ch) === name,
     );
     if (held === undefined || (held.count === 0 && claim === undefined)) return [];
     return [chainView(db, { ...stream, chain: id, ch }, held, claim, around)];
@@ -58,7 +50,7 @@ function chainView(
   db: DatabaseSync,
   { chain, iss, sub, ch }: Stream & { readonly chain: number; readonly ch: Uint8Array },
   held: Held,
-  claim: Claimed | undefined,
+  claim: Scope | undefined,
   { standings, seenHolds }: Around,
 ): ChainView {
   const [from, to] = [claim?.from ?? held.first, claim?.to ?? held.last];

@@ -3,16 +3,17 @@
  *
  * @module
  */
-import { toHex, type TrustPolicy } from "@tallystick/evidence";
+import { toHex, type Scope, type TrustPolicy } from "@tallystick/evidence";
 import type { DatabaseSync } from "node:sqlite";
 import type { Facts } from "../facts/open.ts";
-import { chainViews, type Claimed } from "./facts-chains.ts";
+import { chainViews } from "./facts-chains.ts";
+import { daysOf } from "./facts-days.ts";
 import { keyViews } from "./facts-keys.ts";
 import { eventsOf, seriesOf } from "./facts-values.ts";
 import { MAX_DOUBTS, MAX_STREAMS, type DoubtView, type EvidenceView, type StreamView } from "./evidence.ts";
 
 /** Which statements are shown: those that prove something; where nothing is established, all that aren't wrong. */
-export const standingsOf = (isEstablished: boolean): string =>
+const standingsOf = (isEstablished: boolean): string =>
   isEstablished ? "('good', 'restricted')" : "('good', 'restricted', 'unproven')";
 
 /**
@@ -22,7 +23,7 @@ export const standingsOf = (isEstablished: boolean): string =>
 export function viewOfFacts(
   { db, log, judgement }: Facts,
   policy: TrustPolicy,
-  claimed: readonly Claimed[],
+  claimed: readonly Scope[],
   isEstablished: boolean,
 ): EvidenceView {
   const standings = standingsOf(isEstablished);
@@ -41,6 +42,7 @@ export function viewOfFacts(
       chains: chainViews(db, { id, iss, sub }, { claimed, standings, seenHolds }),
       ...seriesOf(db, id, standings),
       ...eventsOf(db, id, standings),
+      days: isEstablished ? daysOf(db, { id, iss, sub }, claimed) : [],
     };
   });
   return {
@@ -88,7 +90,7 @@ function countsOf(db: DatabaseSync, standings: string): Map<number, Counts> {
 }
 
 /** Wrong ones before those that lack something. */
-function doubtsOf(db: DatabaseSync): { doubts: DoubtView[]; moreDoubts: number } {
+export function doubtsOf(db: DatabaseSync): { doubts: DoubtView[]; moreDoubts: number } {
   const WHERE = "standing IN ('bad', 'unproven')";
   const { count } = db.prepare(`SELECT count(*) AS count FROM statements WHERE ${WHERE}`).get() as {
     count: number;

@@ -4,10 +4,11 @@
  * @module
  */
 import { z } from "zod";
-import { CAUSES, type CoverageBody, type Finding, type StreamCoverage } from "../coverage/body.ts";
+import { CAUSES, type CoverageBody, type Finding } from "../coverage/body.ts";
 import { FINDING_CLASSES, titleOf } from "../coverage/classes.ts";
 import { checked } from "../result-read.ts";
-import type { Block, DayState, Section } from "./block.ts";
+import type { Block, Section } from "./block.ts";
+import { DAY_STATES, MAX_DAYS } from "./facts-days.ts";
 import { strip } from "./of-evidence.ts";
 import { grouped } from "./text.ts";
 import type { Words } from "./words.ts";
@@ -95,14 +96,6 @@ type ShownStream = Shown["streams"][number];
 const MAX_STREAMS = 60;
 const MAX_FINDINGS = 200;
 const MAX_CHAINS = 20;
-const MAX_DAYS = 400;
-
-const STATES: Record<StreamCoverage["days"][number]["colour"], DayState> = {
-  green: "whole",
-  amber: "partly",
-  red: "missing",
-  none: "empty",
-};
 
 /** @throws EvidenceError `result-malformed` */
 export function coverageSections(body: object, words: Words): Section[] {
@@ -227,7 +220,7 @@ function streamBlocks(stream: ShownStream, words: Words): Block[] {
     const end = attested === null ? words.says.openTail(seqs.to) : words.says.tail(attested.seq);
     return `${name.chain} ${ch}: ${range(seqs)}, ${grouped(held, language)} ${name.statements}. ${end}`;
   });
-  const shown = days.slice(-MAX_DAYS).map(({ label, colour }) => ({ day: label, state: STATES[colour] }));
+  const shown = days.slice(-MAX_DAYS).map(({ label, colour }) => ({ day: label, state: DAY_STATES[colour] }));
   return [
     { kind: "heading", text: title },
     {

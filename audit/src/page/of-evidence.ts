@@ -14,7 +14,7 @@ export function evidenceSections(view: EvidenceView, words: Words, isEstablished
   const claims: Block[] = isEstablished ? [] : [{ kind: "text", text: words.says.claims }];
   const { sections } = words;
   return [
-    ...doubts(view, words),
+    ...doubtSections(view, words),
     { id: "values", title: sections.values, blocks: [...claims, ...values(view, words)] },
     { id: "signers", title: sections.signers, blocks: [...claims, ...signers(view, words)] },
     { id: "times", title: sections.times, blocks: [...claims, ...times(view, words)] },
@@ -26,13 +26,16 @@ const streamName = ({ iss, sub }: StreamView): string => `${iss} ${sub}`;
 const timeOf = (at: number | null, words: Words): string => (at === null ? words.name.unknown : utcTime(at));
 
 /** Statements that prove nothing, first of all: none of them is among the values below. */
-function doubts({ doubts: rows, moreDoubts }: EvidenceView, words: Words): Section[] {
+export function doubtSections(
+  { doubts: rows, moreDoubts }: Pick<EvidenceView, "doubts" | "moreDoubts">,
+  words: Words,
+): Section[] {
   if (rows.length === 0) return [];
   return [{ id: "doubts", title: words.sections.doubts, blocks: [doubtTable(rows, moreDoubts, words)] }];
 }
 
 /** Stream, number, what is wrong, and the statement's hash. */
-export function doubtTable(rows: EvidenceView["doubts"], hidden: number, words: Words): Block {
+function doubtTable(rows: EvidenceView["doubts"], hidden: number, words: Words): Block {
   const { name, says, language, codes } = words;
   return {
     kind: "table",
@@ -246,6 +249,7 @@ function completeness({ streams }: EvidenceView, words: Words): Block[] {
     return [
       { kind: "heading", text: streamName(stream) },
       { kind: "list", items },
+      ...(stream.days.length === 0 ? [] : [strip(stream.days, `${streamName(stream)}, UTC`, words)]),
     ];
   });
 }
@@ -267,8 +271,15 @@ function chainLines({ ch, from, to, held, missing, attested, isClaimed }: ChainV
 /** Days as cells; those that aren't whole are told in words as well. */
 export function strip(days: Strip["days"], caption: string, words: Words): Block {
   const count = (state: string): number => days.filter((one) => one.state === state).length;
-  const described = words.says.strip(count("whole"), count("partly"), count("missing"), count("empty"));
-  const states = (["whole", "partly", "missing", "empty"] as const).filter((state) => count(state) > 0);
+  const described = words.says.strip(
+    count("whole"),
+    count("explained"),
+    count("unexplained"),
+    count("empty"),
+  );
+  const states = (["whole", "explained", "unexplained", "empty"] as const).filter(
+    (state) => count(state) > 0,
+  );
   const [first, last] = [days[0]?.day ?? "", days.at(-1)?.day ?? ""];
   return {
     kind: "strip",

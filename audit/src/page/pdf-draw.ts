@@ -15,8 +15,8 @@ const DAY = 12;
 
 const FILL: Record<DayState, string | undefined> = {
   whole: LIGHT.good,
-  partly: LIGHT.limited,
-  missing: LIGHT.bad,
+  explained: LIGHT.limited,
+  unexplained: LIGHT.bad,
   empty: undefined,
 };
 
@@ -77,19 +77,19 @@ export function drawStrip(layout: PdfLayout, { caption, days, legend }: Strip): 
   document.y = y + DAY + 6;
 }
 
-/** A stroke through what is partly here, a cross through what is missing: not by colour alone. */
+/** A stroke through what is missing and explained, a cross through what nobody explains: not by colour alone. */
 function drawDay({ document }: PdfLayout, state: DayState, x: number, y: number): void {
   const [a, b, size] = [x + 1, y + 1, DAY - 2];
   const fill = FILL[state];
   if (fill === undefined) document.rect(a, b, size, size).lineWidth(0.5).stroke(LIGHT.line);
   else document.rect(a, b, size, size).fill(fill);
-  if (state === "partly" || state === "missing")
+  if (state === "explained" || state === "unexplained")
     document
       .moveTo(a, b + size)
       .lineTo(a + size, b)
       .lineWidth(1)
       .stroke(LIGHT.paper);
-  if (state === "missing")
+  if (state === "unexplained")
     document
       .moveTo(a, b)
       .lineTo(a + size, b + size)

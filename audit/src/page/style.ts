@@ -80,7 +80,7 @@ svg{display:block;width:100%;height:auto;font-size:11px}
 svg text{fill:var(--soft)}
 .curve{fill:none;stroke:var(--link);stroke-width:1.5;vector-effect:non-scaling-stroke}
 .frame{fill:none;stroke:var(--line)}
-.whole{fill:var(--good)}.partly{fill:var(--limited)}.missing{fill:var(--bad)}.empty{fill:none;stroke:var(--line)}
+.whole{fill:var(--good)}.explained{fill:var(--limited)}.unexplained{fill:var(--bad)}.empty{fill:none;stroke:var(--line)}
 .cross{stroke:var(--paper);stroke-width:2}
 .legend{list-style:none;display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;padding:0;font-size:.9rem}
 .legend svg{display:inline-block;width:.9rem;height:.9rem;vertical-align:-.1rem;margin-right:.35rem}

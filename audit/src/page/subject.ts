@@ -15,10 +15,9 @@ import { TOOL } from "../papers/tool.ts";
 import { readResult } from "../result-read.ts";
 import type { Result, ResultInput } from "../result.ts";
 import type { Page, Section } from "./block.ts";
-import type { Claimed } from "./facts-chains.ts";
-import { viewOfFacts } from "./from-facts.ts";
+import { doubtsOf, viewOfFacts } from "./from-facts.ts";
 import { coverageSections } from "./of-coverage.ts";
-import { evidenceSections } from "./of-evidence.ts";
+import { doubtSections, evidenceSections } from "./of-evidence.ts";
 import { reconcileSections } from "./of-reconcile.ts";
 import { pageOf, type Head } from "./of-result.ts";
 import { sampleSections } from "./of-sample.ts";
@@ -106,18 +105,20 @@ async function ofEvidence(input: string, values: Arguments["values"], words: Wor
 /** Of what is invalid only what is wrong is shown: whoever reads values would believe them. */
 async function evidenceOf(facts: Facts, policy: TrustPolicy, words: Words): Promise<Section[]> {
   const { verdict } = facts.judgement;
+  if (verdict === "invalid") return doubtSections(doubtsOf(facts.db), words);
   const isEstablished = verdict !== "not-verifiable";
-  const view = viewOfFacts(facts, policy, await claimedBy(facts), isEstablished);
-  const sections = evidenceSections(view, words, isEstablished);
-  return verdict === "invalid" ? sections.filter(({ id }) => id === "doubts") : sections;
+  return evidenceSections(
+    viewOfFacts(facts, policy, await claimedBy(facts), isEstablished),
+    words,
+    isEstablished,
+  );
 }
 
 /** What the evidence says is complete: a bundle's scope, the chains of a case. */
-async function claimedBy({ files, path }: Facts): Promise<Claimed[]> {
-  const hex = ({ iss, sub, ch, from, to }: Scope): Claimed => ({ iss, sub, ch: toHex(ch), from, to });
-  if (files !== null) return files.manifest.chains.map(hex);
+async function claimedBy({ files, path }: Facts): Promise<readonly Scope[]> {
+  if (files !== null) return files.manifest.chains;
   try {
-    return decodeBundle(await readEvidence(path)).scope.map(hex);
+    return decodeBundle(await readEvidence(path)).scope;
   } catch (error) {
     if (isEvidenceError(error)) return []; // the verdict says it
     throw error;

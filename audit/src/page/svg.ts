@@ -40,13 +40,13 @@ export function plotSvg({ points, described, unit }: Plot): string {
   ].join("");
 }
 
-/** Told apart without colours, too: a stroke through what is partly here, a cross through what is missing. */
+/** Told apart without colours, too: a stroke through what is missing and explained, a cross through what nobody explains. */
 function cell(state: DayState, x: number, y: number): string {
   const [a, b, size] = [x + 2, y + 2, DAY - 4];
   const box = `<rect class="${state}" x="${a}" y="${b}" width="${size}" height="${size}"/>`;
   const slash = `<line class="cross" x1="${a}" y1="${b + size}" x2="${a + size}" y2="${b}"/>`;
   const back = `<line class="cross" x1="${a}" y1="${b}" x2="${a + size}" y2="${b + size}"/>`;
-  return state === "partly" ? box + slash : state === "missing" ? box + slash + back : box;
+  return state === "explained" ? box + slash : state === "unexplained" ? box + slash + back : box;
 }
 
 export function stripSvg({ days, described, legend }: Strip): string {

@@ -47,6 +47,3 @@ export function utcTime(unixS: number): string {
     ? `${unixS} s`
     : `${date.toISOString().slice(0, 19).replace("T", " ")} UTC`;
 }
-
-/** `2026-11-01`, of UTC. */
-export const utcDay = (unixS: number): string => utcTime(unixS).slice(0, 10);

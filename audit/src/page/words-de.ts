@@ -125,7 +125,12 @@ export const de: Words = {
     "tariff-not-attested": "Der Tarif: Er wurde mit der Zuordnung gegeben, kein Beleg nennt ihn.",
     "sample-rest": "Alles über die Posten, die nicht gezogen wurden.",
   },
-  days: { whole: "ganz", partly: "teilweise fehlend", missing: "fehlend", empty: "nichts erwartet" },
+  days: {
+    whole: "alles da",
+    explained: "etwas fehlt, erklärt",
+    unexplained: "etwas fehlt, ungeklärt",
+    empty: "nichts erwartet",
+  },
   levels: [
     "übernommen: jemand gab es dem Signierenden",
     "beobachtet vom Gateway, das signierte",
@@ -300,8 +305,8 @@ export const de: Words = {
     between: (hidden) => `${hidden} dazwischen sind hier nicht gezeigt.`,
     moreStreams: (count) => `${n(count)} weitere Datenströme sind hier nicht gezeigt.`,
     plot: (name, first, from, last, to) => `${name}: ${first} am ${from}, ${last} am ${to}`,
-    strip: (whole, partly, missing, empty) =>
-      `${some(whole, "Tag", "Tage")} ganz, ${n(partly)} teilweise fehlend, ${n(missing)} fehlend, ${n(empty)} ohne Erwartung`,
+    strip: (whole, explained, unexplained, empty) =>
+      `${some(whole, "Tag", "Tage")} alles da, an ${n(explained)} fehlt etwas und ist erklärt, an ${n(unexplained)} fehlt etwas ungeklärt, an ${n(empty)} war nichts zu erwarten`,
     complete: (from, to) => `Die Nummern ${n(from)} bis ${n(to)} sind alle hier.`,
     incomplete: (from, to, missing) => `Von den Nummern ${n(from)} bis ${n(to)} fehlen: ${missing}.`,
     tail: (seq) => `Das Gerät bestätigte ${n(seq)} als seine damals letzte; über spätere sagt das nichts.`,

@@ -121,7 +121,12 @@ export const en: Words = {
     "tariff-not-attested": "The tariff: it was given with the map, and no evidence names it.",
     "sample-rest": "Anything of the items that were not drawn.",
   },
-  days: { whole: "whole", partly: "partly missing", missing: "missing", empty: "nothing expected" },
+  days: {
+    whole: "all here",
+    explained: "something missing, explained",
+    unexplained: "something missing, unexplained",
+    empty: "nothing expected",
+  },
   levels: [
     "imported: somebody handed it to the signer",
     "observed by the gateway, which signed",
@@ -259,8 +264,8 @@ export const en: Words = {
     between: (hidden) => `${hidden} between them are not shown here.`,
     moreStreams: (count) => `${n(count)} more streams are not shown here.`,
     plot: (name, first, from, last, to) => `${name}: ${first} at ${from}, ${last} at ${to}`,
-    strip: (whole, partly, missing, empty) =>
-      `${some(whole, "day", "days")} whole, ${n(partly)} with something missing, ${n(missing)} missing, ${n(empty)} without anything expected`,
+    strip: (whole, explained, unexplained, empty) =>
+      `${some(whole, "day", "days")} all here, ${n(explained)} with something missing that is explained, ${n(unexplained)} with something missing that is not, ${n(empty)} without anything expected`,
     complete: (from, to) => `Numbers ${n(from)} to ${n(to)} are all here.`,
     incomplete: (from, to, missing) => `Of the numbers ${n(from)} to ${n(to)} these are missing: ${missing}.`,
     tail: (seq) =>

@@ -21,8 +21,7 @@ export type Population<T extends Item> = () => AsyncIterable<T>;
 export const ALGORITHM = "tally-sample 1";
 
 /** The order of chance: SHA-256 over algorithm, seed and id, a line each, without a line end after the last. */
-export const rankOf = (seed: string, id: string): Uint8Array =>
-  sha256(encodeUtf8(`${ALGORITHM}\n${seed}\n${id}`));
+const rankOf = (seed: string, id: string): Uint8Array => sha256(encodeUtf8(`${ALGORITHM}\n${seed}\n${id}`));
 
 /** The items of the `most` lowest ranks, lowest first; of equal ranks the first. */
 class Lowest<T extends Item> {

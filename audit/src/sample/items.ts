@@ -35,7 +35,7 @@ export type SampleItem = Item & {
 export const KINDS = ["readings", "toll-transaction", "toll-adjustment", "ref"] as const;
 
 /** Fields by which statements can be parted. */
-export const STATEMENT_FIELDS = ["iss", "stream", "kind", "standing", "day"] as const;
+const STATEMENT_FIELDS = ["iss", "stream", "kind", "standing", "day"] as const;
 type StatementField = (typeof STATEMENT_FIELDS)[number];
 
 type Row = {

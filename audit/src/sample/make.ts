@@ -102,7 +102,7 @@ const COLUMNS = [
   "verdict",
 ] as const satisfies readonly (keyof SampleRow)[];
 
-export const ITEMS_FILE = "items.csv";
+const ITEMS_FILE = "items.csv";
 
 /** Writes the list and the bundles into a folder that is there. `exit`: the worst of the bundles' verdicts. */
 export async function writeItems(

@@ -146,8 +146,11 @@ describe("a bundle as a page", () => {
     expect(text).not.toContain('id="values"');
   });
 
-  test("numbers that are missing are named", async () => {
+  test("numbers that are missing are named, and their day is not whole", async () => {
     const { text } = await html("holes");
+    expect(text).toMatch(
+      /UTC: 2026-09-21 – 2026-09-21, 0 days all here, 0 with something missing that is explained, 1 with something missing that is not/,
+    );
     expect(text).toContain("Of the numbers 0 to 13 these are missing: 4–6.");
   });
 
