@@ -13,6 +13,7 @@ import { registeredKeys } from "./rows/keys.ts";
 import { anchorMemory, latency, readings, throughput } from "./rows/load.ts";
 import { mosquitto, tessera } from "./rows/peers.ts";
 import { raw } from "./rows/raw.ts";
+import { reconcileRow } from "./rows/reconcile.ts";
 import { verifyRow } from "./rows/verify.ts";
 
 export const ROWS: readonly Row[] = [
@@ -32,6 +33,7 @@ export const ROWS: readonly Row[] = [
   air,
   verifyRow,
   audit,
+  reconcileRow,
   growth,
   registeredKeys,
 ];

@@ -21,6 +21,7 @@ import {
 } from "@tallystick/evidence/node";
 import manifest from "../../package.json" with { type: "json" };
 import { openFacts, type Facts } from "../facts/open.ts";
+import { keepHeapSmall } from "../heap.ts";
 import { exitCode } from "../judgement.ts";
 import { inputOf, loadMap } from "../reconcile/map/load.ts";
 import { reconcile as compare, type Reconciled } from "../reconcile/reconcile.ts";
@@ -73,6 +74,7 @@ export const reconcile: Command = {
     const policyFile = required(values, "policy");
     const policy = await readPolicy(values);
     const output = outputOf(values);
+    keepHeapSmall();
     const progress = terminalProgress("reconcile");
     const means = { policy, provider: createNodeProvider(), hash: nodeSha256, progress };
     const facts = await openFacts(evidence, means);

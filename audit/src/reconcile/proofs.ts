@@ -48,7 +48,11 @@ export function loadProofs({ db }: Work, { map, scope }: LoadedMap): ProofCounts
   ).run(evidence.adjustments);
   // To tell a line whose event is there and has no standing from one without any.
   db.exec("CREATE TEMP TABLE unproven(key TEXT, code TEXT)");
-  db.prepare(`INSERT INTO unproven SELECT ${key}, s.code ${events} AND NOT ${STANDS}`).run(evidence.kind);
+  // Few statements have none: those are looked for, and then their events.
+  db.prepare(
+    `INSERT INTO unproven SELECT ${key}, s.code FROM facts.statements s CROSS JOIN facts.events e ON e.statement = s.id
+     WHERE NOT ${STANDS} AND e.kind = ?`,
+  ).run(evidence.kind);
   db.exec(`CREATE INDEX proofs_head ON proofs(head); CREATE INDEX adjustments_head ON adjustments(head); CREATE INDEX unproven_key ON unproven(key);
     ${match.by === "key" ? "CREATE INDEX proofs_key ON proofs(key);" : "CREATE INDEX proofs_time ON proofs(stream, facet, t);"} COMMIT`);
   const count = (sql: string, ...given: number[]): number =>
@@ -63,7 +67,7 @@ export function loadProofs({ db }: Work, { map, scope }: LoadedMap): ProofCounts
 function supersede(db: Work["db"], kind: string): void {
   db.exec("CREATE TEMP TABLE superseded(old INTEGER NOT NULL, new INTEGER NOT NULL)");
   db.prepare(
-    `INSERT INTO superseded SELECT o.id, n.id FROM proofs n JOIN facts.events e ON e.statement = n.id
+    `INSERT INTO superseded SELECT o.id, n.id FROM facts.events e CROSS JOIN proofs n ON n.id = e.statement
        JOIN facts.statements os ON os.hash = unhex(e.supersedes) JOIN proofs o ON o.id = os.id
        JOIN facts.streams a ON a.id = o.stream JOIN facts.streams b ON b.id = n.stream
      WHERE e.kind = ? AND e.supersedes IS NOT NULL AND ${ORG.replaceAll("iss", "a.iss")} = ${ORG.replaceAll("iss", "b.iss")}`,

@@ -98,8 +98,10 @@ export class Teller {
   events(): { readonly inGrace: number; readonly notDemanded: number } {
     const { db } = this.#work;
     const { from, to } = this.#loaded.scope;
+    db.exec(`CREATE TEMP TABLE billed(head INTEGER PRIMARY KEY);
+      INSERT OR IGNORE INTO billed SELECT h.head FROM hits h JOIN lines l ON l.n = h.n WHERE l.type = 'charge'`);
     const rest = `FROM proofs p JOIN facts.streams x ON x.id = p.stream JOIN facts.events e ON e.statement = p.id
-      WHERE p.head = p.id AND p.id NOT IN (SELECT h.head FROM hits h JOIN lines l ON l.n = h.n WHERE l.type = 'charge')`;
+      WHERE p.head = p.id AND p.id NOT IN (SELECT head FROM billed)`;
     const asksForNone = "(p.demanded = 0 OR p.minor = 0)";
     type Row = {
       id: number;

@@ -27,7 +27,7 @@ CREATE TABLE verdicts(n INTEGER PRIMARY KEY, class INTEGER NOT NULL, reason TEXT
   evidence TEXT) STRICT;
 `;
 
-const CACHE_KIB = 32_768;
+const CACHE_KIB = 16_384;
 
 export type Work = { readonly db: DatabaseSync; close(): void };
 

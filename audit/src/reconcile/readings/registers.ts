@@ -47,6 +47,10 @@ export class Registers {
   readonly #between;
   readonly #events;
   #life: Life | undefined;
+  /** Where one line ends the next begins, mostly. */
+  #recent:
+    | { readonly stream: number; readonly register: string; readonly t: number; readonly found: Found }
+    | undefined;
 
   constructor({ db }: Work, pick: NonNullable<ReconcileMap["pick"]>) {
     this.#maxAge = pick.maxAge;
@@ -89,6 +93,14 @@ export class Registers {
   }
 
   #at(stream: number, register: string, t: number): Found {
+    const recent = this.#recent;
+    if (recent?.t === t && recent.stream === stream && recent.register === register) return recent.found;
+    const found = this.#look(stream, register, t);
+    this.#recent = { stream, register, t, found };
+    return found;
+  }
+
+  #look(stream: number, register: string, t: number): Found {
     const rows = this.#last.all(stream, register, t - this.#maxAge, t) as Row[];
     const [first] = rows;
     if (first === undefined) return { fault: "no-reading" };
