@@ -24,6 +24,7 @@ export class WatchRig {
   streams: readonly string[] = [];
   seen: readonly string[] = [];
   copies: readonly Place[] = [];
+  reads: WatchParts["reads"];
   silenceS: number | undefined;
   maxAgeS = 3600;
   lookMs = 60_000;
@@ -38,6 +39,7 @@ export class WatchRig {
     return {
       place,
       copies: this.copies,
+      reads: this.reads,
       policy: parsePolicy(this.#policy),
       streams: this.streams.map(parseStream),
       seen: this.seen,

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { createHmac } from "node:crypto";
 import { once } from "node:events";
 import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -7,6 +7,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
+import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
 import { placesOf } from "../../anchor/src/config.ts";
 import { AnchorLog, type AnchorChain } from "../support/anchor-log.ts";
@@ -15,6 +16,7 @@ import { auditCommand } from "../support/audit-command.ts";
 import { startBroker } from "../unit/broker/start.ts";
 
 const MAIN = join(import.meta.dirname, "..", "..", "audit", "src", "main.ts");
+const ANCHOR = join(import.meta.dirname, "..", "..", "anchor", "src", "main.ts");
 const STREAM = "city/gw-1/meter/m-1";
 let log: AnchorLog;
 let chain: AnchorChain;
@@ -103,6 +105,54 @@ test(
     expect(await look(anchor.url, "--stream", STREAM)).toMatchObject({ alerts: [], exit: 0 });
   },
 );
+
+test("with a token streams are looked at by reads, each of which stands in the ledger; so they are seldom", async () => {
+  const anchor = await anchorOn(log.config.data);
+  await register(anchor, 2);
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    ANCHOR,
+    "token",
+    "add",
+    "--config",
+    join(log.folder, "anchor-0.yaml"),
+    "--name",
+    "auditor",
+    "--stream",
+    "city/*",
+    "--expires",
+    "1d",
+  ]);
+  const token = join(log.folder, "token");
+  writeFileSync(token, stdout, { mode: 0o600 });
+  const options = ["--stream", STREAM, "--token-file", token, "--purpose", "watching for the city"];
+  let first = await look(anchor.url, ...options);
+  while (first.standing.open.length > 0) {
+    // Not enrolled yet, with which the anchor tells of reads; asked again only after a while.
+    rmSync(state, { recursive: true });
+    first = await look(anchor.url, ...options);
+  }
+  const reads = async (): Promise<number> => {
+    const chains = (await (await fetch(`${anchor.url}/streams?iss=city/anchor`)).json()) as {
+      sub: string;
+      count: number;
+    }[];
+    return chains.find(({ sub }) => sub === "access")?.count ?? 0;
+  };
+  const told = await reads();
+  expect(told).toBeGreaterThan(1); // its opening, and the read
+  const known = JSON.parse(readFileSync(join(state, "state.json"), "utf8")) as {
+    streams: Record<string, { index: number }>;
+  };
+  expect(known.streams[STREAM]?.index).toBe(3);
+  await register(anchor, 1);
+  expect((await look(anchor.url, ...options)).exit).toBe(0);
+  expect(await reads()).toBe(told);
+  expect((await look(anchor.url, ...options, "--read-every", "1s")).exit).toBe(0);
+  expect(await reads()).toBe(told + 1);
+  writeFileSync(token, "tally-read-nobodys-token-at-all\n");
+  const refused = await look(anchor.url, ...options, "--read-every", "1s");
+  expect(refused).toMatchObject({ alerts: [`begins stream-unseen ${STREAM}`], exit: 3 });
+}, 60_000);
 
 test(
   "an operator that runs two histories under one key: the forked copy is told of, with both notes",

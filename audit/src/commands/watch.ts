@@ -15,6 +15,7 @@ import {
   isHookUrl,
   isUrl,
   nodeSha256,
+  readBounded,
   readSecret,
   readText,
   runStages,
@@ -28,6 +29,7 @@ import {
   type Place,
 } from "@tallystick/evidence/node";
 import { parseStream, type StreamName } from "../bundle/period.ts";
+import { parseToken } from "../case/take/reads.ts";
 import { exitOfLook, type Change } from "../watch/alert.ts";
 import { deliver, enqueue } from "../watch/delivery.ts";
 import { changeLine, standingLines } from "../watch/lines.ts";
@@ -46,13 +48,15 @@ const GRACE_MS = 40_000;
 export const watch: Command = {
   summary: "follows a log: that it only grows and shows everybody the same; alerts, also by webhook",
   usage:
-    "URL|DIR --policy FILE [--stream ORG/DEVICE/STREAM]… [--seen FILE]… [--copy URL]… [--every 60s] [--max-age 1h] [--silence D] [--state DIR] [--webhook URL --secret-file FILE] [--metrics FILE] [--once] [--json]",
+    "URL|DIR --policy FILE [--stream ORG/DEVICE/STREAM]… [--seen FILE]… [--copy URL]… [--every 60s] [--max-age 1h] [--silence D] [--token-file FILE [--read-every 1h] [--purpose TEXT]] [--state DIR] [--webhook URL --secret-file FILE] [--metrics FILE] [--once] [--json]",
   details: [
     "--policy FILE       whom you trust: the log's key, witnesses, operators",
     "--stream S          streams that are watched for silence and for new keys of their devices, e.g. water/gw-1/meter/m-0417;",
     "                    without any, keys of all devices are watched. Silence is seen where the anchor's archive answers. Each of these three may be repeated",
     "--seen FILE         receipts, statements and bundles, files or folders: what others hold of the log; looked through at each look",
     "--copy URL          other places of the same log, compared with it both ways",
+    "--token-file FILE   a token of the anchor's reads: streams are looked at with it, at most each --read-every (1h), since each read",
+    "                    stands in the ledger; --purpose TEXT: what it says there (watch)",
     "--every D           between two looks, e.g. 90s, 5m (60s)",
     "--max-age D         the oldest that the newest commit may be (1h)",
     "--silence D         the longest silence of a stream; otherwise its device's enrolment and three of its intervals say it",
@@ -74,6 +78,9 @@ export const watch: Command = {
     "max-age": { type: "string" },
     silence: { type: "string" },
     state: { type: "string" },
+    "token-file": { type: "string" },
+    "read-every": { type: "string" },
+    purpose: { type: "string" },
     webhook: { type: "string" },
     "secret-file": { type: "string" },
     ca: { type: "string" },
@@ -90,6 +97,7 @@ export const watch: Command = {
     const watcher = await openWatcher(folder, {
       place: openPlace(address),
       copies: texts(values, "copy").map(openPlace),
+      reads: await readsOf(values, address),
       policy: await readPolicy(values),
       streams: texts(values, "stream").map(readStream),
       seen: texts(values, "seen"),
@@ -169,6 +177,25 @@ const openPlace = (address: string): Place =>
 function defaultFolder(address: string): string {
   const base = process.env["XDG_STATE_HOME"] ?? join(homedir(), ".local", "state");
   return join(base, "tallystick", "watch", toHex(nodeSha256(encodeUtf8(address)).subarray(0, 8)));
+}
+
+/** Why somebody reads who only watches. */
+const PURPOSE = "watch";
+const MAX_TOKEN_BYTES = 4096;
+
+async function readsOf(values: Arguments["values"], address: string): Promise<WatchParts["reads"]> {
+  const file = text(values, "token-file");
+  if (file === undefined) return undefined;
+  const everyS = duration(values, "read-every") ?? 3600;
+  const purpose = text(values, "purpose") ?? PURPOSE;
+  try {
+    const bytes = await readBounded(file, MAX_TOKEN_BYTES, file);
+    if (bytes === undefined) throw new UsageError(`--token-file ${file}: no such file`);
+    return { address, token: parseToken(bytes), purpose, limits: LIMITS, everyS };
+  } catch (error) {
+    if (!isEvidenceError(error)) throw error;
+    throw new UsageError(`--token-file ${file}: ${error.message}`);
+  }
 }
 
 function hookOf(values: Arguments["values"]): Hook | undefined {

@@ -3,11 +3,16 @@
  *
  * @module
  */
-import { isEvidenceError, type EvidenceCode, type Hash, type SignatureProvider } from "@tallystick/evidence";
+import {
+  isEvidenceError,
+  type EvidenceCode,
+  type EvidenceError,
+  type Hash,
+  type SignatureProvider,
+} from "@tallystick/evidence";
 import type { Place } from "@tallystick/evidence/node";
 import type { StreamName } from "../bundle/period.ts";
-import type { ReadApi } from "../bundle/read-api.ts";
-import type { AuthenticTiles } from "../log/authentic.ts";
+import { AuthenticTiles } from "../log/authentic.ts";
 import { readEvidence } from "../log/given.ts";
 import type { OpenLog } from "../log/note.ts";
 import { committedAt } from "./age.ts";
@@ -17,11 +22,13 @@ import { compareHeld, type HeldFiles } from "./held.ts";
 import type { Proofs } from "./proof.ts";
 import type { RegistryFollower } from "./registry.ts";
 import type { WatchState } from "./state.ts";
+import type { StreamSource } from "./stream-source.ts";
 import { later, lookAtStream, type StreamLook } from "./streams.ts";
 
 export type Around = {
   readonly place: Place;
-  readonly api: ReadApi;
+  /** Opens what hands out streams' statements; undefined where it isn't asked at this look. */
+  readonly source: () => Promise<StreamSource | undefined>;
   readonly log: OpenLog;
   readonly tiles: AuthenticTiles;
   readonly registry: RegistryFollower;
@@ -71,8 +78,7 @@ async function compare(bytes: Uint8Array, name: string, around: Around): Promise
   let isSettled = whole;
   for (const { code = "log-fork", reason = "" } of failed) {
     if (code === "log-rollback") {
-      // A tree that is newer than the checkpoint that was read, or than the log is now?
-      if ((await around.reread()).size > around.log.size) isSettled = false;
+      if (await isNewer(bytes, name, around)) isSettled = false;
       else await accuse("log-rollback", bytes, name, reason, around);
       continue;
     }
@@ -83,6 +89,14 @@ async function compare(bytes: Uint8Array, name: string, around: Around): Promise
   findings.judged("log-invalid", name);
   findings.judged("evidence-invalid", name);
   return isSettled;
+}
+
+/** True where it names a tree that is newer than the checkpoint that was read, and not than the log is now. */
+async function isNewer(bytes: Uint8Array, name: string, around: Around): Promise<boolean> {
+  const log = await around.reread();
+  const tiles = new AuthenticTiles(around.place, log.size, log.root, around.hash);
+  const { failed } = await compareHeld(bytes, name, { ...around, log, tiles });
+  return failed.every(({ code }) => code !== "log-rollback");
 }
 
 async function accuse(
@@ -100,24 +114,43 @@ async function accuse(
 
 /** Looks at each watched stream; that one can't be seen is no word on the others. */
 export async function lookAtStreams(around: Around): Promise<void> {
-  for (const stream of around.streams) {
-    const name = `${stream.iss}/${stream.sub}`;
-    const { findings, state } = around;
-    findings.judged("stream-unseen", name);
-    try {
-      const { log, api, provider, hash, registry, silenceS } = around;
-      const look = await lookAtStream(stream, { api, log, keys: registry.keys, provider, hash, silenceS });
-      if (state.streams[name]?.hash !== look.hash) await compare(look.bytes, name, around);
-      // A commit time of tomorrow would keep it from ever being silent.
-      const time = Math.min(look.time, around.nowUnixS);
-      state.streams[name] = later(state.streams[name], { ...look, time });
-      judgeSilence(name, look, around);
-    } catch (error) {
-      if (!isEvidenceError(error)) throw error;
-      findings.add({ code: "stream-unseen", subject: name, because: error.code, text: error.message });
-    }
+  const { streams, findings } = around;
+  if (streams.length === 0) return;
+  let source: StreamSource | undefined;
+  try {
+    source = await around.source();
+    if (source === undefined) return;
+    for (const stream of streams) await lookAtOne(stream, source, around);
+  } catch (error) {
+    if (!isEvidenceError(error)) throw error;
+    for (const stream of streams) unseen(nameOf(stream), error, findings);
+  } finally {
+    await source?.end();
+  }
+  for (const stream of streams) findings.judged("stream-unseen", nameOf(stream));
+}
+
+const nameOf = ({ iss, sub }: StreamName): string => `${iss}/${sub}`;
+
+async function lookAtOne(stream: StreamName, source: StreamSource, around: Around): Promise<void> {
+  const name = nameOf(stream);
+  const { findings, state } = around;
+  try {
+    const { log, provider, hash, registry, silenceS } = around;
+    const look = await lookAtStream(stream, { source, log, keys: registry.keys, provider, hash, silenceS });
+    if (state.streams[name]?.hash !== look.hash) await compare(look.bytes, name, around);
+    // A commit time of tomorrow would keep it from ever being silent.
+    const time = Math.min(look.time, around.nowUnixS);
+    state.streams[name] = later(state.streams[name], { ...look, time });
+    judgeSilence(name, look, around);
+  } catch (error) {
+    if (!isEvidenceError(error)) throw error;
+    unseen(name, error, findings);
   }
 }
+
+const unseen = (subject: string, { code, message }: EvidenceError, findings: Findings): void =>
+  findings.add({ code: "stream-unseen", subject, because: code, text: message });
 
 /** Where the log takes nothing in at all, nobody's silence counts beyond its newest commit: that is told of the log. */
 function judgeSilence(

@@ -46,6 +46,8 @@ const StateShape = z.strictObject({
   derived: count,
   /** Log index of each registry item among them, and the hash of the last. */
   items: z.strictObject({ indexes: z.array(count), last: hash.nullable() }),
+  /** When a read was begun last, seconds: each stands in the ledger. */
+  readAt: count,
   /** By name, the newest statement known of each watched stream: its hash, log index and commit time. */
   streams: z.record(z.string(), z.strictObject({ hash, index: count, time: count })),
   open: z.array(AlertShape),
@@ -68,6 +70,7 @@ const freshState = (): WatchState => ({
   commit: null,
   derived: 0,
   items: { indexes: [], last: null },
+  readAt: 0,
   streams: {},
   open: [],
   outgoing: [],

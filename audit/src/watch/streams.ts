@@ -20,8 +20,8 @@ import {
   type Statement,
 } from "@tallystick/evidence";
 import type { StreamName } from "../bundle/period.ts";
-import type { ChainInfo, ReadApi } from "../bundle/read-api.ts";
 import type { OpenLog } from "../log/note.ts";
+import type { StreamSource } from "./stream-source.ts";
 
 /** The newest statement known of a stream. */
 export type Newest = { readonly hash: string; readonly index: number; readonly time: number };
@@ -34,7 +34,7 @@ export type StreamLook = Newest & {
 };
 
 export type StreamMeans = {
-  readonly api: ReadApi;
+  readonly source: StreamSource;
   readonly log: OpenLog;
   readonly keys: KeyState;
   readonly provider: SignatureProvider;
@@ -43,10 +43,6 @@ export type StreamMeans = {
   readonly silenceS: number | undefined;
 };
 
-/** Chains of one stream that are looked at: those with the highest numbers of statements last. */
-const MAX_CHAINS = 64;
-/** Of each, statements that are looked at: the last may be newer than the checkpoint. */
-const LAST = 900;
 const DEFAULT_SILENCE_S = 900;
 const INTERVALS = 3;
 
@@ -55,21 +51,15 @@ const INTERVALS = 3;
  *   `http-answer`
  */
 export async function lookAtStream(stream: StreamName, means: StreamMeans): Promise<StreamLook> {
-  const { api, log } = means;
-  const chains = (await api.chains(stream.iss)).filter(({ sub }) => sub === stream.sub).slice(-MAX_CHAINS);
-  let newest: { chain: ChainInfo; hash: Uint8Array; index: number } | undefined;
-  for (const chain of chains) {
-    for await (const { index, hash } of api.rows(chain, Math.max(chain.first, chain.last - LAST), chain.last))
-      if (index < log.size && (newest === undefined || newest.index < index)) newest = { chain, hash, index };
-  }
-  const bytes = newest && (await api.statement(newest.hash, log.size));
-  if (newest === undefined || bytes === undefined)
+  const newest = await means.source.newest(stream, means.log.size);
+  if (newest === undefined)
     throw new EvidenceError("bundle-scope", "the anchor hands out nothing of this stream");
+  const { bytes, index, opening } = newest;
   const { statement, receipts } = parseTransparent(bytes, means.hash);
   const time = judged(stream, statement, receipts[0], means);
   const isClosed = statement.event?.kind === "stream-closed";
-  const allowedS = isClosed ? null : await allowed(stream, newest.chain, means);
-  return { hash: toHex(statement.hash), index: newest.index, time, allowedS, bytes };
+  const allowedS = isClosed ? null : allowed(stream, opening, means);
+  return { hash: toHex(statement.hash), index, time, allowedS, bytes };
 }
 
 /** The commit time of a statement that is the stream's own. */
@@ -90,15 +80,14 @@ function judged(
   return parsed.timeUnixS;
 }
 
-async function allowed(
+/** An opening that lies can only make its stream be watched less closely: that is its device's word, too. */
+function allowed(
   { iss }: StreamName,
-  chain: ChainInfo,
-  { api, log, keys, hash, silenceS }: StreamMeans,
-): Promise<number | null> {
+  opening: Uint8Array | undefined,
+  { keys, hash, silenceS }: StreamMeans,
+): number | null {
   if (silenceS !== undefined) return silenceS;
   const enrolledS = keys.current(iss)?.silenceS ?? DEFAULT_SILENCE_S;
-  const row = await api.rowAt(chain, 0);
-  const opening = row?.seq === 0 ? await api.statement(row.hash, log.size) : undefined;
   const event = opening && parseTransparent(opening, hash).statement.event;
   if (event?.kind !== "stream-opened") return enrolledS;
   const intervalS = Number(formatDecimal(event.interval));

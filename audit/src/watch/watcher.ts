@@ -15,7 +15,6 @@ import {
 } from "@tallystick/evidence";
 import type { Place } from "@tallystick/evidence/node";
 import type { StreamName } from "../bundle/period.ts";
-import { ReadApi } from "../bundle/read-api.ts";
 import { AuthenticTiles } from "../log/authentic.ts";
 import { openLog, openNote, type OpenLog } from "../log/note.ts";
 import { committedAt, noteCommit } from "./age.ts";
@@ -27,12 +26,18 @@ import { History, KEPT, type Copy, type Seen } from "./history.ts";
 import { lookAtFiles, lookAtStreams } from "./look-around.ts";
 import { Proofs } from "./proof.ts";
 import { readState, writeState, type WatchState } from "./state.ts";
+import { archiveStreams, readStreams, type ReadAccess, type StreamSource } from "./stream-source.ts";
 import { TimedPlace } from "./timed-place.ts";
+
+/** Reads stand in the ledger, each of them: so they are seldom. */
+export type WatchReads = Omit<ReadAccess, "leftMs"> & { readonly everyS: number };
 
 export type WatchParts = {
   readonly place: Place;
   /** Other places of the same log. */
   readonly copies: readonly Place[];
+  /** For streams: how its anchor is read; undefined: as on its own machine. */
+  readonly reads: WatchReads | undefined;
   readonly policy: TrustPolicy;
   readonly streams: readonly StreamName[];
   /** Files and folders of receipts, statements and bundles. */
@@ -227,7 +232,7 @@ export class Watcher {
     const around = {
       ...this.#parts,
       place: this.#main,
-      api: new ReadApi(this.#main),
+      source: () => this.#streamSource(),
       log,
       tiles,
       registry: this.#derivation.registry,
@@ -240,6 +245,15 @@ export class Watcher {
     await lookAtFiles(this.#files, around);
     await lookAtStreams(around);
     return true;
+  }
+
+  async #streamSource(): Promise<StreamSource | undefined> {
+    const { reads, streams, nowUnixS } = this.#parts;
+    if (reads === undefined) return archiveStreams(this.#main);
+    const now = nowUnixS();
+    if (now < this.state.readAt + reads.everyS && now >= this.state.readAt) return undefined;
+    this.state.readAt = now;
+    return readStreams({ ...reads, leftMs: () => this.#main.leftMs }, streams);
   }
 
   async #compareCopies(
