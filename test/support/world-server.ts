@@ -8,6 +8,7 @@ import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { encodeCbor, toHex, type Statement } from "@tallystick/evidence";
 import type { World } from "./world.ts";
+import type { Chain } from "./world-device.ts";
 
 export type WorldServer = {
   readonly url: string;
@@ -50,7 +51,7 @@ function answer(world: World, path: string, query: URLSearchParams): Uint8Array 
     : world.newest;
   const all = [
     ...world.items,
-    ...world.devices.flatMap(({ chains }) => chains.flatMap((chain) => chain.statements)),
+    ...world.devices.flatMap(({ chains }) => chains.flatMap((chain) => heldOf(world, chain))),
   ];
   switch (kind) {
     case "statements": {
@@ -76,20 +77,29 @@ function answer(world: World, path: string, query: URLSearchParams): Uint8Array 
   }
 }
 
+/** Of a chain that came from another log, what this one has of it. */
+const heldOf = (world: World, { statements }: Chain): readonly Statement[] =>
+  statements.filter((one) => world.has(one));
+
 const chainsOf = (world: World, iss: string) =>
   world.devices.filter((device) => device.iss === iss).flatMap(({ chains }) => chains);
 
 function streams(world: World, iss: string): unknown[] {
-  return chainsOf(world, iss).map(({ sub, ch, statements }) => {
-    const seqs = statements.map(({ claims }) => claims.seq);
-    return { iss, sub, ch: toHex(ch), first: Math.min(...seqs), last: Math.max(...seqs), count: seqs.length };
+  return chainsOf(world, iss).flatMap((chain) => {
+    const { sub, ch } = chain;
+    const seqs = heldOf(world, chain).map(({ claims }) => claims.seq);
+    if (seqs.length === 0) return [];
+    return [
+      { iss, sub, ch: toHex(ch), first: Math.min(...seqs), last: Math.max(...seqs), count: seqs.length },
+    ];
   });
 }
 
 function rows(world: World, ch: string, query: URLSearchParams): unknown[] {
   const [from, to, limit] = ["from", "to", "limit"].map((name) => Number(query.get(name)));
   const chain = chainsOf(world, query.get("iss") ?? "").find((one) => toHex(one.ch) === ch);
-  const published = (chain?.statements ?? []).filter((one) => world.indexOf(one) < world.newest.size);
+  const held = chain === undefined ? [] : heldOf(world, chain);
+  const published = held.filter((one) => world.indexOf(one) < world.newest.size);
   return published
     .filter(({ claims: { seq } }) => seq >= (from ?? 0) && seq <= (to ?? 0))
     .slice(0, limit)

@@ -149,6 +149,10 @@ export class World {
   }
 
   /** Index of the entry that was admitted with this hash. */
+  has({ hash }: Statement): boolean {
+    return this.#indexes.has(toHex(hash));
+  }
+
   indexOf({ hash }: Statement): number {
     const index = this.#indexes.get(toHex(hash));
     if (index === undefined) throw new Error("not an entry of this world");

@@ -16,22 +16,24 @@ import {
   openPlace,
   terminalProgress,
 } from "@tallystick/evidence/node";
-import { buildBundle } from "../bundle/build.ts";
+import { buildBundles } from "../bundle/over-logs.ts";
 import { parseInstant, parseSeqs, parseStream, type Period, type StreamName } from "../bundle/period.ts";
 import { exitCode, type Judgement } from "../judgement.ts";
-import { openLog } from "../log/note.ts";
 import { bestProvider } from "../provider.ts";
 import { jsonLine, textReport } from "../report.ts";
 import { summarize } from "../verify/summary.ts";
 import { chainTimes } from "../verify/times.ts";
 import { readPolicy } from "./policy.ts";
 
+/** More successors than a log will have. */
+const MAX_LOGS = 16;
+
 export const bundle: Command = {
   summary: "collects the evidence of streams and a period into one file, verified before it is written",
   usage:
-    "URL --policy FILE --stream ORG/DEVICE/STREAM… [--from TIME] [--to TIME] [--seq A..B] -o FILE [--strict] [--json]",
+    "URL… --policy FILE --stream ORG/DEVICE/STREAM… [--from TIME] [--to TIME] [--seq A..B] -o FILE [--strict] [--json]",
   details: [
-    "URL                the anchor's address, e.g. http://127.0.0.1:8080/",
+    "URL…               the anchor's address, e.g. http://127.0.0.1:8080/; of a log that another one succeeded, and of that one, the oldest first",
     "--policy FILE      whom you trust: the log's key, witnesses, operators",
     "--stream S…        one or more streams, e.g. water/gw-1/meter/m-0417",
     "--from, --to TIME  RFC 3339, e.g. 2026-11-01T00:00:00+01:00: from the first on and before the second, by the",
@@ -54,9 +56,11 @@ export const bundle: Command = {
     strict: { type: "boolean" },
     json: { type: "boolean" },
   },
-  async run({ values, positionals: [address, ...more] }) {
-    if (address === undefined || !isUrl(address))
-      throw new UsageError("give the anchor's address, http://… or https://…");
+  async run({ values, positionals }) {
+    const addresses = [...new Set(positionals.filter(isUrl))];
+    const more = positionals.filter((one) => !isUrl(one));
+    if (addresses.length === 0) throw new UsageError("give the anchor's address, http://… or https://…");
+    if (addresses.length > MAX_LOGS) throw new UsageError(`${MAX_LOGS} logs at most`);
     const output = required(values, "output");
     const streams = readStreams(values, more);
     const period = readPeriod(values);
@@ -64,10 +68,8 @@ export const bundle: Command = {
     const provider = bestProvider();
     const progress = terminalProgress("bundle");
     try {
-      const place = openPlace(address);
-      const log = await openLog(place, policy, provider);
-      const made = await buildBundle({ place, log, streams, period, provider, hash: nodeSha256, progress });
-      const bytes = encodeBundle(made);
+      const means = { streams, period, policy, provider, hash: nodeSha256, progress };
+      const bytes = encodeBundle(await buildBundles(addresses.map(openPlace), means));
       progress.done();
       const judgement = verify(bytes, { policy, provider, hash: nodeSha256 });
       if (judgement.verdict !== "invalid") await writeDurable(output, bytes);

@@ -56,7 +56,7 @@ async function reEnrol({ world, water, gateway }: Town): Promise<Chain> {
 }
 
 /** The successor of the town's log, with the same operators and the gateway under its present key; its chains go on. */
-async function successorOf({
+export async function successorOf({
   world,
   water,
   gateway,
@@ -73,6 +73,7 @@ async function successorOf({
   await world.commit();
   next.timeUnixS = world.timeUnixS;
   const device = new Device(next, gateway.iss, gateway.signer);
+  next.devices.push(device);
   const continued = gateway.chains.map((old) => {
     const chain = new Chain(device, old.sub, old.ch);
     chain.statements.push(...old.statements);

@@ -8,6 +8,8 @@ import { buildBundle } from "../../../audit/src/bundle/build.ts";
 import { parseInstant, parseSeqs, parseStream, type Period } from "../../../audit/src/bundle/period.ts";
 import { openLog } from "../../../audit/src/log/note.ts";
 import { auditCommand } from "../../support/audit-command.ts";
+import { successorOf } from "../../support/attacks/life.ts";
+import { createTown } from "../../support/attacks/town.ts";
 import { changeOperators, nextChange } from "../../support/operator-change.ts";
 import { operatorOf, signerOf, World, type WorldOperator } from "../../support/world.ts";
 import type { Chain, Device } from "../../support/world-device.ts";
@@ -366,5 +368,102 @@ describe("periods and streams", () => {
     for (const text of ["water", "water/gw-1", "Water/gw-1/m", "water/gw-1/"]) {
       expect(() => parseStream(text)).toThrow(code("name-malformed"));
     }
+  });
+});
+
+describe("over a log and its successor", () => {
+  /** The town's log, ended; what was sealed before the move and came after it; the successor. */
+  async function moved(lost = 0) {
+    const town = await createTown();
+    const next = await successorOf(town);
+    const { size, root } = town.world.newest;
+    await next.world.commit();
+    for (let i = 0; i < lost; i++) await next.meter.readings(1, { admit: false });
+    await next.meter.readings(3, { claims: { seen: { size, root, origin: town.world.origin } } });
+    while (next.world.entries.length <= size) await next.meter.readings();
+    await next.device.heads();
+    await next.world.commit();
+    const [older, newer] = [await serveWorld(town.world), await serveWorld(next.world)];
+    servers.push(older, newer);
+    const file = join(folder, "moved-policy.txt");
+    const policy = town.world.policy({ quorum: "none", operators: [town.water] });
+    writeFileSync(file, policy.replace(/^log /m, `log ${next.world.vkey}\nlog `));
+    const last = next.meter.statements.length - 1;
+    return { urls: [older.url, newer.url], file, last, stream: `${town.gateway.iss}/${town.meter.sub}` };
+  }
+
+  async function bundled(urls: readonly string[], file: string, ...more: readonly string[]) {
+    const output = join(folder, "moved.tally");
+    rmSync(output, { force: true });
+    const { exit, stdout, stderr } = await auditCommand(
+      "bundle",
+      ...urls,
+      "--policy",
+      file,
+      ...more,
+      "-o",
+      output,
+      "--json",
+    );
+    const judgement =
+      stdout === ""
+        ? undefined
+        : (JSON.parse(stdout) as {
+            verdict: string;
+            restrictions: string[];
+            checks: { name: string; reason?: string }[];
+          });
+    return {
+      exit,
+      stderr,
+      judgement,
+      bundle: existsSync(output) ? decodeBundle(readFileSync(output)) : undefined,
+    };
+  }
+
+  test("a chain that goes on is one scope, complete from its first statement to its last", async () => {
+    const { urls, file, last, stream } = await moved();
+    const { exit, judgement, bundle } = await bundled(urls, file, "--stream", stream);
+    expect({ exit, ...judgement }).toMatchObject({
+      exit: 0,
+      verdict: "restricted",
+      restrictions: ["no-witness"],
+    });
+    expect(bundle?.scope).toMatchObject([{ from: 0, to: last }]);
+    expect(bundle?.logs).toHaveLength(2);
+    expect(judgement?.checks.find(({ name }) => name === "completeness")?.reason).toBe(
+      `complete ${stream} 0..${last}`,
+    );
+    expect(judgement?.checks.filter(({ name }) => name === "seen")).toMatchObject([{ result: "passed" }]);
+  });
+
+  test("the successor alone is no fork: what was seen of the old log is not checked", async () => {
+    const { urls, file, stream } = await moved();
+    const { judgement } = await bundled(urls.slice(1), file, "--stream", stream);
+    expect(judgement).toMatchObject({ verdict: "restricted", restrictions: ["no-witness"] });
+    expect(judgement?.checks).toContainEqual(
+      expect.objectContaining({ name: "seen", result: "not-done" }) as object,
+    );
+  });
+
+  test("what is in neither of them is a hole", async () => {
+    const { urls, file, stream } = await moved(1);
+    const { judgement } = await bundled(urls, file, "--stream", stream);
+    expect(judgement).toMatchObject({ verdict: "restricted", restrictions: ["hole", "no-witness"] });
+  });
+
+  test("one that has nothing of the period isn't in it; where none has, nothing is written", async () => {
+    const { urls, file, stream, last } = await moved();
+    const late = await bundled(urls, file, "--stream", stream, "--seq", `${last}..${last}`);
+    expect(late.bundle?.logs).toHaveLength(1);
+    const none = await bundled(urls, file, "--stream", stream, "--seq", "900..901");
+    expect(none).toMatchObject({ exit: 1, bundle: undefined });
+    expect(none.stderr).toContain("bundle-scope");
+  });
+
+  test("the same one twice is refused", async () => {
+    const { urls, file, stream } = await moved();
+    const twice = await bundled([urls[0] ?? "", `${urls[0]}?`], file, "--stream", stream);
+    expect(twice.bundle).toBeUndefined();
   });
 });

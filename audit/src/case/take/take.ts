@@ -60,7 +60,9 @@ export async function takeCase(writer: CaseWriter, request: CaseRequest): Promis
 class Taking {
   readonly #writer: CaseWriter;
   readonly #request: CaseRequest;
+  /** Sizes of this log that devices have seen. */
   readonly #seen = new Set<number>();
+  #origin = "";
   readonly #named: CaseChain[] = [];
   readonly #withheld: Withheld[] = [];
   /** Statements that say what was erased, and the access statement: of streams that nobody asked for. */
@@ -79,6 +81,7 @@ class Taking {
     const log = openNote(note, policy, provider);
     if (log.size !== source.size)
       throw badAnswer("checkpoint", `of size ${log.size}, where the read is of ${source.size}`);
+    this.#origin = log.origin;
     for await (const item of source.registry()) {
       await this.#writer.registry(item);
       this.#items++;
@@ -267,7 +270,7 @@ class Taking {
   async #take(bytes: Uint8Array): Promise<void> {
     const { statement } = parseTransparent(bytes, this.#request.hash);
     const { seen } = statement.claims;
-    if (seen !== undefined) this.#seen.add(seen.size);
+    if (seen !== undefined && (seen.origin ?? this.#origin) === this.#origin) this.#seen.add(seen.size);
     if (this.#statements % 4096 === 0) mustHaveRoom(this.#writer.partial);
     await this.#writer.statement(bytes);
     this.#statements++;
