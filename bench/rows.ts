@@ -7,6 +7,7 @@ import type { Row } from "./figures.ts";
 import { agentRow, outboxRow } from "./rows/agent.ts";
 import { busyAgent, drain, seal } from "./rows/agent-load.ts";
 import { audit } from "./rows/audit.ts";
+import { caseRow } from "./rows/case.ts";
 import { air, flash } from "./rows/day.ts";
 import { growth } from "./rows/growth.ts";
 import { registeredKeys } from "./rows/keys.ts";
@@ -34,6 +35,7 @@ export const ROWS: readonly Row[] = [
   verifyRow,
   audit,
   reconcileRow,
+  caseRow,
   growth,
   registeredKeys,
 ];

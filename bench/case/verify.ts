@@ -1,18 +1,19 @@
 /**
  * Verifies a case in a process of its own, whose memory holds nothing of how it was made:
  *
- *     node bench/case/verify.ts CASE POLICY CACHE THREADS
+ *     node bench/case/verify.ts CASE POLICY CACHE THREADS PROVIDER
  *
  * @module
  */
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { parsePolicy } from "@tallystick/evidence";
-import { createNodeProvider, nodeSha256, noProgress } from "@tallystick/evidence/node";
+import { nodeSha256, noProgress } from "@tallystick/evidence/node";
+import { providerOf } from "../../audit/src/provider.ts";
 import { openFacts } from "../../audit/src/facts/open.ts";
 
-const [place = "", policyFile = "", cache = "", threads = "0"] = process.argv.slice(2);
-const provider = createNodeProvider();
+const [place = "", policyFile = "", cache = "", threads = "0", name = "sodium"] = process.argv.slice(2);
+const provider = providerOf(name);
 const startMs = performance.now();
 const facts = await openFacts(place, {
   policy: parsePolicy(readFileSync(policyFile, "utf8")),

@@ -20,8 +20,10 @@ export class ByteReader {
   }
 
   /** These very bytes follow. */
-  expect(...expected: readonly number[]): void {
-    for (const byte of expected) if (this.bytes[this.at++] !== byte) this.good = false;
+  expect(expected: readonly number[]): void {
+    const { bytes, at } = this;
+    for (let i = 0; i < expected.length; i++) if (bytes[at + i] !== expected[i]) this.good = false;
+    this.at = at + expected.length;
   }
 
   /** A head of this major type in its shortest form, up to 32 bits; its argument. */

@@ -147,6 +147,10 @@ export function parseTransparent(
   return { statement: interpret({ ...sign1, bytes: statement, unprotected: EMPTY }, hash), receipts };
 }
 
+/** Tag 18 and an array of four; a map of one, label 394. */
+const SIGN1 = [0xd2, 0x84];
+const WITH_RECEIPTS = [0xa1, 0x19, 0x01, 0x8a];
+
 /**
  * The statement without its receipts, where its parts stand as {@link encodeTransparent} writes them; whoever reads many of them saves most of the time so.
  * Undefined where they don't: what is wrong then is told by the strict reader.
@@ -154,10 +158,10 @@ export function parseTransparent(
 function stripped(bytes: Uint8Array): { bytes: Uint8Array; receipts: readonly Uint8Array[] } | undefined {
   if (bytes.length > MAX_TRANSPARENT_BYTES) return undefined;
   const reader = new ByteReader(bytes);
-  reader.expect(0xd2, 0x84);
+  reader.expect(SIGN1);
   reader.byteString();
   const headersEnd = reader.at;
-  reader.expect(0xa1, 0x19, 0x01, 0x8a);
+  reader.expect(WITH_RECEIPTS);
   const count = reader.head(4);
   if (!reader.good || count === 0 || count > LIMITS.maxReceiptsPerStatement) return undefined;
   const receipts: Uint8Array[] = [];

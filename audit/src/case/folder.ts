@@ -38,11 +38,11 @@ export async function isFolder(path: string): Promise<boolean> {
 }
 
 /**
- * Opens a case and compares every file with its sum.
+ * Opens a case: its sums, its list of files, its small files. What is in the large ones is compared by whoever reads them.
  *
  * @throws EvidenceError `case-mismatch` for a file that is missing, too many, another or a link; `case-malformed`; `unreachable`
  */
-export async function openCase(folder: string, hash: Hash, progress: Progress): Promise<CaseFiles> {
+export async function openCase(folder: string, hash: Hash): Promise<CaseFiles> {
   const sumsBytes = await read(folder, SUMS_FILE, MAX_SUMS_BYTES);
   const sums = parseSums(sumsBytes);
   const names = new Set(sums.map(({ path }) => path));
@@ -52,13 +52,7 @@ export async function openCase(folder: string, hash: Hash, progress: Progress): 
     if (path !== SUMS_FILE && !names.has(path))
       throw new EvidenceError("case-mismatch", `${path} is in the folder, and not in ${SUMS_FILE}`, { path });
   let bytes = 0;
-  for (const [i, { path, sha256 }] of sums.entries()) {
-    const found = await hashFile(join(folder, path), path);
-    if (found.sha256 !== sha256)
-      throw new EvidenceError("case-mismatch", `${path} has other bytes than ${SUMS_FILE} says`, { path });
-    bytes += found.bytes;
-    progress.update(i + 1, sums.length, "files compared with their sums");
-  }
+  for (const { path } of sums) bytes += await mustBeFile(join(folder, path), path);
   const small = async (path: string, maxBytes: number): Promise<Uint8Array> => {
     const sum = sums.find((one) => one.path === path);
     return sum === undefined ? new Uint8Array() : await readSummed(folder, sum, maxBytes, hash);
@@ -67,6 +61,15 @@ export async function openCase(folder: string, hash: Hash, progress: Progress): 
   const checkpoint = await small("checkpoint", MAX_NOTE_BYTES);
   const policy = await small("policy.txt", MAX_NOTE_BYTES);
   return { folder, digest: hash(sumsBytes), sums, bytes, manifest, checkpoint, policy };
+}
+
+/** Compares every file with its sum. @throws EvidenceError `case-mismatch`, `unreachable` */
+export async function compareFiles({ folder, sums }: CaseFiles, progress: Progress): Promise<void> {
+  for (const [i, { path, sha256 }] of sums.entries()) {
+    if ((await hashFile(join(folder, path), path)) !== sha256)
+      throw new EvidenceError("case-mismatch", `${path} has other bytes than ${SUMS_FILE} says`, { path });
+    progress.update(i + 1, sums.length, "files compared with their sums");
+  }
 }
 
 /** Numbered files of one kind, in order. @throws EvidenceError `case-malformed` where a number is left out */
@@ -94,7 +97,7 @@ async function readSummed(
 ): Promise<Uint8Array> {
   const bytes = await read(folder, path, maxBytes);
   if (toHex(hash(bytes)) === sha256) return bytes;
-  throw new EvidenceError("case-mismatch", `${path} changed while it was read`, { path });
+  throw new EvidenceError("case-mismatch", `${path} has other bytes than ${SUMS_FILE} says`, { path });
 }
 
 /** Everything in the folder that is no folder of a case, links and strange things included. */
@@ -124,10 +127,12 @@ async function read(folder: string, path: string, maxBytes: number): Promise<Uin
   return bytes;
 }
 
-async function mustBeFile(file: string, path: string): Promise<void> {
+/** Its bytes. */
+async function mustBeFile(file: string, path: string): Promise<number> {
   const found = await lstat(file).catch(() => undefined);
   if (found === undefined) throw missing(path);
   if (!found.isFile()) throw new EvidenceError("case-mismatch", `${path} is no plain file`, { path });
+  return found.size;
 }
 
 const missing = (path: string): EvidenceError =>
@@ -135,10 +140,7 @@ const missing = (path: string): EvidenceError =>
 
 const PIECE_BYTES = 1 << 20;
 
-async function hashFile(
-  file: string,
-  path: string,
-): Promise<{ readonly sha256: string; readonly bytes: number }> {
+async function hashFile(file: string, path: string): Promise<string> {
   const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
     (error: unknown) => {
       const code = (error as NodeJS.ErrnoException).code;
@@ -155,7 +157,7 @@ async function hashFile(
     let bytes = 0;
     for (;;) {
       const { bytesRead } = await handle.read(piece, 0, PIECE_BYTES);
-      if (bytesRead === 0) return { sha256: hash.digest("hex"), bytes };
+      if (bytesRead === 0) return hash.digest("hex");
       hash.update(piece.subarray(0, bytesRead));
       bytes += bytesRead;
       if (bytes > MAX_FILE_BYTES)

@@ -27,7 +27,7 @@ import { knownKey, remembered } from "../facts/known-keys.ts";
 import type { Judgement } from "../judgement.ts";
 import { openNote } from "../log/note.ts";
 import { checkCase, checkCounts } from "./completeness.ts";
-import type { CaseFiles } from "./folder.ts";
+import { compareFiles, type CaseFiles } from "./folder.ts";
 import { checkTrees, replayCase } from "./registry.ts";
 import { checkSeenTrees, consistencyPaths } from "./seen.ts";
 import { judgedStatements } from "./statements.ts";
@@ -43,7 +43,7 @@ export type CaseMeans = {
 };
 
 /**
- * Verifies a case whose files were compared with their sums, and writes its facts.
+ * Verifies a case, compares its files with their sums on the way, and writes its facts.
  *
  * Never throws on what is in it: whatever is wrong is the judgement `invalid` with its code.
  *
@@ -51,23 +51,27 @@ export type CaseMeans = {
  */
 export async function verifyCase(files: CaseFiles, means: CaseMeans, db: DatabaseSync): Promise<Judgement> {
   const findings = new Findings();
+  let whole = false;
   try {
-    await argue(files, means, db, findings);
+    whole = await argue(files, means, db, findings);
   } catch (error) {
     if (!isEvidenceError(error) || error.code === "case-mismatch" || error.code === "unreachable")
       throw error;
     findings.failed("format", error.code, error.message);
     emptyFacts(db);
   }
+  // Each file was compared with its sum when it was read: those that were not are compared now.
+  if (!whole) await compareFiles(files, means.progress);
   return findings.verdict();
 }
 
+/** True where every file was read. */
 async function argue(
   files: CaseFiles,
   means: CaseMeans,
   db: DatabaseSync,
   findings: Findings,
-): Promise<void> {
+): Promise<boolean> {
   const { policy, provider, hash } = means;
   const build = (registry: KeyState | undefined): FactsBuild =>
     new FactsBuild(db, {
@@ -75,10 +79,14 @@ async function argue(
       reEnrolled: (kid) => registry?.get(kid)?.reEnrolled === true,
     });
   const log = checkNote(files, means, findings);
-  if (log === undefined) return build(undefined).finish();
+  const nothing = (): false => {
+    build(undefined).finish();
+    return false;
+  };
+  if (log === undefined) return nothing();
   checkWitnesses([log], policy, provider, findings);
   const registry = await replayCase(files, log, { policy, provider, hash, findings });
-  if (registry === undefined) return build(undefined).finish();
+  if (registry === undefined) return nothing();
 
   const { state } = registry;
   const known = remembered((kid) => knownKey(kid, state, policy, (one) => state.get(one) ?? unknown(one)));
@@ -87,7 +95,7 @@ async function argue(
   for (const [n, at] of places.entries()) facts.writer.item(n, indexes[n] ?? 0, at);
   for await (const { from, at } of consistencyPaths(files, hash)) facts.writer.proof(from, at);
   const used = new Map<string, Uint8Array>();
-  for await (const { file, statements } of judgedStatements(files, log, known, means)) {
+  for await (const { file, statements } of judgedStatements(files, log, state, known, means)) {
     for (const one of statements) {
       facts.add(one, file);
       used.set(toHex(one.kid), one.kid);
@@ -108,6 +116,7 @@ async function argue(
   await checkTrees(treesOf(db), registry, files, log, { policy, provider, hash, findings });
   await checkSeenTrees(db, files, log, hash, findings);
   checkCase(files.manifest, facts.held, db, findings);
+  return true;
 }
 
 /** The checkpoint, under the policy, and the manifest about it. */

@@ -5,7 +5,7 @@
  * @module
  */
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
-import { homedir } from "node:os";
+import { availableParallelism, homedir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import process from "node:process";
 import type { DatabaseSync } from "node:sqlite";
@@ -25,12 +25,15 @@ import {
 } from "@tallystick/evidence";
 import type { Progress } from "@tallystick/evidence/node";
 import manifest from "../../package.json" with { type: "json" };
-import { isFolder, openCase, type CaseFiles } from "../case/folder.ts";
+import { compareFiles, isFolder, openCase, type CaseFiles } from "../case/folder.ts";
 import { verifyCase } from "../case/verify.ts";
 import type { Judgement } from "../judgement.ts";
 import { readEvidence } from "../log/given.ts";
 import { bundleFacts } from "./from-bundle.ts";
 import { createFacts, emptyFacts, FACTS_VERSION, readFacts } from "./schema.ts";
+
+/** So few statements are verified before threads have begun. */
+const FEW = 2000;
 
 export type FactsMeans = {
   readonly policy: TrustPolicy;
@@ -74,7 +77,8 @@ export type Facts = {
 export async function openFacts(path: string, means: FactsMeans): Promise<Facts> {
   const given = (await isFolder(path)) ? await givenCase(path, means) : await givenBundle(path, means);
   const place = placeOf(given.sha256, means);
-  if (!existsSync(place)) await make(place, given);
+  if (existsSync(place)) await given.compare();
+  else await make(place, given);
   const db = readFacts(place);
   const about = db.prepare("SELECT value FROM about WHERE name = 'judgement'").get() as { value: string };
   return {
@@ -93,16 +97,19 @@ type Given = {
   readonly facts: Pick<Facts, "kind" | "bytes" | "log" | "files">;
   /** Fills empty facts. */
   readonly fill: (db: DatabaseSync) => Judgement | Promise<Judgement>;
+  /** Where the facts are there already: makes sure that they are of these very bytes. */
+  readonly compare: () => Promise<void>;
 };
 
 async function givenCase(path: string, means: FactsMeans): Promise<Given> {
-  const files = await openCase(path, means.hash, means.progress);
+  const files = await openCase(path, means.hash);
   const { origin, size, root } = files.manifest;
-  const threads = means.threads ?? 0;
+  const threads = means.threads ?? (files.manifest.entries.here < FEW ? 0 : availableParallelism());
   return {
     sha256: toHex(files.digest),
     facts: { kind: "case", bytes: files.bytes, log: { origin, size, root: toHex(root) }, files },
     fill: (db) => verifyCase(files, { ...means, threads }, db),
+    compare: () => compareFiles(files, means.progress),
   };
 }
 
@@ -113,6 +120,7 @@ async function givenBundle(path: string, { policy, provider, hash }: FactsMeans)
   return {
     sha256: toHex(hash(bytes)),
     facts: { kind: "bundle", bytes: bytes.length, log: logOf(bytes), files: null },
+    compare: () => Promise.resolve(),
     fill: (db) => {
       const judgement = verify(bytes, { policy, provider, hash });
       try {

@@ -19,7 +19,7 @@ CREATE TABLE statements(id INTEGER PRIMARY KEY, stream INTEGER NOT NULL, chain I
   idx INTEGER, committed INTEGER, iat INTEGER, tq INTEGER NOT NULL, lvl INTEGER NOT NULL, seen INTEGER, kid BLOB NOT NULL,
   kind TEXT NOT NULL, standing TEXT NOT NULL, code TEXT, file INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL) STRICT;
 CREATE TABLE readings(statement INTEGER NOT NULL, n INTEGER NOT NULL, stream INTEGER NOT NULL, name TEXT NOT NULL, t INTEGER,
-  v TEXT, float REAL, vs TEXT, unit TEXT, q TEXT NOT NULL, rx INTEGER) STRICT;
+  v TEXT, float REAL, vs TEXT, unit TEXT, q TEXT NOT NULL, rx INTEGER, PRIMARY KEY (statement, n)) STRICT, WITHOUT ROWID;
 CREATE TABLE events(statement INTEGER NOT NULL, stream INTEGER NOT NULL, kind TEXT NOT NULL, t INTEGER, id TEXT, ref TEXT, supersedes TEXT,
   minor INTEGER, currency TEXT, tariff TEXT, body TEXT NOT NULL) STRICT;
 CREATE TABLE heads(statement INTEGER NOT NULL, iss TEXT NOT NULL, sub TEXT NOT NULL, ch BLOB NOT NULL, seq INTEGER NOT NULL, hash BLOB NOT NULL) STRICT;
@@ -41,7 +41,6 @@ CREATE UNIQUE INDEX streams_name ON streams(iss, sub);
 CREATE INDEX chains_stream ON chains(stream, ordinal);
 CREATE INDEX statements_place ON statements(chain, seq);
 CREATE INDEX statements_hash ON statements(hash);
-CREATE INDEX readings_statement ON readings(statement);
 CREATE INDEX readings_time ON readings(stream, name, t);
 CREATE INDEX events_statement ON events(statement);
 CREATE INDEX events_kind ON events(kind, stream);

@@ -4,7 +4,7 @@
  * @module
  */
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
-import { toHex, type Head, type KeyRecord, type SeenTree } from "@tallystick/evidence";
+import { equalBytes, toHex, type Head, type KeyRecord, type SeenTree } from "@tallystick/evidence";
 import type { SignedTree } from "./extract.ts";
 import type { EventRow, ReadingRow, StatementRow } from "./rows.ts";
 
@@ -22,6 +22,14 @@ export type WithheldRow = {
 /** Bytes in a numbered file of a case. */
 export type FilePlace = { readonly file: number; readonly offset: number; readonly length: number };
 
+/** Trees remembered: those of a few days. */
+const MAX_REMEMBERED = 65_536;
+
+function remember(map: Map<number, Uint8Array>, size: number, root: Uint8Array): void {
+  if (map.size >= MAX_REMEMBERED) map.clear();
+  map.set(size, root);
+}
+
 export class FactsWriter {
   readonly #db: DatabaseSync;
   readonly #streams = new Map<string, number>();
@@ -32,6 +40,9 @@ export class FactsWriter {
   readonly #tree: StatementSync;
   readonly #seen: StatementSync;
   readonly #proof: StatementSync;
+  /** Written already, by size: asking the table would cost more. */
+  readonly #trees = new Map<number, Uint8Array>();
+  readonly #roots = new Map<number, Uint8Array>();
   #chains = 0;
 
   constructor(db: DatabaseSync) {
@@ -112,12 +123,18 @@ export class FactsWriter {
   }
 
   /** A tree that the log signed; the same one again is one. */
-  tree({ origin, size, root, timeUnixS, items, lastItem, keysRoot }: SignedTree): void {
+  tree(tree: SignedTree): void {
+    const { origin, size, root, timeUnixS, items, lastItem, keysRoot } = tree;
+    if (this.#trees.get(size) === root) return; // out of one memory of batches: the same object
+    remember(this.#trees, size, root);
     this.#tree.run(origin, size, root, timeUnixS, items, lastItem, keysRoot);
   }
 
   /** A tree that a device had verified; of this log, where it names none. */
   seen({ size, root, origin = "" }: SeenTree): void {
+    const known = this.#roots.get(size);
+    if (origin === "" && known !== undefined && equalBytes(known, root)) return;
+    if (origin === "") remember(this.#roots, size, root.slice());
     this.#seen.run(size, root, origin);
   }
 

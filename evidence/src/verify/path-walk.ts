@@ -51,6 +51,7 @@ export class PathWalk {
       if (proven?.ends(level, node, last, own, bytes, at + used * STRIDE, count - used) === true) {
         this.#keep(level, own, undefined);
         proven.add(this.#own, this.#siblings, level, index);
+        proven.good(index, bytes, at, count);
         return true;
       }
       const isRight = node % 2 === 1;
@@ -77,6 +78,7 @@ export class PathWalk {
     this.#keep(level, own, undefined);
     if (used !== count || !equalBytes(own, batch.root)) return false;
     proven?.add(this.#own, this.#siblings, level, index);
+    proven?.good(index, bytes, at, count);
     return true;
   }
 
@@ -98,6 +100,10 @@ class ProvenNodes {
   /** Level and number of the node in each slot; -1 for none. */
   readonly #names = new Float64Array(SLOTS).fill(-1);
   readonly #hashes = new Uint8Array(SLOTS * HASH_BYTES);
+  /** The path that was good last, as it stands in its receipt. */
+  readonly #goodPath = new Uint8Array(MAX_LEVELS * STRIDE);
+  #goodIndex = -1;
+  #goodCount = 0;
 
   constructor(batch: KnownBatch) {
     this.batch = batch;
@@ -115,17 +121,36 @@ class ProvenNodes {
   ): boolean {
     if (!this.#has(level, node, own, 0)) return false;
     let used = 0;
+    let met = Math.floor(this.#goodIndex / 2 ** level);
     for (
-      let k = level, n = node, end = last;
-      end > 0;
-      k++, n = Math.floor(n / 2), end = Math.floor(end / 2)
+      let k = level, n = node, edge = last;
+      edge > 0;
+      k++, n = Math.floor(n / 2), met = Math.floor(met / 2), edge = Math.floor(edge / 2)
     ) {
+      // From where two paths meet on, the one that was good last has the very same hashes.
+      if (n === met && this.#endsAsLast(bytes, at + used * STRIDE, left - used)) return true;
       const isRight = n % 2 === 1;
-      if (!isRight && n === end) continue;
+      if (!isRight && n === edge) continue;
       if (used === left || !this.#has(k, isRight ? n - 1 : n + 1, bytes, at + used * STRIDE)) return false;
       used++;
     }
     return used === left;
+  }
+
+  /** Remembers the path that was good last. */
+  good(index: number, bytes: Uint8Array, at: number, count: number): void {
+    this.#goodIndex = index;
+    this.#goodCount = count;
+    this.#goodPath.set(bytes.subarray(at, at + count * STRIDE - 2));
+  }
+
+  #endsAsLast(bytes: Uint8Array, at: number, count: number): boolean {
+    const from = (this.#goodCount - count) * STRIDE;
+    if (count === 0 || from < 0) return false;
+    const good = this.#goodPath;
+    for (let i = 0, length = count * STRIDE - 2; i < length; i++)
+      if (good[from + i] !== bytes[at + i]) return false;
+    return true;
   }
 
   /** Adds what a walk has proven: the nodes over its leaf up to `levels`, and their siblings below. */

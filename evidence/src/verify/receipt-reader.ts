@@ -14,6 +14,12 @@ const MAX_BATCHES = 32_768;
 /** A path's hashes, each with its head `58 20`. */
 const STRIDE = 2 + HASH_BYTES;
 
+/** Tag 18 and an array of four; `{396: {-1: [` and one proof; an array of three; nil, and the head of 64 bytes. */
+const SIGN1 = [0xd2, 0x84];
+const WITH_PROOF = [0xa1, 0x19, 0x01, 0x8c, 0xa1, 0x20, 0x81];
+const THREE = [0x83];
+const DETACHED = [0xf6, 0x58, 0x40];
+
 /** A tree whose signature was verified, and the root that it is over. */
 export type KnownBatch = {
   readonly claims: BatchClaims;
@@ -36,19 +42,34 @@ export type ReadReceipt = {
 export class ReceiptReader {
   readonly #known = new Map<number, KnownBatch>();
 
+  /** The two read last: a statement's receipts are looked at twice. */
+  #last: ReadReceipt | undefined;
+  #before: ReadReceipt | undefined;
+
   /** Undefined where it isn't of a known batch, or not in the form in which `encodeReceipt` writes. */
   read(bytes: Uint8Array): ReadReceipt | undefined {
+    if (this.#last?.bytes === bytes) return this.#last;
+    if (this.#before?.bytes === bytes) return this.#before;
+    const found = this.#read(bytes);
+    if (found !== undefined) {
+      this.#before = this.#last;
+      this.#last = found;
+    }
+    return found;
+  }
+
+  #read(bytes: Uint8Array): ReadReceipt | undefined {
     // The signature ends the receipt: it tells which batch this is.
     if (bytes.length < 80) return undefined;
     const batch = this.#known.get(nameOf(bytes, bytes.length - 64));
     if (batch === undefined) return undefined;
     const reader = new ByteReader(bytes);
-    reader.expect(0xd2, 0x84);
+    reader.expect(SIGN1);
     const protectedBytes = reader.byteString();
-    reader.expect(0xa1, 0x19, 0x01, 0x8c, 0xa1, 0x20, 0x81);
+    reader.expect(WITH_PROOF);
     const proofLength = reader.head(2);
     const proofStart = reader.at;
-    reader.expect(0x83);
+    reader.expect(THREE);
     const size = reader.head(0);
     const index = reader.head(0);
     const count = reader.head(4);
@@ -58,12 +79,12 @@ export class ReceiptReader {
     for (let i = 0; i < count; i++, reader.at += STRIDE)
       if (bytes[reader.at] !== 0x58 || bytes[reader.at + 1] !== 0x20) return undefined;
     if (reader.at - proofStart !== proofLength) return undefined;
-    reader.expect(0xf6, 0x58, 0x40);
+    reader.expect(DETACHED);
     const same =
       reader.good &&
       size === batch.claims.size &&
       equalBytes(protectedBytes, batch.protectedBytes) &&
-      equalBytes(bytes.subarray(reader.at), batch.signature);
+      isAt(bytes, reader.at, batch.signature);
     if (!same) return undefined;
     batch.uses++;
     return { batch, index, bytes, at, count };
@@ -89,6 +110,11 @@ export class ReceiptReader {
     });
   }
 }
+
+const isAt = (bytes: Uint8Array, at: number, expected: Uint8Array): boolean => {
+  for (let i = 0; i < expected.length; i++) if (bytes[at + i] !== expected[i]) return false;
+  return true;
+};
 
 /** Six bytes of a signature: enough to find it by; that it is the very one is compared. */
 const nameOf = (bytes: Uint8Array, at: number): number => {

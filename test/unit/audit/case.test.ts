@@ -116,6 +116,24 @@ test("a tree of another log that was seen is no size of this one, and is not che
   found.close();
 });
 
+test("threads find the same as one alone, row by row", async () => {
+  const place = join(folder, "whole");
+  const policy = parsePolicy(world.policy());
+  const alone = await open(place);
+  const facts = await openFacts(place, { ...means, policy, threads: 2, cache: join(folder, "threads") });
+  expect(facts.judgement).toEqual(alone.judgement);
+  const tables = alone.db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all() as {
+    name: string;
+  }[];
+  expect(tables.length).toBeGreaterThan(10);
+  for (const { name } of tables)
+    expect(facts.db.prepare(`SELECT * FROM ${name}`).all()).toEqual(
+      alone.db.prepare(`SELECT * FROM ${name}`).all(),
+    );
+  facts.close();
+  alone.close();
+});
+
 describe("a bundle cut out", () => {
   test.for(["whole", "whole.tally"])(
     "of %s: a stranger finds it complete up to what the device attested",

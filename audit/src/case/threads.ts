@@ -1,0 +1,80 @@
+/**
+ * The threads that judge a case's statements. Work goes round robin and comes back in its order; only so much is under way that memory stays flat.
+ *
+ * @module
+ */
+import { Worker } from "node:worker_threads";
+import { EvidenceError, type CheckedLog, type EvidenceCode, type TrustPolicy } from "@tallystick/evidence";
+import type { KnownKey } from "../facts/judge.ts";
+import type { Packed } from "../facts/packed.ts";
+
+export type ThreadData = {
+  readonly policy: TrustPolicy;
+  readonly log: CheckedLog;
+  /** By kid in hexadecimal. */
+  readonly keys: ReadonlyMap<string, KnownKey>;
+  /** Name of the signature provider. */
+  readonly provider: string;
+};
+
+/** Whole items of a file that begin at `offset`. */
+export type ThreadTask = {
+  readonly bytes: ArrayBuffer;
+  readonly offset: number;
+  readonly path: string;
+};
+
+export type ThreadAnswer =
+  { readonly packed: Packed } | { readonly code: EvidenceCode; readonly message: string };
+
+/** Tasks of one thread that wait or run. */
+const AHEAD = 3;
+
+export class JudgeThreads {
+  readonly #workers: Worker[];
+  /** By worker: who waits for its answers, oldest first. */
+  readonly #waiting: {
+    readonly resolve: (answer: ThreadAnswer) => void;
+    readonly reject: (error: Error) => void;
+  }[][];
+  #turn = 0;
+  #failed: Error | undefined;
+
+  constructor(count: number, data: ThreadData) {
+    this.#waiting = Array.from({ length: count }, () => []);
+    this.#workers = this.#waiting.map((waiting) => {
+      const worker = new Worker(new URL("./thread.ts", import.meta.url), { workerData: data });
+      worker.on("message", (answer: ThreadAnswer) => waiting.shift()?.resolve(answer));
+      worker.on("error", (cause: unknown) =>
+        this.#fail(new Error("a thread of the verification failed", { cause })),
+      );
+      return worker;
+    });
+  }
+
+  /** How many tasks may be under way. */
+  get most(): number {
+    return this.#workers.length * AHEAD;
+  }
+
+  /** Has a part judged. @throws EvidenceError what a statement of it is refused with */
+  async judge(task: ThreadTask): Promise<Packed> {
+    if (this.#failed !== undefined) throw this.#failed;
+    const place = this.#turn++ % this.#workers.length;
+    const answer = await new Promise<ThreadAnswer>((resolve, reject) => {
+      this.#waiting[place]?.push({ resolve, reject });
+      this.#workers[place]?.postMessage(task, [task.bytes]);
+    });
+    if ("packed" in answer) return answer.packed;
+    throw new EvidenceError(answer.code, answer.message, { path: task.path });
+  }
+
+  async end(): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+  }
+
+  #fail(error: Error): void {
+    this.#failed = error;
+    for (const waiting of this.#waiting) for (const { reject } of waiting.splice(0)) reject(error);
+  }
+}
