@@ -67,7 +67,6 @@ class Taking {
   readonly #withheld: Withheld[] = [];
   /** Statements that say what was erased, and the access statement: of streams that nobody asked for. */
   readonly #support = new Map<string, Uint8Array>();
-  #origin = "";
   #items = 0;
   #statements = 0;
 
