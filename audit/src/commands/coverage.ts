@@ -19,13 +19,12 @@ import {
   type Arguments,
   type Command,
 } from "@tallystick/evidence/node";
-import { parseStream } from "../bundle/period.ts";
+import { parseAsked, type Asked } from "../case/take/streams.ts";
 import { readInstant } from "../calendar.ts";
 import type { CoverageBody } from "../coverage/body.ts";
 import { coverFacts } from "../coverage/cover.ts";
 import { CoverageFiles } from "../coverage/files.ts";
 import { coverageText } from "../coverage/text.ts";
-import type { StreamName } from "../coverage/view.ts";
 import { openFacts, type Facts } from "../facts/open.ts";
 import { exitCode } from "../judgement.ts";
 import { readEvidence } from "../log/given.ts";
@@ -46,7 +45,7 @@ export const coverage: Command = {
     "--from, --to TIME  the period, by the times of the readings: from the first on and before the second; 2026-11, 2026-11-01,",
     "                   2026-11-01T06:00, of the zone, or with an offset",
     "--zone ZONE        the zone of these times and of the days, e.g. Europe/Vienna",
-    "--stream S…        streams, e.g. water/gw-1/meter/m-0417 or water/gw-1/meter/*; without it those that the case was taken of",
+    "--stream S…        streams, e.g. water/gw-1/meter/m-0417 or water/*/meter/*; without it those that the case was taken of",
     `--late TIME        readings that came to the log later than this are late: 90s, 15m, 6h, 7d; ${DEFAULT_LATE} unless told`,
     "-o FOLDER          makes the folder: result.json, one CSV for each class of findings, streams.csv, days.csv",
     "--certificate FILE writes the completeness certificate, signed by --key in the name of --name (docs/coverage.md)",
@@ -127,7 +126,7 @@ type Question = {
   readonly from: number;
   readonly to: number;
   readonly lateAfterS: number;
-  readonly streams: readonly StreamName[] | null;
+  readonly streams: readonly Asked[] | null;
 };
 
 function readQuestion(values: Arguments["values"], more: readonly string[]): Question {
@@ -176,11 +175,9 @@ function lateOf(values: Arguments["values"]): number {
   return Number(count) * UNITS[unit as keyof typeof UNITS];
 }
 
-function streamOf(text: string): StreamName {
-  const wild = text.endsWith("*");
+function streamOf(text: string): Asked {
   try {
-    const name = parseStream(wild ? `${text.slice(0, -1)}x` : text);
-    return wild ? { iss: name.iss, sub: `${name.sub.slice(0, -1)}*` } : name;
+    return parseAsked(text);
   } catch (error) {
     if (!isEvidenceError(error)) throw error;
     throw new UsageError(`--stream ${text}: ${error.message}: give ORG/DEVICE/STREAM`);
@@ -188,7 +185,7 @@ function streamOf(text: string): StreamName {
 }
 
 /** What a case was taken of; null for a bundle. */
-const askedOf = ({ files }: Facts): readonly StreamName[] | null =>
+const askedOf = ({ files }: Facts): readonly Asked[] | null =>
   files === null ? null : files.manifest.streams;
 
 /** The parts of chains that the evidence says it has. */

@@ -23,9 +23,12 @@ export function coverChain(
   behind: Chain | undefined,
 ): ChainCoverage {
   const ch = toHex(chain.ch);
-  const { before, after } = scan;
+  const { before, after, closing } = scan;
   const from = placed(before, place, chain.first, Infinity, (mark) => mark.seq + 1);
-  const to = placed(after, place, -Infinity, chain.claimed, (mark) => mark.seq - 1);
+  const to =
+    after === undefined
+      ? placed(closing, place, -Infinity, chain.claimed, (mark) => mark.seq)
+      : placed(after, place, -Infinity, chain.claimed, (mark) => mark.seq - 1);
   // What the device's heads had named before the period was sealed before it.
   const firstHere = scan.first?.chain === place ? scan.first.seq : Infinity;
   const seqs = { from: Math.max(from, Math.min(chain.claims.before + 1, firstHere)), to };

@@ -4,7 +4,8 @@
  * @module
  */
 import type { DatabaseSync } from "node:sqlite";
-import { SYSTEM_STREAM, type Scope } from "@tallystick/evidence";
+import { EvidenceError, SYSTEM_STREAM, type Scope } from "@tallystick/evidence";
+import { isAsked, type Asked } from "../case/take/streams.ts";
 import type { CoverageBody, DeviceCoverage, StreamCoverage } from "./body.ts";
 import { Device } from "./device.ts";
 import { Erasures } from "./erasures.ts";
@@ -20,8 +21,8 @@ export type CoverRequest = {
   readonly from: number;
   readonly to: number;
   readonly lateAfterS: number;
-  /** Streams, or patterns of them whose `sub` ends in `*`; null for every stream that is here, but `sys`. */
-  readonly streams: readonly StreamName[] | null;
+  /** Streams, or patterns of them as a case is asked for by; null for every stream that is here, but `sys`. */
+  readonly streams: readonly Asked[] | null;
   /** Parts of chains that the evidence says it has: those of a case's manifest, or the scope of a bundle. */
   readonly scopes: readonly Scope[];
   /** Takes every finding as it is found. */
@@ -30,7 +31,7 @@ export type CoverRequest = {
   readonly progress: (done: number, of: number) => void;
 };
 
-/** @throws EvidenceError `too-large` for more samples of a stream than memory is for */
+/** @throws EvidenceError `too-large` for more samples of a stream than memory is for; `bundle-scope` where no stream is meant */
 export function coverFacts(
   db: DatabaseSync,
   request: CoverRequest,
@@ -74,17 +75,23 @@ export function coverFacts(
   return { body, faults: findings.faults };
 }
 
-/** The streams that are asked for, by name; one that nothing here knows is there, too. */
-function chosen(view: FactsView, asked: readonly StreamName[] | null): readonly StreamName[] {
-  if (asked === null) return view.streams().filter(({ sub }) => sub !== SYSTEM_STREAM);
-  const known = view.names();
-  const names = asked.flatMap((one) => {
-    if (!one.sub.endsWith("*")) return [one];
-    const stem = one.sub.slice(0, -1);
-    return known.filter(({ iss, sub }) => iss === one.iss && sub.startsWith(stem) && sub !== SYSTEM_STREAM);
-  });
+/**
+ * The streams that are asked for, by name; one that is named and that nothing here knows is there, too.
+ *
+ * @throws EvidenceError `bundle-scope` where that is none: nothing would be missing of it
+ */
+function chosen(view: FactsView, asked: readonly Asked[] | null): readonly StreamName[] {
+  const known = view.names().filter(({ sub }) => sub !== SYSTEM_STREAM);
+  const names =
+    asked === null
+      ? view.streams().filter(({ sub }) => sub !== SYSTEM_STREAM)
+      : asked.flatMap((one) => (isPattern(one) ? known.filter((name) => isAsked([one], name)) : [one]));
+  if (names.length === 0)
+    throw new EvidenceError("bundle-scope", "the evidence has none of the streams that are asked for");
   const byName = new Map(names.map(({ iss, sub }) => [`${iss}/${sub}`, { iss, sub }]));
   return [...byName.values()].sort((a, b) => compare(a.iss, b.iss) || compare(a.sub, b.sub));
 }
+
+const isPattern = ({ iss, sub }: Asked): boolean => iss.endsWith("*") || sub.endsWith("*");
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -43,11 +43,13 @@ function beginOf({ before, first }: StreamScan, [chain]: Chains, shown: Shown): 
   return chain.claims.before >= from - 1 && from > 0 ? { by: "heads", at: null } : OPEN;
 }
 
-function endOf({ after, last, before }: StreamScan, chains: Chains, days: Days, shown: Shown): Edge {
+function endOf({ after, closing, last, before }: StreamScan, chains: Chains, days: Days, shown: Shown): Edge {
   if (after !== undefined) return { by: "reading", at: shown(after.us) };
   const end = last ?? before;
   const chain = chains.at(-1);
   if (end === undefined || chain === undefined) return OPEN;
+  // What the device names beyond it was sealed later.
+  if (closing !== undefined && closing.seq < chain.claimed) return { by: "reading", at: shown(closing.us) };
   if (end.kind === "stream-closed") return { by: "chain", at: shown(end.us) };
   const { newest } = chain.claims;
   if (newest === undefined || newest.seq < chain.claimed) return OPEN;

@@ -76,6 +76,8 @@ export class StreamScan {
   first: Mark | undefined;
   last: Mark | undefined;
   after: Mark | undefined;
+  /** The last one in it, where that holds times beyond it or was sealed when it was over: what follows it is of later. */
+  closing: Mark | undefined;
   /** The newest sample before the period and the oldest after it. */
   sampleBefore = -Infinity;
   sampleAfter = Infinity;
@@ -142,6 +144,10 @@ export class StreamScan {
       const mark = { chain, seq: row.seq, kind: row.kind, us: time[1], held };
       const meets = time[0] < this.#days.toUs && time[1] >= this.#days.fromUs;
       this.#place(mark, time, meets);
+      if (meets) {
+        const sealedUs = row.iat === null ? time[1] : Math.max(time[1], row.iat * SECOND_US);
+        this.closing = sealedUs >= this.#days.toUs ? mark : undefined;
+      }
       this.#take(row, rows, chain, meets ? runs : undefined);
       if (row.idx !== null) {
         if (row.idx < highest && meets) this.#outOfOrder(time);

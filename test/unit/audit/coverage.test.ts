@@ -113,6 +113,37 @@ describe("an honest stream", () => {
     expect(covered.stream.total).toMatchObject({ expected: 96 * 4 - 1, received: 96 * 4 - 1 });
   });
 
+  test("what the device names behind the statement that ends the period is of later, and not missing", () => {
+    // As a case has it: up to the pack that was sealed when the period was over, and all the heads there are.
+    const upTo = (last: number): FactsTown => {
+      const made = town();
+      for (const [seq, one] of made.meter.made.entries()) one.held = seq <= last;
+      return made;
+    };
+    const covered = cover(upTo(84));
+    expect(found(covered)).toEqual([]);
+    expect(covered.stream).toMatchObject({ state: "complete", ends: { by: "reading" } });
+    expect(covered.stream.chains[0]?.seqs).toEqual({ from: 12, to: 84 });
+    // One less, and something of the period may be in what is not here.
+    const less = cover(upTo(83));
+    expect(found(less)).toEqual(["missing 13"]);
+    expect(less.stream.state).toBe("incomplete");
+  });
+
+  test("of none of the streams that are asked for nothing is said", () => {
+    using facts = town().facts();
+    const streams = [{ iss: "gas/*", sub: "*" }];
+    const asked = { zone: VIENNA, from: FROM, to: TO, lateAfterS: 0, streams, scopes: [] };
+    const silent = { write: () => undefined, progress: () => undefined };
+    expect(() => coverFacts(facts.db, { ...asked, ...silent })).toThrow(
+      expect.objectContaining({ code: "bundle-scope" }),
+    );
+    for (const iss of ["*", "water/*"]) {
+      const { body } = coverFacts(facts.db, { ...asked, ...silent, streams: [{ iss, sub: "meter/*" }] });
+      expect(body.streams.map((one) => `${one.iss}/${one.sub}`)).toEqual(["water/gw-1/meter/m-1"]);
+    }
+  });
+
   test("nothing shows the end where the period goes on behind it", () => {
     const covered = cover(town(), { from: FROM, to: END + 2 * HOUR_S });
     expect(found(covered)).toEqual(["open-end 1"]);
