@@ -25,7 +25,7 @@ import { CaseWriter } from "../case/write.ts";
 import { parseInstant } from "../bundle/period.ts";
 import { openFacts } from "../facts/open.ts";
 import { summarizeFacts } from "../facts/summary.ts";
-import { exitCode } from "../judgement.ts";
+import { exitCode, type Judgement } from "../judgement.ts";
 import { jsonLine, textReport } from "../report.ts";
 import { bestProvider } from "../provider.ts";
 import { readPolicy } from "./policy.ts";
@@ -51,7 +51,8 @@ export const caseCommand: Command = {
     "",
     "Each end of the period is moved on so that no reading of it can be left out: back to the last statement sealed before it, on to the",
     "next one that the device confirmed. What the anchor has and doesn't hand over is listed in case.json.",
-    "Exit: 0 written, 1 invalid and not named, or failed, 2 usage, 3 written but not verifiable under this policy, or no answer.",
+    "Exit: 0 written, 1 invalid (and not named, unless it is that devices contradict themselves), or failed, 2 usage, 3 written but not",
+    "verifiable under this policy, or no answer.",
   ].join("\n"),
   options: {
     policy: { type: "string" },
@@ -108,7 +109,10 @@ export const caseCommand: Command = {
   },
 };
 
-/** Verifies what was taken; a case that is invalid keeps the name of a part, for whoever wants to know why. */
+/**
+ * Verifies what was taken; a case that is invalid keeps the name of a part, for whoever wants to know why. Not so one in which devices contradict
+ * themselves: that is evidence, and signed by them, or one captured device could keep the evidence of a whole city from its auditor.
+ */
 async function judged(
   writer: CaseWriter,
   output: string,
@@ -117,10 +121,10 @@ async function judged(
 ): Promise<0 | 1 | 3> {
   const facts = await openFacts(writer.partial, means);
   const { judgement } = facts;
-  const says = judgement.verdict === "invalid" ? [] : summarizeFacts(facts);
+  const says = isWhole(judgement) ? summarizeFacts(facts) : [];
   facts.close();
   means.progress.done();
-  const good = judgement.verdict !== "invalid";
+  const good = isWhole(judgement);
   if (good) await writer.name();
   process.stdout.write(
     values["json"] === true
@@ -133,6 +137,10 @@ async function judged(
   process.stderr.write(`tally-audit case: ${output}: ${done}\n`);
   return exitCode(judgement, values["strict"] === true);
 }
+
+/** Nothing is wrong but what statements say about one another. */
+const isWhole = ({ checks }: Judgement): boolean =>
+  checks.every(({ name, result }) => result !== "failed" || name === "chains");
 
 /** No answer, or a log that the policy says nothing about. */
 const cannotTell = (error: EvidenceError): boolean =>

@@ -94,7 +94,7 @@ class Taking {
     )
       throw new EvidenceError("bundle-scope", "the anchor has none of these streams");
     const erased = await this.#erased();
-    const support = await this.#supportChains();
+    const support = await this.#supportChains(chains);
     await this.#devices([...chains, ...support].toSorted(compareNames), erased);
     await this.#proofs(log.size, log.root);
     const { period, url, purpose } = this.#request;
@@ -144,8 +144,10 @@ class Taking {
   }
 
   /** The access statement, and the orders to erase, as chains of one statement. */
-  async #supportChains(): Promise<(SourceChain & { readonly only?: Uint8Array })[]> {
-    const { source, hash, streams } = this.#request;
+  async #supportChains(
+    taken: readonly SourceChain[],
+  ): Promise<(SourceChain & { readonly only?: Uint8Array })[]> {
+    const { source, hash } = this.#request;
     if (source.access !== null) this.#support.set(toHex(source.access), source.access);
     const chains: (SourceChain & { readonly only: Uint8Array })[] = [];
     for (const wanted of this.#support.values()) {
@@ -154,9 +156,15 @@ class Taking {
       const { statement } = parseTransparent(bytes, hash);
       const { iss, sub, ch, seq } = statement.claims;
       if (toHex(statement.hash) !== toHex(wanted)) throw badAnswer("statements", "another statement");
-      // Of a stream that is taken anyway it comes with its chain.
-      if (ch === undefined || isAsked(streams, { iss, sub })) continue;
-      chains.push({ iss, sub, ch, first: seq, last: seq, from: seq, to: seq, only: bytes });
+      if (ch === undefined) continue;
+      const own = { iss, sub, ch, first: seq, last: seq, from: seq, to: seq, only: bytes };
+      // One of the period, in a stream that is taken, comes with its chain.
+      const comes = taken.some(
+        (one) =>
+          nameOf(one) === nameOf(own) &&
+          (sub === SYSTEM_STREAM || ((one.from ?? Infinity) <= seq && seq <= (one.to ?? -1))),
+      );
+      if (!comes) chains.push(own);
     }
     return chains;
   }
