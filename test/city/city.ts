@@ -14,7 +14,7 @@ import { signerOf } from "./keys.ts";
 import { Lane, laneName } from "./lane.ts";
 import { Ledger } from "./ledger.ts";
 import { Meter } from "./meter.ts";
-import type { Move } from "./faults/meters.ts";
+import type { Move, Order } from "./faults/meters.ts";
 import { meetFates } from "./faults/passages.ts";
 import { plant } from "./plan.ts";
 import type { Planted } from "./planted.ts";
@@ -38,6 +38,10 @@ export type City = {
   readonly trips: readonly Trip[];
   /** Filled by the plan. */
   readonly moves: Move[];
+  /** What is to be erased once the city is made. */
+  readonly orders: Order[];
+  /** Meters that nothing happens to. */
+  readonly untouched: Meter[];
   readonly post: Post;
   readonly ledger: Ledger;
 };
@@ -66,8 +70,7 @@ export async function makeCity(
   const endUnixS = period.toUnixS + MARGIN_S;
   const ledger = await Ledger.create(folder, options.seed, beginUnixS - 60);
   const city = found(folder, options, period, ledger);
-  const plants = plant(city);
-  meetFates(city.lanes, city.trips);
+  const plants = [...plant(city), ...meetFates(city.lanes, city.trips)];
   const devices = [...city.gateways.map(({ device }) => device), ...city.lanes.map(({ device }) => device)];
   await ledger.enact(
     devices.map(({ iss, signer }) => ({
@@ -122,7 +125,20 @@ function found(folder: string, options: CityOptions, period: Period, ledger: Led
       post,
     );
   });
-  return { folder, options, period, gateways, meters, lanes, trips, moves: [], post, ledger };
+  return {
+    folder,
+    options,
+    period,
+    gateways,
+    meters,
+    lanes,
+    trips,
+    moves: [],
+    orders: [],
+    untouched: [],
+    post,
+    ledger,
+  };
 }
 
 const sizeOf = (gateway: number): number => (gateway < ALONE ? 1 : METERS_A_GATEWAY);

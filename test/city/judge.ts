@@ -9,8 +9,10 @@ import { parse } from "csv-parse/sync";
 import type { CoverageBody } from "../../audit/src/coverage/body.ts";
 import type { ReconcileBody } from "../../audit/src/reconcile/body.ts";
 import type { Result } from "../../audit/src/result.ts";
+import { QUARTER_S } from "./calendar.ts";
+import type { MadeCity } from "./city.ts";
 import type { Export } from "./exports/all.ts";
-import type { Finding, Planted } from "./planted.ts";
+import type { Finding } from "./planted.ts";
 
 /** What is in one list and not in the other, as text, sorted. */
 export type Difference = { readonly missed: readonly string[]; readonly beyond: readonly string[] };
@@ -18,13 +20,24 @@ export type Difference = { readonly missed: readonly string[]; readonly beyond: 
 export const readResult = <Body extends object>(folder: string): Result<Body> =>
   JSON.parse(readFileSync(join(folder, "result.json"), "utf8")) as Result<Body>;
 
-/** Findings of a coverage beside those of the plan. */
-export function judgeCoverage({ body }: Result<CoverageBody>, planted: readonly Planted[]): Difference {
+/** Findings of a coverage beside those of the plan; and what nothing happened to is complete. */
+export function judgeCoverage(
+  { body }: Result<CoverageBody>,
+  { planted, untouched, period }: MadeCity,
+): Difference {
   const expected = planted.flatMap(({ findings }) => findings.map(textOf));
   const found = body.findings.map(({ class: name, iss, sub, count }) =>
-    textOf({ class: name, where: sub === "" ? iss : `${iss}/${sub}`, count }),
+    textOf({ class: name, where: `${iss}/${sub}`, count }),
   );
-  return difference(expected, found);
+  const quarters = (period.toUnixS - period.fromUnixS) / QUARTER_S;
+  const whole = untouched.map(({ name }) => `${name}: complete, ${quarters} of ${quarters}`);
+  const streams = body.streams.flatMap(({ iss, sub, state, total: { received, expected: of } }) => {
+    const name = `${iss}/${sub}`;
+    return untouched.some((one) => one.name === name)
+      ? [`${name}: ${state}, ${received} of ${String(of)}`]
+      : [];
+  });
+  return difference([...expected, ...whole], [...found, ...streams]);
 }
 
 const textOf = ({ class: name, where, count }: Finding): string => `${where}: ${name} ${count}`;

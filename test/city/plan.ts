@@ -8,7 +8,7 @@ import { at } from "./calendar.ts";
 import type { City } from "./city.ts";
 import { hole, reordered, tail } from "./faults/arrival.ts";
 import { amnesia, poweredOff, revoked, rotated, updated, wrongClock } from "./faults/gateways.ts";
-import { forked, moved, swapped } from "./faults/meters.ts";
+import { erased, forked, moved, swapped } from "./faults/meters.ts";
 import {
   backfill,
   backwards,
@@ -24,8 +24,8 @@ import { signerOf } from "./keys.ts";
 import { TURN_WH, type Meter } from "./meter.ts";
 import type { Plant } from "./planted.ts";
 
-/** Meters that the plan takes for one of each fault. */
-export const LEAST_METERS = ALONE + 17;
+/** Meters that the plan takes for one of each fault, and one that nothing happens to. */
+export const LEAST_METERS = ALONE + 19;
 /** By which an end value is too low. */
 const UNDERSTATED_WH = 5000;
 export const LEAST_DAYS = 4;
@@ -38,7 +38,9 @@ export function plant(city: City): readonly Plant[] {
   const free = dice.shuffled(city.meters.slice(ALONE));
   const rounds = Math.max(1, Math.floor(free.length / METERS_A_ROUND));
   const meters = Array.from({ length: rounds }, () => plantMeters(city, free, dice));
-  return [...plantGateways(city, dice), ...meters.flat()];
+  const planted = [...plantGateways(city, dice), ...meters.flat()];
+  city.untouched.push(...free);
+  return planted;
 }
 
 /** A working hour of a day that is neither the first, nor the last, nor that of the change. */
@@ -88,6 +90,7 @@ function plantMeters(city: City, free: Meter[], dice: Dice): readonly Plant[] {
     swapped(meter(), hour(), UNDERSTATED_WH),
     moved(move),
     forked(gateway, toFork, hour()),
+    erased(meter(), hour(), city.orders),
   ];
 }
 

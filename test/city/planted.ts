@@ -14,6 +14,9 @@ export type Finding = {
   readonly count: number;
 };
 
+/** Readings that come to the ledger later than this are late, for the city's auditor. */
+export const LATE_AFTER_S = 7200;
+
 /** A fault of the city. */
 export type Planted = {
   /** What was done, as docs/city.md lists it. */

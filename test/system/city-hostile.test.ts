@@ -28,7 +28,7 @@ const kept: Statement[] = [];
 
 beforeAll(async () => {
   const folder = mkdtempSync(join(tmpdir(), "tally-city-"));
-  city = await makeCity(folder, { seed: 11, meters: 23, lanes: 3, days: 4 });
+  city = await makeCity(folder, { seed: 11, meters: 25, lanes: 3, days: 4 });
 });
 afterAll(() => rmSync(city.folder, { recursive: true, force: true }));
 
@@ -142,7 +142,7 @@ describe("statements are kept back without a word", () => {
 
 test("a case of another log, under this auditor's policy", async () => {
   const folder = join(city.folder, "other");
-  const other = await makeCity(folder, { seed: 12, meters: 23, lanes: 3, days: 4 });
+  const other = await makeCity(folder, { seed: 12, meters: 25, lanes: 3, days: 4 });
   await freeze(folder, join(folder, "case"), other.period, { devices: DEVICES });
   const policy = parsePolicy(readFileSync(join(city.folder, "policy.txt"), "utf8"));
   const means = { policy, provider: createNodeProvider(), hash: nodeSha256, progress: noProgress };

@@ -8,9 +8,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { auditCommand } from "../support/audit-command.ts";
+import { auditCity } from "../city/audit.ts";
 import { makeCity } from "../city/city.ts";
+import { writeExports } from "../city/exports/all.ts";
 
-const SMALL = { seed: 5, meters: 24, lanes: 3, days: 5 } as const;
+/** Chosen like any other. */
+const SMALL = { seed: 5, meters: 25, lanes: 3, days: 5 } as const;
 
 const folders: string[] = [];
 afterAll(() => {
@@ -25,6 +28,18 @@ function newFolder(): string {
 
 const checkpointOf = (folder: string): string =>
   readFileSync(join(folder, "anchor", "public", "checkpoint"), "utf8");
+
+test("audited over HTTP by the programs themselves: every planted fault is found, and nothing else", async () => {
+  const city = await makeCity(newFolder(), SMALL);
+  const audited = await auditCity(city, writeExports(city));
+  expect(audited.map(({ what, difference }) => ({ what, ...difference }))).toEqual(
+    ["case", "coverage", "tolls", "windows", "registers", "intervals", "bills"].map((what) => ({
+      what,
+      missed: [],
+      beyond: [],
+    })),
+  );
+});
 
 test("the same seed makes the same city, to the last byte of its log; another seed another one", async () => {
   const [one, again, other] = [newFolder(), newFolder(), newFolder()];

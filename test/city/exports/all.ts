@@ -42,6 +42,6 @@ export function writeExports(city: MadeCity): readonly Export[] {
     write("windows", windowsMap(period, "earlier"), windows(city), asIs),
     write("registers", registersMap(period), registers(accounts, period), asIs),
     write("intervals", intervalsMap(period), intervals(accounts, period), asIs),
-    write("bills", billsMap(period), bills(accounts, period), windows1252),
+    write("bills", billsMap(period), bills(accounts, period, city.untouched[0]), windows1252),
   ];
 }

@@ -39,16 +39,29 @@ export function intervals(accounts: readonly Account[], { fromUnixS, toUnixS }: 
   return sheet;
 }
 
-/** A line for each account, or each of its meters: kWh of the whole period, and what they cost. */
-export function bills(accounts: readonly Account[], { fromUnixS, toUnixS }: Period): Sheet {
+/**
+ * A line for each account, or each of its meters: kWh of the whole period, and what they cost.
+ *
+ * @param misread - a meter whose decimal comma the office lost: billed are a thousand times as many kWh
+ */
+export function bills(
+  accounts: readonly Account[],
+  { fromUnixS, toUnixS }: Period,
+  misread: Meter | undefined,
+): Sheet {
   const sheet = new Sheet(["Konto", "von", "bis", "Verbrauch kWh", "Betrag €"]);
   for (const { name, multiplier, parts } of accounts) {
     for (const part of parts) {
       const [from, until] = [part.fromUnixS ?? fromUnixS, part.toUnixS ?? toUnixS];
-      const { wh, found } = consumption(part.meter, from, until);
+      const used = consumption(part.meter, from, until);
+      const isMisread = part.meter === misread;
+      const wh = isMisread ? used.wh * 1000 : used.wh;
       const cents = Math.round((wh * multiplier * PRICE_CENTICENTS) / 100_000);
       const cells = [name, localText(from), localText(until)];
-      sheet.add([...cells, commaText(wh * multiplier, 3), commaText(cents, 2)], found);
+      sheet.add(
+        [...cells, commaText(wh * multiplier, 3), commaText(cents, 2)],
+        isMisread ? "amount-differs" : used.found,
+      );
     }
   }
   return sheet;

@@ -11,6 +11,8 @@ import { commaText, localText, Sheet } from "./csv.ts";
 export function windows({ trips }: City): Sheet {
   const sheet = new Sheet(["plaza", "lane", "class", "passed", "amount"]);
   for (const { passages, fate } of trips) {
+    // The office's second look is no line of this export, and an adjustment has no key of its own.
+    if (fate === "rerated") sheet.unbilled.push("");
     for (const { tx, lane, timeMs, vehicleClass, cents } of passages) {
       const unixS = Math.floor(timeMs / 1000);
       const cells = [

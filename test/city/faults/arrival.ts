@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { HOUR_S } from "../calendar.ts";
+import { HOUR_S, QUARTER_S } from "../calendar.ts";
 import type { Delivery, Meter } from "../meter.ts";
 import type { Plant } from "../planted.ts";
 
@@ -39,11 +39,18 @@ export function tail(meter: Meter, hourUnixS: number): Plant {
   });
 }
 
-/** They arrive some hours later, the last one first. Nothing is wrong with them. */
+/** They arrive some hours later, the last one first. */
 export function reordered(meter: Meter, hourUnixS: number, hours = 6): Plant {
   const dueUnixS = hourUnixS + hours * HOUR_S;
   meter.twists.push({
     delivery: (unixS) => (within(unixS, hourUnixS, hours) ? { dueUnixS, rank: -unixS } : inTime(unixS)),
   });
-  return () => ({ fault: "arrived late, in reverse order", findings: [] });
+  return () => ({
+    fault: "arrived late, in reverse order",
+    findings: [
+      { class: "reordered", where: meter.name, count: hours - 1 },
+      // The last hour arrives in time.
+      { class: "late", where: meter.name, count: ((hours - 1) * HOUR_S) / QUARTER_S },
+    ],
+  });
 }

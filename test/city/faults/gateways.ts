@@ -32,7 +32,7 @@ export function wrongClock(gateway: Gateway, hourUnixS: number, hours = 6): Plan
   return () => ({
     fault: "wrong clock",
     findings: [
-      { class: "clock-step", where: `${device.iss}/${SYSTEM_STREAM}`, count: 1 },
+      { class: "clock-step", where: systemOf(gateway), count: 1 },
       ...gateway.meters.map(
         ({ name }) => ({ class: "clock-unsynchronised", where: name, count: hours }) as const,
       ),
@@ -60,11 +60,14 @@ export function poweredOff(gateway: Gateway, hourUnixS: number, hours = SILENCE_
   return () => ({
     fault: "silent beyond the enrolled limit",
     findings: [
-      { class: "silent", where: device.iss, count: 1 },
-      { class: "restart", where: device.iss, count: 1 },
-      ...gateway.meters.map(
-        ({ name }) => ({ class: "told", where: name, count: (hours * HOUR_S) / QUARTER_S }) as const,
-      ),
+      // From the last commit before to the first one after, in seconds.
+      { class: "silence", where: systemOf(gateway), count: (hours + 1) * HOUR_S },
+      { class: "restart", where: systemOf(gateway), count: 1 },
+      ...gateway.meters.map(({ name }) => ({
+        class: "gap",
+        where: name,
+        count: (hours * HOUR_S) / QUARTER_S,
+      })),
     ],
   });
 }
@@ -82,8 +85,8 @@ export function updated(gateway: Gateway, hourUnixS: number): Plant {
   return () => ({
     fault: "software changed",
     findings: [
-      { class: "software", where: device.iss, count: 1 },
-      { class: "restart", where: device.iss, count: 1 },
+      { class: "software", where: systemOf(gateway), count: 1 },
+      { class: "restart", where: systemOf(gateway), count: 1 },
     ],
   });
 }
@@ -95,7 +98,7 @@ export function rotated(gateway: Gateway, ledger: Ledger, hourUnixS: number, nex
   gateway.twists.push({
     afterwards: async (unixS) => {
       if (unixS !== hourUnixS) return;
-      const event = { kind: "key-rotated", key: next.key, heads: headsOf(gateway) } as const;
+      const event = { kind: "key-rotated", key: next.key, heads: device.allHeads() } as const;
       const said = await device.tell(SYSTEM_STREAM, event, unixS + SEALED_AFTER_S);
       gateway.send(said, unixS);
       statement = said.bytes;
@@ -109,9 +112,8 @@ export function rotated(gateway: Gateway, ledger: Ledger, hourUnixS: number, nex
   return () => ({ fault: "key rotated", findings: [] });
 }
 
-function headsOf({ device }: Gateway) {
-  return device.allHeads();
-}
+/** Where a device speaks of itself. */
+const systemOf = ({ device: { iss } }: Gateway): string => `${iss}/${SYSTEM_STREAM}`;
 
 /**
  * The key was stolen: the operator revokes it, says since when it is suspect, and enrols the device anew. Its chains begin again, which the re-enrolment covers.
@@ -144,9 +146,10 @@ export function revoked(gateway: Gateway, ledger: Ledger, hourUnixS: number, nex
   });
   return () => ({
     fault: "key revoked, suspect from before",
-    findings: [...gateway.meters.map(({ name }) => name), `${device.iss}/${SYSTEM_STREAM}`].map(
-      (where) => ({ class: "declared-suspect-later", where, count: hours }) as const,
-    ),
+    findings: gateway.meters.flatMap(({ name: where }) => [
+      { class: "declared-suspect-later", where, count: hours },
+      { class: "re-enrolled", where, count: 1 },
+    ]),
   });
 }
 
@@ -167,10 +170,8 @@ export function amnesia(gateway: Gateway, hourUnixS: number): Plant {
   return () => ({
     fault: "chain begins with a lost predecessor",
     findings: [
-      ...[...gateway.meters.map(({ name }) => name), `${device.iss}/${SYSTEM_STREAM}`].map(
-        (where) => ({ class: "discontinuity", where, count: 1 }) as const,
-      ),
-      { class: "restart", where: device.iss, count: 1 },
+      ...gateway.meters.map(({ name }) => ({ class: "discontinuity", where: name, count: 1 })),
+      { class: "restart", where: systemOf(gateway), count: 1 },
     ],
   });
 }

@@ -83,3 +83,24 @@ export function forked(gateway: Gateway, meter: Meter, hourUnixS: number): Plant
     findings: [{ class: "fork", where: meter.name, count: 1 }],
   });
 }
+
+/** An hour's statement that somebody will order to be erased. Nothing happens here: the anchor erases it when the city is made. */
+export function erased(meter: Meter, hourUnixS: number, orders: Order[]): Plant {
+  meter.twists.push({
+    afterwards: (unixS) => {
+      const { newest } = meter;
+      if (unixS === hourUnixS && newest !== undefined) {
+        orders.push({ hash: newest.hash, order: "case 7/2026, data protection office" });
+        for (const time of newest.times) meter.spoiled.add(time);
+      }
+      return Promise.resolve();
+    },
+  });
+  return () => ({
+    fault: "erased by order",
+    findings: [{ class: "erased", where: meter.name, count: 1 }],
+  });
+}
+
+/** Which statement is to be erased, and by whose order. */
+export type Order = { readonly hash: Uint8Array; readonly order: string };

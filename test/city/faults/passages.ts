@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Lane, LaneTwist } from "../lane.ts";
-import { amountOf } from "../lane.ts";
+import { amountOf, type Lane, type LaneTwist } from "../lane.ts";
+import type { Plant } from "../planted.ts";
 import { TARIFF_CENTS, type Fate, type Passage, type Trip } from "../trips.ts";
 
 /** From a passage to the office's second look at it. */
@@ -14,10 +14,15 @@ const SECOND_LOOK_S = 1800;
 export const reratedCents = ({ vehicleClass }: Passage): number => TARIFF_CENTS[rerated(vehicleClass)] ?? 0;
 const rerated = (vehicleClass: number): number => (vehicleClass % 3) + 1;
 
-/** Gives each lane's passages their fates. */
-export function meetFates(lanes: readonly Lane[], trips: readonly Trip[]): void {
+/** Gives each lane's passages their fates, as far as they are met at the lane. */
+export function meetFates(lanes: readonly Lane[], trips: readonly Trip[]): readonly Plant[] {
   const fates = new Map(trips.flatMap(({ passages, fate }) => passages.map(({ tx }) => [tx, fate] as const)));
   for (const lane of lanes) lane.twists.push(fatesOf(lane, ({ tx }) => fates.get(tx) ?? "plain"));
+  const lost = trips.flatMap(({ passages, fate }) => (fate === "lost" ? passages : []));
+  return lost.map(({ lane }) => () => ({
+    fault: "a passage's statement missing",
+    findings: [{ class: "missing", where: lanes[lane]?.name ?? "", count: 1 }],
+  }));
 }
 
 function fatesOf(lane: Lane, fateOf: (passage: Passage) => Fate): LaneTwist {
@@ -36,7 +41,7 @@ function fatesOf(lane: Lane, fateOf: (passage: Passage) => Fate): LaneTwist {
       const adjustment = { kind: "toll-adjustment", ref: hash, reason: "class corrected" } as const;
       const event = isSuperseded(fate)
         ? { ...said, supersedes: hash }
-        : { ...adjustment, amount: amountOf(cents) };
+        : { ...adjustment, amount: amountOf(cents - passage.cents) };
       if (isSuperseded(fate) || fate === "rerated")
         lane.later(atUnixS, async () => lane.send(await lane.device.tell(lane.sub, event, atUnixS), atUnixS));
       return Promise.resolve();

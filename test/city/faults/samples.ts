@@ -5,7 +5,7 @@
  */
 import { decimal, type Reading } from "@tallystick/evidence";
 import { HOUR_S, QUARTER_S } from "../calendar.ts";
-import { readingOf, REGISTER, SEALED_AFTER_S, type Meter } from "../meter.ts";
+import { readingOf, SEALED_AFTER_S, type Meter } from "../meter.ts";
 import type { Plant } from "../planted.ts";
 
 const LOST_WH = 3000;
@@ -19,7 +19,7 @@ export function quiet(meter: Meter, hourUnixS: number, hours = 3): Plant {
   meter.twists.push({ readings: (unixS, read) => (within(unixS, hourUnixS, hours) ? null : read) });
   return () => ({
     fault: "meter silent, gateway not",
-    findings: [{ class: "silence", where: meter.name, count: hours * QUARTERS }],
+    findings: [{ class: "no-sample", where: meter.name, count: hours * QUARTERS }],
   });
 }
 
@@ -37,7 +37,7 @@ export function unsealed(meter: Meter, hourUnixS: number, hours = 2): Plant {
   });
   return () => ({
     fault: "signed gap: readings never sealed",
-    findings: [{ class: "told", where: meter.name, count: hours * QUARTERS }],
+    findings: [{ class: "gap", where: meter.name, count: hours * QUARTERS }],
   });
 }
 
@@ -64,7 +64,7 @@ export function letGo(meter: Meter, hourUnixS: number, hours = 2): Plant {
   });
   return () => ({
     fault: "signed gap: statements let go",
-    findings: [{ class: "told", where: meter.name, count: hours }],
+    findings: [{ class: "gap", where: meter.name, count: hours }],
   });
 }
 
@@ -88,7 +88,7 @@ export function backfill(meter: Meter, hourUnixS: number, hours = 3): Plant {
   });
   return () => ({
     fault: "late backfill",
-    findings: [{ class: "backfill", where: meter.name, count: hours * QUARTERS }],
+    findings: [{ class: "late", where: meter.name, count: hours * QUARTERS }],
   });
 }
 
@@ -104,7 +104,7 @@ export function repeated(meter: Meter, hourUnixS: number): Plant {
   });
   return () => ({
     fault: "readings twice",
-    findings: [{ class: "repeat", where: meter.name, count: QUARTERS }],
+    findings: Array.from({ length: QUARTERS }, () => ({ class: "repeat", where: meter.name, count: 1 })),
   });
 }
 
@@ -128,7 +128,7 @@ export function rollover(meter: Meter, turnWh: number): Plant {
   meter.registerWh = turnWh - 6000;
   return () => ({
     fault: "register rolls over at its width",
-    findings: [{ class: "rollover", where: `${meter.name} ${REGISTER}`, count: 1 }],
+    findings: [{ class: "rollover", where: meter.name, count: 1 }],
   });
 }
 
@@ -145,6 +145,6 @@ export function backwards(meter: Meter, hourUnixS: number): Plant {
   });
   return () => ({
     fault: "register runs backwards",
-    findings: [{ class: "backwards", where: `${meter.name} ${REGISTER}`, count: 1 }],
+    findings: [{ class: "backwards", where: meter.name, count: 1 }],
   });
 }
