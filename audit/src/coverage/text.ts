@@ -97,9 +97,9 @@ function sentences(stream: StreamCoverage): string[] {
   const lines = chains.map(({ ch, seqs, held, missing, attested }) => {
     const range = `seq ${seqs.from}..${seqs.to}`;
     const lacks = CAUSES.flatMap((cause) => (missing[cause] > 0 ? [`${missing[cause]} ${cause}`] : []));
-    const whole =
+    const claim =
       lacks.length === 0 ? `complete for ${range}` : `${range}: ${held} here, missing ${lacks.join(", ")}`;
-    return `  chain ${ch}: ${whole}${attestation(attested, seqs.to)}`;
+    return `  chain ${ch}: ${claim}${attestation(attested, seqs.to, lacks.length === 0)}`;
   });
   const edges = [
     ...(begins.by === "open" ? ["  nothing shows that it begins here"] : []),
@@ -120,10 +120,15 @@ function sentences(stream: StreamCoverage): string[] {
   ];
 }
 
-function attestation(attested: StreamCoverage["chains"][number]["attested"], last: number): string {
+function attestation(
+  attested: StreamCoverage["chains"][number]["attested"],
+  last: number,
+  isWhole: boolean,
+): string {
   if (attested === null) return "; no heads name any of it";
   const by = `by heads of ${attested.at ?? "an unknown time"}`;
-  return attested.seq === last ? ` ${by}; nothing claimed after` : `; up to ${attested.seq} ${by}`;
+  if (attested.seq === last) return `${isWhole ? "" : `; ${last} was the last`} ${by}; nothing claimed after`;
+  return `; ${attested.seq} is named ${by}`;
 }
 
 function findings({ counts, findings: all }: CoverageBody): string[] {
