@@ -11,6 +11,7 @@ import { enrolmentFindings } from "./enrolment.ts";
 import { fileFindings, logKeyFindings, operatorKeyFindings } from "./keys.ts";
 import { databaseFindings, diskFindings, publicFindings } from "./log.ts";
 import { closePatient, openPatient, type Patient } from "./patient.ts";
+import { readFindings } from "./reads.ts";
 import { clockFindings, httpFinding, processFinding } from "./running.ts";
 import { silenceFindings } from "./silence.ts";
 
@@ -41,5 +42,6 @@ const checksOf = (patient: Patient): readonly Check[] => [
   { about: "http", look: (signal) => httpFinding(patient, signal) },
   { about: "broker", look: (signal) => brokerFindings(patient, signal) },
   { about: "enrolment", look: (signal) => enrolmentFindings(patient, signal) },
+  { about: "reads", look: () => readFindings(patient) },
   { about: "silence", look: () => silenceFindings(patient) },
 ];

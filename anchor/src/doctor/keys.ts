@@ -62,6 +62,9 @@ export function fileFindings({ file, config, places }: Patient): readonly Findin
     { path: places.inbox, kind: "own", optional: true },
     { path: places.logKey, kind: "secret", optional: true },
     { path: places.operatorKey, kind: "secret", optional: true },
+    { path: places.anchorKey, kind: "secret", optional: true },
+    { path: places.tokens, kind: "own", optional: true },
+    { path: places.trail, kind: "own", optional: true },
     ...secrets.map((path) => ({ path, kind: "secret" as const })),
   ];
   return permissionFindings("permissions", guarded);

@@ -36,6 +36,7 @@ export const ChainRows = z.array(
     iat: seconds.nullable(),
     time: seconds,
     kind: z.string().nullable(),
+    erased: hash.optional(),
   }),
 );
 

@@ -89,6 +89,11 @@ export const READ_ROUTES: readonly DescribedRoute[] = [
     query: from,
     answer: { text: "as of /items", type: "application/cbor-seq" },
   }),
+  ofRead("/registry", {
+    summary: "The same with receipts: transparent statements; at most 128",
+    query: from,
+    answer: { text: "a CBOR sequence", type: "application/cbor-seq" },
+  }),
   ofRead("/keys/{kid}", {
     summary: "A key's leaf in the key state of that tree",
     more: { kid: hash },

@@ -18,7 +18,9 @@ import { openAnchor } from "../../../anchor/src/anchor.ts";
 import { noteBackup } from "../../../anchor/src/backup-note.ts";
 import { placesOf, type Config } from "../../../anchor/src/config.ts";
 import { examine } from "../../../anchor/src/doctor/doctor.ts";
+import { TokenStore } from "../../../anchor/src/reads/tokens.ts";
 import { openAlarms } from "../../../anchor/src/silence/store.ts";
+import { ensureOwn } from "../../../anchor/src/trail/enrol-own.ts";
 import { AnchorLog } from "../../support/anchor-log.ts";
 import { selfSigned } from "../../support/tls-files.ts";
 import { freePort } from "../../support/loopback.ts";
@@ -203,4 +205,22 @@ test("where devices enrol: the certificate that they pin, its date, and who wait
     { result: "warn", text: expect.stringContaining("was over") as string },
     { result: "warn", text: "1 requests wait for an operator" },
   ]);
+});
+
+test("who may read, and an anchor that can't say so", async () => {
+  const reads = async (): Promise<readonly string[]> =>
+    findingLines(about(await examine(undefined, config), "reads"));
+  expect(await reads()).toEqual([expect.stringMatching(/^OK .*nobody has a token/)]);
+  const now = Math.floor(Date.now() / 1000);
+  const token = { name: "audit-office", streams: ["*"], madeUnixS: now, expiresUnixS: now + 60 };
+  await new TokenStore(placesOf(config).tokens).add({ ...token, hash: "0f".repeat(32) }, now);
+  expect(await reads()).toContainEqual(expect.stringMatching(/^FAIL .*city\/anchor.*not enrolled/));
+  const { key } = await ensureOwn(config, () => now);
+  log.opened = await log.openAgain();
+  const own = { kind: "enrol", device: "city/anchor", key, streams: ["access"], silenceS: 0 } as const;
+  await log.publish(log.sequence([await log.item(own)], []));
+  log.close();
+  expect(await reads()).toContainEqual(expect.stringMatching(/^OK .*city\/anchor keeps the trail/));
+  rmSync(placesOf(config).anchorKey);
+  expect(await reads()).toContainEqual(expect.stringMatching(/^FAIL .*anchor\.pem/));
 });
