@@ -5,7 +5,14 @@
  *
  * @module
  */
-import { checkStream, equalBytes, EvidenceError, isEvidenceError, toHex } from "@tallystick/evidence";
+import {
+  checkStream,
+  equalBytes,
+  EvidenceError,
+  isEvidenceError,
+  toHex,
+  type Event,
+} from "@tallystick/evidence";
 import type { Timer } from "@tallystick/evidence/node";
 import type { Chains } from "./chains.ts";
 import { isStreamOf, type ProgramSettings } from "./config-programs.ts";
@@ -78,14 +85,18 @@ export class Importer {
     const { journal, time } = this.#parts;
     const stamp = time.stamp();
     const answers: Answer[] = [];
-    for (const line of lines) answers.push(await this.#answer(line, stamp, signal));
+    for (const line of lines) {
+      const one = await this.#answer(line, stamp, signal);
+      if (one === undefined) break; // the agent stops: what has no answer comes again
+      answers.push(one);
+    }
     journal.write();
     const events = lines.flatMap((line) =>
       !isRefused(line) && line.says.kind === "event" && this.#fresh.has(line.id) ? [line.id] : [],
     );
     this.#fresh.clear();
     const told = answer(textOf(answers));
-    for (const stream of this.#streams.values()) await stream.sealDue(signal);
+    await Promise.all([...this.#streams.values()].map((stream) => stream.sealDue(signal))); // in one transaction, mostly
     await told;
     await answer(textOf(events.flatMap((id) => this.#sealed(id))));
   }
@@ -100,20 +111,29 @@ export class Importer {
     if (!signal.aborted) log.info({ program: name }, `the outbox has room again: ${name} is read`);
   }
 
-  async #answer(line: ParsedLine | RefusedLine, stamp: Stamp, signal: AbortSignal): Promise<Answer> {
+  /** Undefined where the agent stops before it can tell. */
+  async #answer(
+    line: ParsedLine | RefusedLine,
+    stamp: Stamp,
+    signal: AbortSignal,
+  ): Promise<Answer | undefined> {
     if (isRefused(line)) return this.#refuse(line.id, line.error);
-    let take: () => Promise<Answer>;
+    let take: (() => Promise<Answer>) | undefined;
     try {
       take = await this.#look(line, stamp, signal);
     } catch (error) {
       if (!isEvidenceError(error) || error.disposition !== "refuse") throw error;
       return this.#refuse(line.id, error);
     }
-    return await take(); // what fails here is the agent's own fault, and ends it
+    return await take?.(); // what fails here is the agent's own fault, and ends it
   }
 
   /** Looks at a line, and gives what takes it. @throws EvidenceError where the line is bad */
-  async #look(line: ParsedLine, stamp: Stamp, signal: AbortSignal): Promise<() => Promise<Answer>> {
+  async #look(
+    line: ParsedLine,
+    stamp: Stamp,
+    signal: AbortSignal,
+  ): Promise<(() => Promise<Answer>) | undefined> {
     const { settings, program } = this.#parts;
     const { id, digest, says } = line;
     const known = this.#find(id);
@@ -130,7 +150,8 @@ export class Importer {
     const take =
       says.kind === "reading"
         ? stream.reading(says, stamp, noted)
-        : stream.event(await this.#eventOf(says, signal), stamp, noted);
+        : await this.#eventOf(says, signal).then((event) => event && stream.event(event, stamp, noted));
+    if (take === undefined) return undefined;
     return async () => {
       this.#streams.set(sub, stream); // one that has nothing good isn't counted
       await take();
@@ -165,25 +186,35 @@ export class Importer {
     return found;
   }
 
-  /** The event, with the statements that its lines became in place of their names. @throws EvidenceError `line-unknown`, and of an event */
-  async #eventOf(
-    { members, references }: SaidEvent,
-    signal: AbortSignal,
-  ): Promise<ReturnType<typeof eventOf>> {
+  /**
+   * The event, with the statements that its lines became in place of their names; undefined where the agent stops before it can tell.
+   *
+   * @throws EvidenceError `line-unknown`, and of an event
+   */
+  async #eventOf({ members, references }: SaidEvent, signal: AbortSignal): Promise<Event | undefined> {
     const hashes = new Map<string, Uint8Array>();
-    for (const id of references) hashes.set(id, await this.#statementOf(id, signal));
+    for (const id of references) {
+      const hash = await this.#statementOf(id, signal);
+      if (hash === undefined) return undefined;
+      hashes.set(id, hash);
+    }
     return eventOf(members, (id) => hashes.get(id) ?? unknown(id));
   }
 
-  /** What a line refers to is sealed first, if it waits for that. */
-  async #statementOf(id: string, signal: AbortSignal): Promise<Uint8Array> {
-    const { journal, lines, settings } = this.#parts;
+  /** What a line refers to is sealed first, if it waits for that. @throws EvidenceError `line-unknown` */
+  async #statementOf(id: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
+    const { journal, lines, settings, outbox } = this.#parts;
     const known = this.#find(id) ?? unknown(id);
     if (known.statement !== null) return known.statement;
     journal.write();
-    await this.#hold(signal);
-    await this.#streams.get(known.sub)?.seal();
-    return lines.find(settings.name, id)?.statement ?? unknown(id);
+    for (;;) {
+      await this.#hold(signal);
+      if (outbox.stopped) return undefined; // and the agent stops
+      await this.#streams.get(known.sub)?.seal();
+      const found = lines.find(settings.name, id)?.statement;
+      if (found !== undefined && found !== null) return found;
+      if (!outbox.stopped) return unknown(id); // it said nothing new, and is in no statement of its own
+    }
   }
 
   #made(sub: string, recovered: readonly Entry[]): ImportedStream {
@@ -192,7 +223,8 @@ export class Importer {
     const chain = chains.get(sub);
     const meter = chain === undefined || chain.closed ? undefined : chain.declared.meter;
     const names = chain?.declared.names.map(({ name }) => name) ?? [];
-    const told = recall(storage, { iss, sub, names, left: recovered, standing });
+    const isNew = chain === undefined && recovered.length === 0;
+    const told = isNew ? [] : recall(storage, { iss, sub, names, left: recovered, standing });
     const pinned = meter === undefined ? {} : { meter };
     const sampler = new Sampler({ everyS: 0, told, clock: time, counters: this.counters, ...pinned });
     const own = { sub, seal, intervalS, source: "exec", sampler };

@@ -4,7 +4,7 @@
  * @module
  */
 import { statSync } from "node:fs";
-import { join } from "node:path";
+import { isAbsolute, join } from "node:path";
 import { permissionFindings, userOf, warn, type Finding, type Guarded } from "@tallystick/evidence/node";
 import { DATABASE_FILE } from "../storage.ts";
 import type { Patient } from "./patient.ts";
@@ -17,9 +17,16 @@ export function fileFindings({ file, settings, pid, record }: Patient): readonly
     { path: data, kind: "own", optional: record === undefined },
     { path: join(data, DATABASE_FILE), kind: "own", optional: true },
     ...secrets.map((path) => ({ path, kind: "secret" as const })),
+    ...settings.programs.flatMap(({ command }) => codeOf(command)),
   ];
   return [...permissionFindings("permissions", guarded), ...ownerFindings(data, pid ?? undefined)];
 }
+
+/** What a program runs: its file, and its script where that is an interpreter. Who may change it may sign as this device. */
+const codeOf = ([file = "", script = ""]: readonly string[]): readonly Guarded[] =>
+  [file, script]
+    .filter((path) => isAbsolute(path) && statSync(path, { throwIfNoEntry: false })?.isFile() === true)
+    .map((path) => ({ path, kind: "own" }));
 
 /** The data belong to whoever runs the agent: else it can't write there tomorrow. */
 function ownerFindings(data: string, pid: number | undefined): readonly Finding[] {

@@ -158,6 +158,13 @@ test("a program that isn't there, one that may not be run, and one whose lines a
   expect(about(findings, "program p0")).toMatchObject([{ result: "fail" }]);
   expect(about(findings, "program p1")).toMatchObject([{ result: "fail" }]);
   expect(about(findings, "program p2")).toMatchObject([{ result: "ok" }]);
+  const script = join(rig.folder, "office.py");
+  writeFileSync(script, "", { mode: 0o755 });
+  chmodSync(script, 0o757);
+  installed(rig.folder, `${NOWHERE}\nprograms: [{ name: p, command: [/bin/true, ${script}], streams: [x] }]`);
+  expect(about(await examine(file, {}), "permissions")).toMatchObject([
+    { result: "fail", todo: `chmod o-w ${script}` },
+  ]);
   await rig.start();
   rig.program.print("hello", { id: "1", stream: "x/1", name: "n", v: 1 });
   await rig.time.advance(100_000);

@@ -390,6 +390,30 @@ programs: [{ name: office, command: [/bin/true], streams: [${METER}] }]`);
 });
 
 describe("a full outbox", () => {
+  test("while a batch refers to what can't be sealed yet, nothing of it is refused", async () => {
+    const rig = new Rig(`${PROGRAM("maxStreams: 10")}
+outbox: { maxBytes: 1048576 }`);
+    rig.connect = () => Promise.reject(new EvidenceError("unreachable", "nobody answers"));
+    await rig.start();
+    const refs = Array.from({ length: 200 }, () => "0b".repeat(32));
+    const lines = Array.from({ length: 400 }, (_, i) =>
+      passage(`t-${i}`, { refs: i === 0 ? refs : [{ line: `t-${i - 1}` }, ...refs] }),
+    );
+    await said(rig, ...lines);
+    await rig.stop(); // what has no answer then comes again
+    expect([...rig.program.counters.framesBad]).toEqual([]);
+    expect(rig.program.counters.framesGood).toBeLessThan(400);
+    rig.program.forget();
+    rig.connectAnchor();
+    await rig.start();
+    await said(rig, ...lines);
+    await rig.time.advance(600_000);
+    const lane = rig.sealed(LANE).filter(({ event }) => event?.kind === "toll-transaction");
+    expect(lane.map(({ event }) => (event?.kind === "toll-transaction" ? event.tx : ""))).toEqual(
+      Array.from({ length: 400 }, (_, i) => `t-${i}`),
+    );
+  });
+
   test("leaves the program unread, and takes up again where it was", async () => {
     const rig = new Rig(`${PROGRAM("maxStreams: 10")}
 outbox: { maxBytes: 1048576 }`);
