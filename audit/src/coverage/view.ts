@@ -133,21 +133,21 @@ export class FactsView {
       "SELECT min(id) AS first, max(id) AS last FROM statements WHERE chain = ?",
       chain,
     );
-    const sql = `SELECT statement, name, t, rx, q FROM readings WHERE statement BETWEEN ? AND ? ORDER BY statement, rowid`;
+    const sql = `SELECT statement, name, t, rx, q FROM readings WHERE statement BETWEEN ? AND ? ORDER BY statement, n`;
     return this.#each(sql, range?.first ?? 0, range?.last ?? -1);
   }
 
   /** Values of statements that prove something, by name and time, from `fromUs` on and before `toUs`. */
   values(stream: number, fromUs: number, toUs: number): Iterable<ValueRow> {
     const sql = `SELECT r.name, r.t, r.v, r.float, r.vs, r.unit, s.chain, s.seq FROM readings r JOIN statements s ON s.id = r.statement
-      WHERE r.stream = ? AND r.t >= ? AND r.t < ? AND ${PROVES} ORDER BY r.name, r.t, r.rowid`;
+      WHERE r.stream = ? AND r.t >= ? AND r.t < ? AND ${PROVES} ORDER BY r.name, r.t, r.statement, r.n`;
     return this.#each(sql, stream, fromUs, toUs);
   }
 
   /** The newest value of a name before an instant. */
   valueBefore(stream: number, name: string, us: number): ValueRow | undefined {
     const sql = `SELECT r.name, r.t, r.v, r.float, r.vs, r.unit, s.chain, s.seq FROM readings r JOIN statements s ON s.id = r.statement
-      WHERE r.stream = ? AND r.name = ? AND r.t < ? AND ${PROVES} ORDER BY r.t DESC, r.rowid DESC LIMIT 1`;
+      WHERE r.stream = ? AND r.name = ? AND r.t < ? AND ${PROVES} ORDER BY r.t DESC, r.statement DESC, r.n DESC LIMIT 1`;
     return this.#all<ValueRow>(sql, stream, name, us)[0];
   }
 
