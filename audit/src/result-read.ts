@@ -13,6 +13,7 @@ import {
 } from "@tallystick/evidence";
 import { readBounded } from "@tallystick/evidence/node";
 import { z } from "zod";
+import { shownText } from "./page/text.ts";
 import type { Result } from "./result.ts";
 
 /** Longest result that is read. Lines by the million stand in CSV files beside it. */
@@ -83,11 +84,10 @@ export function checked<T>(schema: z.ZodType<T>, value: unknown, origin: string)
   const read = schema.safeParse(value);
   if (read.success) return read.data;
   const [issue] = read.error.issues;
-  const path = issue?.path.join(".") ?? "";
-  throw new EvidenceError(
-    "result-malformed",
-    `${origin}: ${path === "" ? "(top level)" : path.slice(0, 200)}: ${(issue?.message ?? "").slice(0, 200)}`,
-  );
+  // hostile: names of members are the file's
+  const path = shownText(issue?.path.join(".") ?? "", 120);
+  const fault = shownText(issue?.message ?? "", 200);
+  throw new EvidenceError("result-malformed", `${origin}: ${path === "" ? "(top level)" : path}: ${fault}`);
 }
 
 function jsonOf(bytes: Uint8Array, origin: string): unknown {

@@ -137,7 +137,8 @@ function aboutStatements(values: Arguments["values"]): About {
 /** The lines of a reconciliation, where that is what was named. */
 async function linesOf(input: string, values: Arguments["values"]) {
   const file = input.endsWith(".json") ? input : join(input, "result.json");
-  if (!existsSync(file)) return undefined;
+  // hostile: a result that was put into a case must not stand for what the case is
+  if (!existsSync(file) || existsSync(join(input, "case.json"))) return undefined;
   const { result, bytes } = await readResult(file);
   if (result.kind !== "reconcile")
     throw new UsageError(`${file}: a ${result.kind}; lines are drawn from a reconciliation`);

@@ -23,6 +23,9 @@ import { pageOf, type Head } from "./of-result.ts";
 import { sampleSections } from "./of-sample.ts";
 import type { Words } from "./words.ts";
 
+/** Either of them makes a folder a case. */
+const CASE_FILES = ["case.json", "SHA256SUMS"];
+
 /** `inputs`: what the page follows from, as text. */
 export type Subject = {
   readonly page: Page;
@@ -36,18 +39,18 @@ export type Subject = {
  */
 export async function subjectOf(input: string, values: Arguments["values"], words: Words): Promise<Subject> {
   if (input.endsWith(".json")) return ofResult(input, words);
+  // hostile: a result that was put into a case must not stand for what the case is
+  const isCase = CASE_FILES.some((name) => existsSync(join(input, name)));
   const inside = join(input, "result.json");
-  return existsSync(inside) ? ofResult(inside, words) : ofEvidence(input, values, words);
+  return !isCase && existsSync(inside) ? ofResult(inside, words) : ofEvidence(input, values, words);
 }
 
 async function ofResult(file: string, words: Words): Promise<Subject> {
   const { result, bytes } = await readResult(file);
-  const page = pageOf(
-    result,
-    result.inputs.map(({ name }) => name).join(", "),
-    sectionsOf(result, words),
-    words,
-  );
+  const about = result.inputs.map(({ name }) => name).join(", ");
+  const made = pageOf(result, about, sectionsOf(result, words), words);
+  const lines = [...made.verdict.lines, words.says.asHandedOver];
+  const page = { ...made, verdict: { ...made.verdict, lines } };
   return { page, judgement: result, inputs: toHex(nodeSha256(bytes)) };
 }
 

@@ -319,6 +319,8 @@ export const de: Words = {
       `neu aufgenommen durch Eintrag ${n(item)} des Verzeichnisses, Stelle ${index} im Log`,
     pinned: (org) => `der Schlüssel des Betreibers ist für ${org} festgelegt`,
     unpinned: "kein Betreiber ist festgelegt: wessen Schlüssel das ist, beruht allein auf dem Log",
+    asHandedOver:
+      "Diese Seite zeigt ein Ergebnis, wie es übergeben wurde. Dafür wurde nichts erneut geprüft.",
     claims: "Nicht erwiesen: Was folgt, behauptet die Datei.",
     seen: "Nicht vor: Das Gerät nennt einen Stand des Logs, den niemand früher kennen konnte.",
     committed: "Nicht nach: Das Log hatte es da schon. Beide Zeitpunkte sind von der Uhr des Log-Betreibers.",

@@ -278,6 +278,7 @@ export const en: Words = {
       `enrolled anew by item ${n(item)} of the register, place ${index} in the log`,
     pinned: (org) => `the operator's key is pinned for ${org}`,
     unpinned: "no operator is pinned: whose key this is rests on the log alone",
+    asHandedOver: "This page shows a result as it was handed over. Nothing was verified again for it.",
     claims: "Not established: what follows is what the file claims.",
     seen: "Not before: the device names a state of the log that nobody could know earlier.",
     committed: "Not after: the log had it by then. Both moments are by the clock of the log's operator.",

@@ -88,6 +88,8 @@ export type Words = {
     readonly reEnrolled: (item: number, index: string) => string;
     readonly pinned: (org: string) => string;
     readonly unpinned: string;
+    /** Of a result that is shown as it is. */
+    readonly asHandedOver: string;
     readonly claims: string;
     readonly seen: string;
     readonly committed: string;

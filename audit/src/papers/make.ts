@@ -20,7 +20,7 @@ export async function papersOf(folder: string, progress: Progress): Promise<Mani
   const { result } = await readResult(join(folder, "result.json"));
   if (result.tool.version !== TOOL.version)
     throw new UsageError(
-      `${folder}: made by ${result.tool.name} ${result.tool.version.slice(0, 40)}, and this is ${TOOL.version}: make the result again with it`,
+      `${folder}: made by ${result.tool.name} ${JSON.stringify(result.tool.version.slice(0, 40))}, and this is ${TOOL.version}: make the result again with it`,
     );
   const { names, others } = await listFolder(folder);
   const odd = [...others, ...names.filter((name) => !isPaperName(name))][0];

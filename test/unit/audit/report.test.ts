@@ -1,10 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encodeBundle } from "@tallystick/evidence";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { auditCommand } from "../../support/audit-command.ts";
 import { makeCase } from "../../support/world-case.ts";
+import { shownWorld } from "../../support/shown-world.ts";
 import { World } from "../../support/world.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tally-report-"));
@@ -144,6 +145,36 @@ describe("a bundle as a page", () => {
       /water\/gw-1 meter\/m-1<\/td><td class="number">2<\/td><td>wrong: The signature does not fit/,
     );
     expect(text).not.toContain('id="values"');
+  });
+
+  test("a result that somebody put into a case doesn't stand for it", async () => {
+    const { results } = await shownWorld();
+    cpSync(at("case"), at("planted"), { recursive: true });
+    writeFileSync(at("planted/result.json"), results.get("coverage") ?? "");
+    const { exit, stderr } = await auditCommand(
+      "report",
+      at("planted"),
+      "--policy",
+      at("policy.txt"),
+      "-o",
+      at("planted.html"),
+    );
+    expect(exit).toBe(1);
+    expect(stderr).toContain("[case-mismatch]");
+    expect(existsSync(at("planted.html"))).toBe(false);
+  });
+
+  test("a result says on its page that nothing was verified again, and a name in it is no command to a terminal", async () => {
+    const { results } = await shownWorld();
+    const text = results.get("coverage") ?? "";
+    writeFileSync(at("coverage.json"), text);
+    const { exit } = await auditCommand("report", at("coverage.json"), "-o", at("coverage.html"));
+    expect(exit).toBe(0);
+    expect(readFileSync(at("coverage.html"), "utf8")).toContain("Nothing was verified again for it.");
+    writeFileSync(at("evil.json"), text.replace('"v": 1,', '"v": 1, "\\u001b[31mred": 1,'));
+    const evil = await auditCommand("report", at("evil.json"), "-o", at("evil.html"));
+    expect(evil.stderr).toContain("‹U+001B›[31mred");
+    expect(evil.stderr).not.toContain("\u001b");
   });
 
   test("numbers that are missing are named, and their day is not whole", async () => {
