@@ -37,7 +37,9 @@ import {
 } from "../../../audit/src/papers/signature.ts";
 import { TOOL, toolHash } from "../../../audit/src/papers/tool.ts";
 import { resultText, type Result } from "../../../audit/src/result.ts";
-import { auditCommand } from "../../support/audit-command.ts";
+import { countersign, sign as signCommand } from "../../../audit/src/commands/sign.ts";
+import { verifyFiles } from "../../../audit/src/commands/verify.ts";
+import { commandHere } from "../../support/command-here.ts";
 
 const root = mkdtempSync(join(tmpdir(), "tally-papers-"));
 const folder = join(root, "papers");
@@ -251,7 +253,7 @@ describe("the commands", () => {
     return path;
   };
   const sign = (at = "2026-12-01T09:00:00Z") =>
-    auditCommand("sign", folder, "--key", key("anna"), "--name", ANNA.name, "--at", at);
+    commandHere(signCommand, folder, "--key", key("anna"), "--name", ANNA.name, "--at", at);
 
   test("sign, countersign, verify; the same bytes again; nothing is signed over what was changed", async () => {
     const sig = `${folder}.sig`;
@@ -263,21 +265,21 @@ describe("the commands", () => {
     await sign();
     expect(readFileSync(sig).equals(bytes)).toBe(true);
     const counter = ["--key", key("ben"), "--name", BEN.name, "--at", "2026-12-02T09:00:00Z"];
-    expect((await auditCommand("countersign", sig, ...counter)).exit).toBe(2);
-    expect((await auditCommand("countersign", sig, "--auditor", BEN.vkey, ...counter)).exit).toBe(3);
+    expect((await commandHere(countersign, sig, ...counter)).exit).toBe(2);
+    expect((await commandHere(countersign, sig, "--auditor", BEN.vkey, ...counter)).exit).toBe(3);
     expect(readFileSync(sig).equals(bytes)).toBe(true);
-    expect((await auditCommand("countersign", sig, "--auditor", ANNA.vkey, ...counter)).exit).toBe(0);
+    expect((await commandHere(countersign, sig, "--auditor", ANNA.vkey, ...counter)).exit).toBe(0);
     const vkeyFile = join(root, "anna.vkey");
     writeFileSync(vkeyFile, `${ANNA.vkey}\n`);
-    const good = await auditCommand("verify", folder, "--auditor", vkeyFile, "--auditor", BEN.vkey);
+    const good = await commandHere(verifyFiles, folder, "--auditor", vkeyFile, "--auditor", BEN.vkey);
     expect(good.stdout).toContain(": verified\n");
     expect(good.stdout).toContain(
       "reviewer: audit.example/ben, at 2026-12-02T09:00:00.000Z as the signer says",
     );
     expect(good.exit).toBe(0);
     writeFileSync(join(folder, "more.csv"), "");
-    expect((await auditCommand("countersign", sig, "--auditor", ANNA.vkey, ...counter)).exit).toBe(1);
-    const bad = await auditCommand("verify", folder, "--auditor", ANNA.vkey, "--json");
+    expect((await commandHere(countersign, sig, "--auditor", ANNA.vkey, ...counter)).exit).toBe(1);
+    const bad = await commandHere(verifyFiles, folder, "--auditor", ANNA.vkey, "--json");
     expect(JSON.parse(bad.stdout)).toMatchObject({ verdict: "invalid", code: "papers-mismatch" });
     expect(bad.exit).toBe(1);
   });

@@ -11,7 +11,10 @@ import { LINE_CLASSES } from "../../../audit/src/reconcile/body.ts";
 import { resultText, type Result } from "../../../audit/src/result.ts";
 import type { SampleBody } from "../../../audit/src/sample/body.ts";
 import { TOOL } from "../../../audit/src/papers/tool.ts";
-import { auditCommand } from "../../support/audit-command.ts";
+import { report } from "../../../audit/src/commands/report.ts";
+import { sample as command } from "../../../audit/src/commands/sample.ts";
+import { verifyFiles } from "../../../audit/src/commands/verify.ts";
+import { commandHere } from "../../support/command-here.ts";
 import { makeCase } from "../../support/world-case.ts";
 import { World } from "../../support/world.ts";
 
@@ -168,8 +171,8 @@ describe("the command", () => {
   afterAll(() => rmSync(folder, { recursive: true }));
 
   const sample = (input: string, output: string, ...args: readonly string[]) =>
-    auditCommand(
-      "sample",
+    commandHere(
+      command,
       at(input),
       "--policy",
       at("policy.txt"),
@@ -196,7 +199,7 @@ describe("the command", () => {
     expect(drawnFrom.count).toBe(16);
     expect(readdirSync(at("s1")).toSorted()).toEqual(["items", "items.csv", "result.json"]);
     const bundles = examples.map(({ bundle }) => at(`s1/${bundle}`));
-    const checked = await auditCommand("verify", ...bundles, "--policy", at("policy.txt"), "--json");
+    const checked = await commandHere(verifyFiles, ...bundles, "--policy", at("policy.txt"), "--json");
     expect(checked.exit).toBe(0);
     expect(checked.stdout.trimEnd().split("\n")).toHaveLength(5);
   });
@@ -294,7 +297,7 @@ describe("the command", () => {
   });
 
   test("a sample is a report, and working papers", async () => {
-    const page = await auditCommand("report", at("s3"), "-o", at("s3.html"), "--lang", "de");
+    const page = await commandHere(report, at("s3"), "-o", at("s3.html"), "--lang", "de");
     expect(page.stderr).toBe("");
     const text = readFileSync(at("s3.html"), "utf8");
     expect(text).toContain("aus jeder Schicht, im Verhältnis (tally-sample 1)");
