@@ -62,6 +62,12 @@ export function guess(header: readonly string[], rows: readonly (readonly string
     const role = ROLES.find(([one, pattern]) => columns[one] === undefined && pattern.test(name))?.[0];
     if (role !== undefined && once && (role !== "line" || valuesAt(rows, i).length > 0)) columns[role] = name;
   }
+  // A column of times under a name of its own: Stichtag, or whatever an office calls it.
+  if (columns["time"] === undefined) {
+    const named = new Set(Object.values(columns));
+    const name = header.find((one, i) => !named.has(one.trim()) && isTimes(valuesAt(rows, i)));
+    if (name !== undefined) columns["time"] = name.trim();
+  }
   const cells = (role: string): string[] => {
     const at = header.findIndex((one) => one.trim() === columns[role]);
     return at < 0 ? [] : valuesAt(rows, at);
@@ -83,7 +89,14 @@ export function guess(header: readonly string[], rows: readonly (readonly string
 const valuesAt = (rows: readonly (readonly string[])[], i: number): string[] =>
   rows.map((cells) => (cells[i] ?? "").trim()).filter((cell) => cell !== "");
 
-function timeOf(values: readonly string[]): Pick<Guess, "time" | "zone"> {
+/** Epochs are not meant: any number would be one. */
+const isTimes = (values: readonly string[]): boolean =>
+  values.length > 0 && values.every((value) => !/^\d*$/.test(value)) && patternOf(values) !== undefined;
+
+const timeOf = (values: readonly string[]): Pick<Guess, "time" | "zone"> =>
+  patternOf(values) ?? { time: "ISO", zone: "UTC" };
+
+function patternOf(values: readonly string[]): Pick<Guess, "time" | "zone"> | undefined {
   for (const time of PATTERNS) {
     for (const zone of ["offset", "UTC"]) {
       const read = timeReader({ time, zone, ambiguous: "refuse" });
@@ -91,7 +104,7 @@ function timeOf(values: readonly string[]): Pick<Guess, "time" | "zone"> {
         return { time, zone: time.startsWith("epoch") ? "UTC" : zone };
     }
   }
-  return { time: "ISO", zone: "UTC" };
+  return undefined;
 }
 
 function numbersOf(values: readonly string[]): Pick<Guess, "decimal" | "thousands"> {

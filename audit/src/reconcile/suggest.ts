@@ -109,7 +109,6 @@ function mapText(
   }: { readonly encoding: string; readonly separator: string; readonly file: string },
 ): string {
   const given = Object.entries(columns).map(([role, name]) => `    ${role}: ${quoted(name)}`);
-  const charge = types.length === 0 ? ["charge"] : types;
   return [
     `# A first map for ${basename(file).replaceAll(/[^\w.-]/g, "?")}, guessed from its beginning: check each line. docs/reconcile.md explains them.`,
     "version: 1",
@@ -140,10 +139,7 @@ function mapText(
         ]),
     ...(columns["type"] === undefined
       ? []
-      : [
-          `types:   # seen: ${types.map(quoted).join(", ")}`,
-          `  charge: [${charge.map(quoted).join(", ")}]   # move what isn't a charge to adjustment, refund or ignore`,
-        ]),
+      : ["types:", ...typesText(types, columns["reference"] !== undefined)]),
     "amount:",
     columns["amount"] === undefined || readings !== undefined
       ? "  by: none   # or tariff"
@@ -153,6 +149,26 @@ function mapText(
     "  findings: 0",
     "",
   ].join("\n");
+}
+
+/** Words by which offices call what isn't a charge. */
+const KINDS: readonly (readonly [kind: string, name: RegExp])[] = [
+  ["adjustment", /korrektur|adjust|correct/i],
+  ["refund", /erstatt|gutschrift|storno|refund|credit/i],
+  ["ignore", /summe|total|subtotal/i],
+  ["charge", /./],
+];
+
+function typesText(types: readonly string[], refers: boolean): string[] {
+  const kindOf = (type: string): string => {
+    const kind = KINDS.find(([, name]) => name.test(type))?.[0] ?? "charge";
+    return refers || kind === "ignore" ? kind : "charge";
+  };
+  const rows = ["charge", "adjustment", "refund", "ignore"].flatMap((kind) => {
+    const values = types.filter((type) => kindOf(type) === kind);
+    return values.length === 0 && kind !== "charge" ? [] : [`  ${kind}: [${values.map(quoted).join(", ")}]`];
+  });
+  return rows;
 }
 
 function understood(text: string, file: string, header: Row, rows: readonly Row[]): string {
