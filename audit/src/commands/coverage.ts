@@ -7,7 +7,7 @@ import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import process from "node:process";
-import { decodeBundle, isEvidenceError, SYSTEM_STREAM, toHex, type Scope } from "@tallystick/evidence";
+import { decodeBundle, isEvidenceError, toHex, type Scope } from "@tallystick/evidence";
 import {
   createNodeProvider,
   nodeSha256,
@@ -190,7 +190,7 @@ const askedOf = ({ files }: Facts): readonly Asked[] | null =>
 
 /** The parts of chains that the evidence says it has. */
 async function scopesOf({ files, path }: Facts): Promise<readonly Scope[]> {
-  if (files !== null) return files.manifest.chains.filter(({ sub }) => sub !== SYSTEM_STREAM);
+  if (files !== null) return files.manifest.chains;
   try {
     return decodeBundle(await readEvidence(path)).scope;
   } catch (error) {

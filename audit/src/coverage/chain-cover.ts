@@ -31,7 +31,7 @@ export function coverChain(
       : placed(after, place, -Infinity, chain.claimed, (mark) => mark.seq - 1);
   // What the device's heads had named before the period was sealed before it.
   const firstHere = scan.first?.chain === place ? scan.first.seq : Infinity;
-  const seqs = { from: Math.max(from, Math.min(chain.claims.before + 1, firstHere)), to };
+  const seqs = { from: Math.max(from, chain.from, Math.min(chain.claims.before + 1, firstHere)), to };
   const missing = noneOf();
   if (seqs.from <= seqs.to) {
     const nextUs = behind === undefined || behind.id === null ? null : (openings.get(behind.id)?.us ?? null);

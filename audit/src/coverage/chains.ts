@@ -30,6 +30,8 @@ export type CoverMeans = {
 export type Chain = ScannedChain & {
   /** The highest number that anything here claims; what lies between is missing. */
   readonly claimed: number;
+  /** First number that should be here: what stands before it was not asked for, but for the opening. */
+  readonly from: number;
   readonly claims: Claims;
 };
 
@@ -89,6 +91,7 @@ export function scanChain(
     if (seq !== null)
       said.push({ from: seq.first, to: seq.last, cause: "told", why: JSON.stringify(reason) });
   const lost = opening === undefined ? undefined : lostBefore(opening);
+  const from = scope.reduce((low, one) => Math.min(low, one.from), Infinity);
   const scanned = scan.chain({
     ch,
     id: here ? id : null,
@@ -97,7 +100,7 @@ export function scanChain(
     opening,
     gaps: own,
     said,
-    from: scope.reduce((low, one) => Math.min(low, one.from), Infinity),
+    from,
     lost:
       lost === undefined
         ? undefined
@@ -112,7 +115,7 @@ export function scanChain(
     (most, { to }) => Math.max(most, to),
     Math.max(scanned.last, claims.highest, named?.seq ?? -1),
   );
-  const chain = { ...scanned, claimed, claims };
+  const chain = { ...scanned, claimed, claims, from: Number.isFinite(from) ? from : 0 };
   for (const { cause } of explain(tailOf(chain), chain.said)) scan.pass(cause);
   return chain;
 }

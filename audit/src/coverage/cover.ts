@@ -58,7 +58,7 @@ export function coverFacts(
     progress(i, names.length);
     if (device?.iss !== name.iss) {
       device = new Device(view, name.iss);
-      devices.push(device.cover(days, findings));
+      devices.push(device.cover(days, findings, scopes));
     }
     streams.push(coverStream(name, device, means));
   }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { equalBytes, SYSTEM_STREAM } from "@tallystick/evidence";
+import { equalBytes, SYSTEM_STREAM, type Scope } from "@tallystick/evidence";
 import type { DeviceCoverage } from "./body.ts";
 import type { FindingList } from "./findings.ts";
 import { SECOND_US, type Days } from "./moments.ts";
@@ -18,6 +18,9 @@ type Evidence = {
   readonly machine?: string | undefined;
   readonly kid: Uint8Array;
 };
+
+/** The parts of chains that the evidence says it has, by `iss/sub`. */
+type Scopes = ReadonlyMap<string, readonly Scope[]>;
 
 export class Device {
   readonly iss: string;
@@ -48,7 +51,7 @@ export class Device {
   }
 
   /** The row of the device, and what is to be said of it. */
-  cover(days: Days, findings: FindingList): DeviceCoverage {
+  cover(days: Days, findings: FindingList, scopes: Scopes): DeviceCoverage {
     const name = { iss: this.iss, sub: SYSTEM_STREAM };
     const within = (rows: readonly EventRow[]): readonly (EventRow & { readonly us: number })[] =>
       rows.flatMap((row) => {
@@ -74,7 +77,7 @@ export class Device {
       findings.add("clock-step", name, says, { fromUs: us, toUs: us });
     }
     this.#refused(within(this.#events("refused")), findings);
-    const silence = this.#silence(days, findings, name);
+    const silence = this.#silence(days, findings, name, scopes);
     return { iss: this.iss, ...silence, told: this.#isTold(days), starts: starts.length, versions };
   }
 
@@ -155,7 +158,9 @@ export class Device {
     days: Days,
     findings: FindingList,
     name: StreamName,
+    scopes: Scopes,
   ): Pick<DeviceCoverage, "silenceS" | "longestS"> {
+    const begins = this.#beginnings(scopes);
     let silenceS: number | null = null;
     let longestS: number | null = null;
     let last: number | undefined;
@@ -172,7 +177,8 @@ export class Device {
       else findings.add("heard-late", name, `${says}; ${sealed} statements were sealed meanwhile`, where);
     };
     const limits = new Map<string, number | null>();
-    for (const { committed, kid } of this.#view.commits(this.iss)) {
+    for (const { committed, kid, chain, seq } of this.#view.commits(this.iss)) {
+      if (seq < (begins.get(chain) ?? 0)) continue;
       if (last !== undefined && committed > last) stretch(last, committed, silenceS);
       last = committed;
       const key = Buffer.from(kid).toString("hex");
@@ -183,6 +189,16 @@ export class Device {
     const end = Math.min(this.#view.newestCommit, days.toUs / SECOND_US);
     if (last !== undefined && end > last) stretch(last, end, silenceS);
     return { silenceS, longestS };
+  }
+
+  /** First number of each chain that was asked for: an opening that stands apart from it was committed long before, and nothing between was. */
+  #beginnings(scopes: Scopes): ReadonlyMap<number, number> {
+    return new Map(
+      this.#view.chainsOfDevice(this.iss).map(({ id, sub, ch }) => {
+        const parts = (scopes.get(`${this.iss}/${sub}`) ?? []).filter((one) => equalBytes(one.ch, ch));
+        return [id, parts.length === 0 ? 0 : Math.min(...parts.map(({ from }) => from))];
+      }),
+    );
   }
 
   /** Statements that were sealed in a stretch, and the longest part of it without any. */

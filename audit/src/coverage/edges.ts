@@ -18,7 +18,11 @@ export type Claims = {
 
 const OPEN: Edge = { by: "open", at: null };
 
-type Chains = readonly (ScannedChain & { readonly claims: Claims; readonly claimed: number })[];
+type Chains = readonly (ScannedChain & {
+  readonly claims: Claims;
+  readonly claimed: number;
+  readonly from: number;
+})[];
 /** An instant as text. */
 type Shown = (us: number) => string;
 
@@ -32,9 +36,14 @@ export const edgesOf = (
   ends: endOf(scan, chains, days, shown),
 });
 
-function beginOf({ before, first }: StreamScan, [chain]: Chains, shown: Shown): Edge {
-  if (before !== undefined) return { by: "reading", at: shown(before.us) };
+function beginOf({ before, first }: StreamScan, chains: Chains, shown: Shown): Edge {
+  const at = before === undefined ? undefined : chains[before.chain];
+  // An opening that stands apart from what was asked for bounds nothing: the numbers between the two are not here.
+  const apart = before !== undefined && at !== undefined && before.seq < at.from - 1;
+  if (before !== undefined && !apart) return { by: "reading", at: shown(before.us) };
+  const chain = at ?? chains[0];
   if (chain === undefined) return OPEN;
+  if (apart) return chain.claims.before >= chain.from - 1 ? { by: "heads", at: null } : OPEN;
   const { opening } = chain;
   // A chain whose predecessor is lost begins here, too: that it is lost is a finding of its own.
   const begun = opening !== undefined && (opening.before === "none" || "lost" in opening.before);

@@ -78,7 +78,12 @@ export type SignedEvent = {
   readonly kid: Uint8Array;
 };
 
-export type CommitRow = { readonly committed: number; readonly kid: Uint8Array };
+export type CommitRow = {
+  readonly committed: number;
+  readonly kid: Uint8Array;
+  readonly chain: number;
+  readonly seq: number;
+};
 
 const OF_DEVICE = "streams JOIN chains c ON c.stream = streams.id JOIN statements s ON s.chain = c.id";
 const PROVES = "s.standing IN ('good', 'restricted')";
@@ -128,7 +133,7 @@ export class FactsView {
 
   /** Readings of the chain's statements, in the order of these. */
   readings(chain: number): Iterable<TimedRow> {
-    // Ids rise by number within a chain (docs/auditing.md), and rows of a statement were written in its order.
+    // Ids rise by number within a chain (docs/auditing.md).
     const [range] = this.#all<{ first: number | null; last: number | null }>(
       "SELECT min(id) AS first, max(id) AS last FROM statements WHERE chain = ?",
       chain,
@@ -223,9 +228,15 @@ export class FactsView {
     )[0]?.silence;
   }
 
+  /** All chains of a device. */
+  chainsOfDevice(iss: string): readonly (ChainRow & { readonly sub: string })[] {
+    const sql = `SELECT c.id, c.ch, streams.sub FROM streams JOIN chains c ON c.stream = streams.id WHERE streams.iss = ?`;
+    return this.#all(sql, iss);
+  }
+
   /** When anything of a device was committed, in that order. */
   commits(iss: string): Iterable<CommitRow> {
-    const sql = `SELECT s.committed, s.kid FROM ${OF_DEVICE}
+    const sql = `SELECT s.committed, s.kid, s.chain, s.seq FROM ${OF_DEVICE}
       WHERE streams.iss = ? AND s.committed IS NOT NULL AND ${PROVES} ORDER BY s.committed, s.idx`;
     return this.#each(sql, iss);
   }

@@ -152,6 +152,34 @@ describe("an honest stream", () => {
   });
 });
 
+describe("a case that begins in the middle of a chain, with its opening", () => {
+  /** Without the numbers 1 to 11, which were sealed before the period. */
+  function middle(): { made: FactsTown; scopes: readonly Scope[] } {
+    const made = town();
+    for (const one of made.meter.made.slice(1, 12)) one.held = false;
+    return { made, scopes: made.scopes.map((scope) => ({ ...scope, from: 12 })) };
+  }
+
+  test("is whole where the device's heads had named what stands before it", () => {
+    const { made, scopes } = middle();
+    const covered = cover(made, { scopes });
+    expect(found(covered)).toEqual([]);
+    expect(covered.stream).toMatchObject({
+      begins: { by: "heads" },
+      interval: "900",
+      chains: [{ seqs: { from: 12, to: 84 }, held: 73 }],
+    });
+  });
+
+  test("is open where nothing shows that nothing was left out", () => {
+    const { made, scopes } = middle();
+    for (const one of made.sys.made) if (one.atS < FROM) one.held = false;
+    const covered = cover(made, { scopes });
+    expect(found(covered)).toEqual(["open-begin 1"]);
+    expect(covered.stream.chains).toMatchObject([{ seqs: { from: 12 }, held: 73 }]);
+  });
+});
+
 describe("what is missing, planted alone and found alone", () => {
   test("a hole that nobody explains", () => {
     const made = town();
