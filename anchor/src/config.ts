@@ -137,8 +137,7 @@ const ConfigSchema = z.strictObject({
           "webhook",
           "give alarms.secretFile too, by which the receiver knows that it was you: (umask 077; openssl rand -hex 32 >FILE)",
         );
-      if (!isHookUrl(webhook))
-        complain("webhook", "use https:// where the receiver is on another machine");
+      if (!isHookUrl(webhook)) complain("webhook", "use https:// where the receiver is on another machine");
     })
     .prefault({}),
   trail: TrailSettings.prefault({}),

@@ -34,7 +34,7 @@ Backups made before still have it: see there.`,
     const { values, positionals } = given;
     const config = configOf(given);
     const order = required(values, "order");
-    if (!isOrder(order)) throw new UsageError(`--order: 1 to ${MAX_ORDER_BYTES} bytes`);
+    if (!isOrder(order)) throw new UsageError(`--order: one line of 1 to ${MAX_ORDER_BYTES} bytes`);
     if (positionals.length === 0) throw new UsageError("name the statements by their hashes");
     for (const hash of positionals)
       if (!/^[0-9a-f]{64}$/.test(hash)) throw new UsageError(`${hash}: a hash is 64 hexadecimal digits`);

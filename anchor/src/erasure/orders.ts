@@ -7,8 +7,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
-import { encodeUtf8, fromHex, toHex, type EvidenceCode } from "@tallystick/evidence";
+import { fromHex, toHex, type EvidenceCode } from "@tallystick/evidence";
 import { makeOnce, readIfThere } from "../make-once.ts";
+import { isReason } from "../trail/reason.ts";
 
 const ENDING = ".json";
 const NAME = /^[0-9a-f]{64}\.json$/;
@@ -24,11 +25,8 @@ const OrderFile = z.strictObject({
 /** Which statement, and by whose order. */
 export type Order = { readonly hash: Uint8Array; readonly order: string };
 
-/** Whether this can stand in the ledger as the reason: 1 to 200 bytes. */
-export const isOrder = (text: string): boolean => {
-  const { length } = encodeUtf8(text);
-  return length >= 1 && length <= MAX_ORDER_BYTES;
-};
+/** Whether this can stand in the ledger as the reason. */
+export const isOrder = (text: string): boolean => isReason(text, MAX_ORDER_BYTES);
 
 /** What became of an order; undefined as long as it waits. */
 export type OrderFate = "done" | { readonly code: string; readonly reason: string };

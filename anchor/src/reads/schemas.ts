@@ -4,7 +4,8 @@
  * @module
  */
 import * as z from "zod";
-import { encodeUtf8, EvidenceError, type EvidenceCode } from "@tallystick/evidence";
+import { EvidenceError, type EvidenceCode } from "@tallystick/evidence";
+import { isReason } from "../trail/reason.ts";
 
 const MAX_PURPOSE_BYTES = 200;
 const MAX_ASKED = 64;
@@ -16,10 +17,12 @@ const hash = z.string().regex(/^[0-9a-f]{64}$/);
 const chainId = z.string().regex(/^[0-9a-f]{16}$/);
 
 export const ReadRequest = z.strictObject({
-  purpose: z.string().refine((text) => {
-    const { length } = encodeUtf8(text);
-    return length >= 1 && length <= MAX_PURPOSE_BYTES;
-  }, `say what for in 1 to ${MAX_PURPOSE_BYTES} bytes, without personal data: it stands in the ledger for ever`),
+  purpose: z
+    .string()
+    .refine(
+      (text) => isReason(text, MAX_PURPOSE_BYTES),
+      `say what for in one line of 1 to ${MAX_PURPOSE_BYTES} bytes, without personal data: it stands in the ledger for ever`,
+    ),
   streams: z
     .array(z.strictObject({ iss: z.string().max(MAX_NAME), sub: z.string().max(MAX_NAME) }))
     .min(1, "name the streams")

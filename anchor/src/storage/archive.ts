@@ -32,7 +32,8 @@ export type Fork = {
 /** Reads and writes of the tables `statements`, `registry` and `forks`. */
 export class Archive {
   readonly #append: StatementSync;
-  readonly #fill: StatementSync;
+  readonly #db: DatabaseSync;
+  #fill: StatementSync | undefined;
   readonly #openings: StatementSync;
   readonly #itemsBelow: StatementSync;
   readonly #byHash: StatementSync;
@@ -50,10 +51,7 @@ export class Archive {
   constructor(db: DatabaseSync) {
     const columns = 'idx AS "index", hash, chain, seq, bytes';
     this.#append = db.prepare("INSERT INTO statements(idx, hash, chain, seq, bytes) VALUES (?, ?, ?, ?, ?)");
-    // One that was erased while it was missing gets its place back, and nothing more.
-    this.#fill = db.prepare(
-      "UPDATE statements SET chain = ?, seq = ?, bytes = CASE WHEN idx IN (SELECT idx FROM erased) THEN NULL ELSE ? END WHERE idx = ? AND seq = -1",
-    );
+    this.#db = db;
     this.#openings = db.prepare(
       `SELECT ${columns} FROM statements WHERE idx >= ? AND seq = 0 AND chain IS NOT NULL AND bytes IS NOT NULL ORDER BY idx`,
     );
@@ -96,8 +94,12 @@ export class Archive {
     this.#append.run(index, hash, null, -1, null);
   }
 
-  /** Gives an entry its statement, which was missing. */
+  /** Gives an entry its statement, which was missing. One that was erased meanwhile gets its place back, and nothing more. */
   fill(index: number, chain: number, seq: number, bytes: Uint8Array): void {
+    // Not before it is needed: who only reads may have a database of an older version, without that table.
+    this.#fill ??= this.#db.prepare(
+      "UPDATE statements SET chain = ?, seq = ?, bytes = CASE WHEN idx IN (SELECT idx FROM erased) THEN NULL ELSE ? END WHERE idx = ? AND seq = -1",
+    );
     if (this.#fill.run(chain, seq, bytes, index).changes !== 1) {
       throw storageFailed(`entry ${index} is not one whose statement is missing`);
     }

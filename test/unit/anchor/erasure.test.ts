@@ -4,6 +4,8 @@ import { fromHex, parseStatement, toHex, type Statement } from "@tallystick/evid
 import { nodeSha256 } from "@tallystick/evidence/node";
 import { placesOf } from "../../../anchor/src/config.ts";
 import { Orders } from "../../../anchor/src/erasure/orders.ts";
+import { Archive } from "../../../anchor/src/storage/archive.ts";
+import { readDatabase } from "../../../anchor/src/storage/database.ts";
 import { eventOf, type AnchorChain, type AnchorDevice } from "../../support/anchor-log.ts";
 import { OWN, OwnAnchor } from "../../support/own-anchor.ts";
 
@@ -202,6 +204,21 @@ describe("after a restore", () => {
     await again.unserve();
     restored.close();
   });
+});
+
+test("a log of the version before is brought up to this one, and read before as it is", async () => {
+  await admit(...(await chain.filled(3)));
+  anchor.log.opened.store.db.exec("DROP TABLE erased; PRAGMA user_version = 2");
+  await anchor.unserve();
+  anchor.log.close();
+  const db = readDatabase(placesOf(anchor.config).database);
+  expect([...new Archive(db).items(0, 9)]).toHaveLength(3);
+  db.close();
+  anchor.log.opened = await anchor.log.openAgain();
+  await anchor.restart();
+  const gone = chain.statements[1] as Statement;
+  await erase(gone);
+  expect(held(gone)?.bytes).toBeNull();
 });
 
 test("an order that waits is carried out after a restart, and the ledger has one statement for it", async () => {

@@ -315,6 +315,8 @@ describe("who may read", () => {
       [{ ...REQUEST, purpose: undefined }, 400, "member-missing"],
       [{ ...REQUEST, purpose: "" }, 400, "member-range"],
       [{ ...REQUEST, purpose: "ü".repeat(101) }, 400, "member-range"],
+      [{ ...REQUEST, purpose: "a\u001b[2J" }, 400, "member-range"],
+      [{ ...REQUEST, purpose: "a\nb" }, 400, "member-range"],
       [{ ...REQUEST, purpose: 7 }, 400, "member-type"],
       [{ ...REQUEST, streams: [] }, 400, "member-range"],
       [{ ...REQUEST, stream: [] }, 400, "unknown-member"],
@@ -396,7 +398,26 @@ describe("what is bounded", () => {
     expect(rest[0]?.claims.seq).toBe(next);
   });
 
-  test("pages on their way", () => {
+  test("pages on their way, of which each makes room for the next", async () => {
+    await anchor.remove();
+    anchor = await OwnAnchor.start({ maxPages: 2, maxPagesPerToken: 2 });
+    device = await anchor.log.enrol(ISS);
+    chain = device.chain();
+    token = await anchor.token("audit-office", "*");
+    await admit(...(await chain.filled(20)));
+    const { id, size, chains } = await begin();
+    const [only] = chains as [ReadChain];
+    for (let from = 0; from < 20; from++)
+      expect(
+        await verified(await ask(pathOf(id, only, "statements", `&from=${from}&limit=1`)), size),
+      ).toHaveLength(1);
+    // Refused ones hold no place.
+    for (let i = 0; i < 5; i++)
+      expect((await ask(pathOf(id, { ...only, ch: "00" }, "statements"))).status).toBe(400);
+    expect((await ask(pathOf(id, only, "statements"))).status).toBe(200);
+  });
+
+  test("the turnstile counts all and each", () => {
     const turnstile = new Turnstile(3, 2);
     const none = (): void => undefined;
     const leave = turnstile.enter("a", none);
