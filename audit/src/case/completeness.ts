@@ -80,9 +80,37 @@ export function checkCase(
       findings.restricted("completeness", "tail-not-attested", reason);
     } else if (missing.length === 0) findings.passed("completeness", `complete ${name}`);
   }
-  if (manifest.chains.length === 0)
+  checkNamed(manifest, db, findings);
+  if (!manifest.chains.some((chain) => !isSupport(chain) && chain.count > 0))
     findings.missing("completeness", "bundle-scope", "the case has no statement of what was asked for");
 }
+
+/**
+ * What devices named within the period is in it: of a chain that moved meanwhile, numbers up to the newest that is named. Else an anchor could end each chain
+ * at some number that was attested once.
+ */
+function checkNamed(manifest: CaseManifest, db: DatabaseSync, findings: Findings): void {
+  const { chains, streams, from, to } = manifest;
+  const parts = new Map(chains.map((chain) => [nameOf(chain), chain]));
+  for (const row of db.prepare(NAMED).iterate(from ?? 0, to ?? Number.MAX_SAFE_INTEGER)) {
+    const named = row as unknown as Pick<CaseChain, "iss" | "sub" | "ch"> & { low: number; high: number };
+    if (named.sub === SYSTEM_STREAM || !isAsked(streams, named)) continue;
+    const part = parts.get(nameOf(named));
+    // Where the period is open, all of a chain belongs to it; else what came since the first time it was named.
+    const begin = part === undefined ? (from === null ? 0 : named.low + 1) : part.to + 1;
+    if (named.high < begin) continue;
+    const missing = rangeText({ from: begin, to: named.high });
+    findings.restricted(
+      "completeness",
+      "hole",
+      `${named.iss}/${named.sub}: named within the period, not here: ${missing}`,
+    );
+  }
+}
+
+const NAMED = `SELECT heads.iss, heads.sub, heads.ch, min(heads.seq) AS low, max(heads.seq) AS high FROM heads
+  JOIN statements ON statements.id = heads.statement WHERE statements.iat >= ? AND statements.iat < ?
+  GROUP BY heads.iss, heads.sub, heads.ch ORDER BY heads.iss, heads.sub, heads.ch`;
 
 const nameOf = ({ iss, sub, ch }: Pick<CaseChain, "iss" | "sub" | "ch">): string =>
   `${iss}/${sub}/${toHex(ch)}`;

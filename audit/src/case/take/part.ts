@@ -80,7 +80,10 @@ export async function takePart(chain: SourceChain, means: Means): Promise<TakenP
     if (end !== undefined && seq === end) break;
   }
   if (first === undefined && before !== undefined) await keep(before);
-  if (first === undefined) return undefined;
+  const all = { from: chain.from, to: chain.to };
+  // The anchor said that there are some, and gave none: that is a part too, of which everything is missing.
+  if (first === undefined)
+    return { ...all, attested: heads.newest(chain, chain.to) ?? null, count, missing: [all] };
   // What should still have come, up to the end that was looked for.
   const to = Math.max(last, Math.min(end ?? chain.to, chain.to));
   if (to > last) missing.push({ from: last + 1, to });

@@ -33,6 +33,8 @@ const MAX_JSON_BYTES = 8 << 20;
 const MAX_PAGE_BYTES = 5 << 20;
 const MAX_STATEMENT_BYTES = 32_768 + 2 * 65_536;
 const MAX_NOTE_BYTES = 1 << 20;
+/** Empty pages one after the other: a page without anything stands for up to 2,000 numbers. */
+const MAX_EMPTY = 64;
 /** Pages of one list: an end for a server without one. */
 const MAX_PAGES = 100_000;
 
@@ -89,6 +91,8 @@ export class ReadSource implements Source {
     let page = this.#first;
     let after = -1;
     for (let pages = 0; ; pages++) {
+      if (pages > 0 && page.list("chains").length === 0)
+        throw badAnswer("chains", "an empty page that isn't the last one");
       for (const chain of page.list("chains")) {
         yield {
           iss: chain.text("iss"),
@@ -122,7 +126,7 @@ export class ReadSource implements Source {
       for (const row of Answer.list(bytes, path)) {
         const seq = row.count("seq");
         if (seq < at || seq > to) throw badAnswer(path, "rows out of order or out of range");
-        at = seq;
+        at = seq + 1;
         yield seq;
       }
       const next = nextOf(headers, path);
@@ -178,8 +182,12 @@ export class ReadSource implements Source {
 
   async *#pages(path: string, query: URLSearchParams, from: number, to: number): AsyncGenerator<Uint8Array> {
     let at = from;
+    let empty = 0;
     for (let pages = 0; at <= to; pages++) {
       const { bytes, headers } = await this.#page(path, query, at, to, MAX_PAGE_BYTES);
+      // What is erased or missing leaves pages empty, but not one after the other without an end.
+      empty = bytes.length === 0 ? empty + 1 : 0;
+      if (empty > MAX_EMPTY) throw badAnswer(path, "one empty page after the other");
       yield* itemsOf(bytes, path);
       const next = nextOf(headers, path);
       if (next === undefined) return;

@@ -84,7 +84,7 @@ class Taking {
     this.#origin = log.origin;
     for await (const item of source.registry()) {
       await this.#writer.registry(item);
-      this.#items++;
+      if (++this.#items > log.size) throw badAnswer("registry", "more items than the log has entries");
       progress.update(this.#items, 0, "registry items");
     }
     const chains = await this.#chains();
@@ -281,7 +281,8 @@ class Taking {
     if (seen !== undefined && (seen.origin ?? this.#origin) === this.#origin) this.#seen.add(seen.size);
     if (this.#statements % 4096 === 0) mustHaveRoom(this.#writer.partial);
     await this.#writer.statement(bytes);
-    this.#statements++;
+    if (++this.#statements > this.#request.source.size)
+      throw badAnswer("statements", "more statements than the log has entries");
   }
 
   async #proofs(size: number, root: Uint8Array): Promise<void> {
