@@ -86,7 +86,7 @@ describe("a file of the folder", () => {
     ],
     ["a note beside them", (place) => writeFileSync(join(place, "README"), ""), "case-mismatch"],
     ["a hidden one", (place) => writeFileSync(join(place, "registry", ".x"), ""), "case-mismatch"],
-    ["a folder in a folder", (place) => void mkdirSync(join(place, "statements", "more")), "case-mismatch"],
+    ["a folder in a folder", (place) => mkdirSync(join(place, "statements", "more")), "case-mismatch"],
     ["gone", (place) => rmSync(join(place, STATEMENTS)), "case-mismatch"],
     ["no sums", (place) => rmSync(join(place, "SHA256SUMS")), "case-mismatch"],
     ["no manifest", (place) => rmSync(join(place, "case.json")), "case-mismatch"],

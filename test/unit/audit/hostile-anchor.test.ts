@@ -291,7 +291,7 @@ describe("answers that no page describes", () => {
             (foreign = answer.body)
           ),
       });
-    const outcome = await take({ change: answers((answer) => void change(answer)) });
+    const outcome = await take({ change: answers(change) });
     expect(outcome).toEqual({ code: "http-answer", named: false });
   });
 
