@@ -69,6 +69,8 @@ export function compilePattern(pattern: string): RegExp | undefined {
   return dated ? new RegExp(`^${source}$`, "u") : undefined;
 }
 
+/** Zones are known so far. */
+const END_US = Date.UTC(2199, 0, 1) * 1000;
 const EPOCH_US: Readonly<Record<string, number>> = { "epoch-s": 1_000_000, "epoch-ms": 1_000 };
 
 type Settings = Pick<CsvSettings, "time" | "zone" | "ambiguous">;
@@ -138,7 +140,7 @@ const epochReader =
     const match = /^(\d{1,15})(?:\.(\d{1,9}))?$/.exec(text);
     if (match === null) return { fault: "is no number of seconds or milliseconds since 1970; set csv.time" };
     const us = Number(match[1]) * unitUs + Math.floor(Number(`0.${match[2] ?? "0"}`) * unitUs);
-    return Number.isSafeInteger(us) ? { us } : { fault: "is beyond any calendar; set csv.time" };
+    return us < END_US ? { us } : { fault: "is beyond the year 2198; set csv.time" };
   };
 
 function wallFrom(groups: Partial<Record<Part, string>>): number | undefined {

@@ -286,9 +286,14 @@ function contradictions(map: ReconcileMap): Contradiction[] {
     needs("account", "lookup begins there");
   }
   if (types !== undefined) needs("type", "types are told by it");
-  if (types?.adjustment !== undefined || types?.refund !== undefined)
-    needs("reference", "adjustments and refunds name what they change there");
+  const changes = types?.adjustment !== undefined || types?.refund !== undefined;
+  if (changes) needs("reference", "adjustments and refunds name what they change there");
   if (types?.reference === "line") needs("line", "types.reference: line looks for it");
+  else if (changes && match?.by === "window")
+    say("types.reference", "use line: without a key nothing else names what is changed");
+  else if (changes) needs("key", "types.reference: key looks for it");
+  if (pick !== undefined && amount.tariff?.key.some((one) => !one.startsWith("column:")) === true)
+    say("amount.tariff.key", "registers have no members of an event: name columns, as column:NAME");
   if (group !== undefined) needs("trip", "group.by: trip needs it");
   if (amount.discounts !== undefined) needs("discount", "amount.discounts explain it");
   return found;

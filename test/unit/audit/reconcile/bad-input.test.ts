@@ -222,6 +222,20 @@ describe("a map", () => {
       "DIR/map.yaml:9: csv.columns: reference is missing: adjustments and refunds name what they change there",
     ],
     [
+      "refunds by key, where lines have none",
+      MAP.replace("charge: Maut", "charge: Maut, refund: G")
+        .replace("key: Tx,", "reference: Tx,")
+        .replace("by: key", "by: window, before: 1s, after: 1s"),
+      "DIR/map.yaml:12: types.reference: use line: without a key nothing else names what is changed",
+    ],
+    [
+      "a tariff by members of an event, for registers",
+      MAP.replace("key: Tx,", "account: Tx, quantity: Betrag,")
+        .replace("match: { by: key }", "pick: { value: register, register: r, maxAge: 0 }")
+        .replace("by: event", "by: tariff, tariff: { key: [plaza], rows: [{ key: x, price: 1 }] }"),
+      "DIR/map.yaml:13: amount.tariff.key: registers have no members of an event: name columns, as column:NAME",
+    ],
+    [
       "a zone that is none",
       MAP.replace("zone: Europe/Vienna", "zone: Europe/Wien"),
       "DIR/map.yaml: csv.zone: Europe/Wien: no such time zone: give an IANA name such as Europe/Vienna or UTC",

@@ -199,6 +199,10 @@ describe("times", () => {
     );
   });
 
+  test.for(["7226668800", "999999999999999", "-1", "1e9"])("%s seconds are no time of a calendar", (text) => {
+    expect(timeReader({ time: "epoch-s", zone: "UTC", ambiguous: "refuse" })(text)).toHaveProperty("fault");
+  });
+
   test("a pattern without a date, or with a part twice, is none", () => {
     for (const time of ["HH:mm", "YYYY-MM", "YYYY-MM-DD MM", ""])
       expect(() => timeReader({ time, zone: "UTC", ambiguous: "refuse" })).toThrow(RangeError);
