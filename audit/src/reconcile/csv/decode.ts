@@ -63,19 +63,34 @@ export async function* decodeFile(
 /** Whole lines of a chunk before the one with the bad byte. UTF-16 is taken as a whole: its line feeds are no single bytes. */
 function linesBefore(piece: Uint8Array, encoding: string): number {
   if (encoding.startsWith("utf-16")) return 0;
-  let lines = 0;
-  let start = 0;
-  for (let end = piece.indexOf(LINE_FEED); end >= 0; end = piece.indexOf(LINE_FEED, start)) {
+  const isGood = (from: number, to?: number): boolean => {
     try {
-      // The first line may begin within a character that the chunk before has begun.
-      new TextDecoder(encoding, { fatal: lines > 0 }).decode(piece.subarray(start, end));
+      // What is left behind the last line feed may break off within a character.
+      new TextDecoder(encoding, { fatal: true }).decode(piece.subarray(from, to), {
+        stream: to === undefined,
+      });
+      return true;
     } catch {
-      return lines;
+      return false;
     }
+  };
+  let lines = 0;
+  let start = carriedOver(piece, encoding);
+  for (let end = piece.indexOf(LINE_FEED); end >= 0; end = piece.indexOf(LINE_FEED, start)) {
+    if (!isGood(start, end)) return lines;
     lines++;
     start = end + 1;
   }
-  return lines;
+  // Where nothing here is bad by itself, what the chunk before has begun doesn't go on.
+  return isGood(start) ? 0 : lines;
+}
+
+/** Bytes of a character that the chunk before has begun, in UTF-8. */
+function carriedOver(piece: Uint8Array, encoding: string): number {
+  if (encoding !== "utf-8") return 0;
+  let bytes = 0;
+  while (bytes < 3 && ((piece[bytes] ?? 0) & 0xc0) === 0x80) bytes++;
+  return bytes;
 }
 
 function count(text: string, what: string): number {

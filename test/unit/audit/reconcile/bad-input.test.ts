@@ -133,6 +133,16 @@ describe("an export", () => {
       "export.csv:4: a byte that is no character of utf-8; set csv.encoding to the one the file has",
     ],
     [
+      "in another encoding, as its header shows",
+      bytes(`Tx;Geb\u00fchr\n${GOOD}${GOOD}`),
+      "export.csv:1: a byte that is no character of utf-8; set csv.encoding to the one the file has",
+    ],
+    [
+      "in another encoding, as its last line shows, which has no end",
+      bytes(`${HEADER}${GOOD}a\u00fc;1`),
+      "export.csv:3: a byte that is no character of utf-8; set csv.encoding to the one the file has",
+    ],
+    [
       "that ends within a character",
       bytes(`${HEADER}a\u00c3`),
       "export.csv:2: the file ends in the middle of a character of utf-8; get the whole file, or set csv.encoding",
