@@ -12,14 +12,23 @@ import { judgeCoverage, judgeReconcile, readResult, type Difference } from "./ju
 /** What each verb missed and what it found beyond the plan, by its name, or the export's. */
 export type Audited = { readonly what: string; readonly difference: Difference; readonly seconds: number };
 
-/** @throws Error where a program doesn't do its part at all */
-export async function auditCity(city: MadeCity, exports: readonly Export[]): Promise<readonly Audited[]> {
+/**
+ * @param say - told of each verb as soon as it is done
+ * @throws Error where a program doesn't do its part at all
+ */
+export async function auditCity(
+  city: MadeCity,
+  exports: readonly Export[],
+  say: (audited: Audited) => void = () => undefined,
+): Promise<readonly Audited[]> {
   const desk = new Desk(city);
   const audited: Audited[] = [];
   const timed = async (what: string, work: () => Promise<Difference>): Promise<void> => {
     const startedMs = performance.now();
     const difference = await work();
-    audited.push({ what, difference, seconds: (performance.now() - startedMs) / 1000 });
+    const one = { what, difference, seconds: (performance.now() - startedMs) / 1000 };
+    audited.push(one);
+    say(one);
   };
   try {
     let place = "";

@@ -33,6 +33,8 @@ export type Deceit = {
   readonly devices?: readonly string[];
   /** Statements that it keeps to itself, without a word. */
   readonly without?: (statement: Statement) => boolean;
+  /** Its manifest says that what it keeps at the end of a chain was never there. */
+  readonly lies?: boolean;
   /** What it hands over in the place of a transparent statement. */
   readonly instead?: (statement: Statement, transparent: Uint8Array) => Uint8Array;
 };
@@ -71,7 +73,7 @@ type Found = Pick<CaseManifest, "origin" | "size" | "root" | "streams" | "chains
 async function writeAll(
   opened: OpenLog,
   writer: CaseWriter,
-  { devices, without, instead }: Deceit,
+  { devices, without, instead, lies }: Deceit,
 ): Promise<Found> {
   const { store, log, last } = opened;
   const receipts = new Receipts(opened);
@@ -84,6 +86,7 @@ async function writeAll(
   const seen = new Set<number>();
   const attested = new Map<string, { seq: number; heads: Uint8Array }>();
   const counts = new Map<number, number>();
+  const ends = new Map<number, number>();
   for (const { id, iss, last: end } of rows) {
     for (let from = 0; from <= end; from += PAGE) {
       for (const { bytes, index } of store.archive.page(id, from, Math.min(end, from + PAGE - 1), PAGE)) {
@@ -98,6 +101,7 @@ async function writeAll(
         const transparent = await receipts.transparent({ bytes, index });
         await writer.statement(instead?.(statement, transparent) ?? transparent);
         counts.set(id, (counts.get(id) ?? 0) + 1);
+        ends.set(id, claims.seq);
       }
     }
   }
@@ -109,7 +113,7 @@ async function writeAll(
     sub,
     ch,
     from: 0,
-    to,
+    to: lies === true ? (ends.get(id) ?? to) : to,
     attested: attested.get(`${iss}/${sub} ${toHex(ch)}`) ?? null,
     count: counts.get(id) ?? 0,
   }));

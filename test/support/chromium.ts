@@ -152,6 +152,14 @@ export class ChromiumPage {
       });
   }
 
+  async screenshot(): Promise<Uint8Array> {
+    const { data } = await this.#ask("Page.captureScreenshot", {
+      format: "png",
+      captureBeyondViewport: true,
+    });
+    return new Uint8Array(Buffer.from(data as string, "base64"));
+  }
+
   async print(): Promise<Uint8Array> {
     const { data } = await this.#ask("Page.printToPDF", { printBackground: true });
     return new Uint8Array(Buffer.from(data as string, "base64"));

@@ -16,6 +16,10 @@ import {
 } from "@tallystick/evidence";
 import { createNodeProvider, nodeSha256, noProgress } from "@tallystick/evidence/node";
 import { openFacts, type Facts } from "../../audit/src/facts/open.ts";
+import { coverFacts } from "../../audit/src/coverage/cover.ts";
+import { Zone } from "../../audit/src/zone.ts";
+import { ZONE } from "../city/calendar.ts";
+import { LATE_AFTER_S } from "../city/planted.ts";
 import { makeCity, type MadeCity } from "../city/city.ts";
 import { altered, freeze, only, type Deceit } from "../city/freeze.ts";
 
@@ -41,6 +45,22 @@ async function factsOf(deceit: Deceit): Promise<Facts> {
   return openFacts(place, { policy, provider, hash: nodeSha256, progress: noProgress, cache: city.folder });
 }
 
+/** What a coverage of the period finds. */
+function coverageOf({ db, files }: Facts): readonly string[] {
+  const found: string[] = [];
+  coverFacts(db, {
+    zone: new Zone(ZONE),
+    from: city.period.fromUnixS,
+    to: city.period.toUnixS,
+    lateAfterS: LATE_AFTER_S,
+    streams: files?.manifest.streams ?? null,
+    scopes: files?.manifest.chains.filter(({ sub }) => sub !== "sys") ?? [],
+    write: ({ iss, sub, class: name, count }) => found.push(`${iss}/${sub}: ${name} ${count}`),
+    progress: () => undefined,
+  });
+  return found.toSorted();
+}
+
 type Row = { readonly hash: Uint8Array; readonly standing: string; readonly code: string | null };
 const rowsOf = ({ db }: Facts): readonly Row[] =>
   db.prepare("SELECT hash, standing, code FROM statements ORDER BY id").all() as Row[];
@@ -56,6 +76,7 @@ test("handed over as it is, all of it is good, and only a witness is missing", a
   });
   expect(facts.judgement).toMatchObject({ verdict: "restricted", restrictions: ["no-witness"] });
   expect(badOf(facts)).toEqual([]);
+  expect(coverageOf(facts)).toEqual([]);
   expect(rowsOf(facts).length).toBe(kept.length);
   facts.close();
 });
@@ -121,6 +142,7 @@ describe("statements are kept back without a word", () => {
     const { hash } = some(ofReadings);
     const facts = await factsOf({ without: (statement) => toHex(statement.hash) === toHex(hash) });
     expect(facts.judgement).toMatchObject({ verdict: "restricted", restrictions: ["hole", "no-witness"] });
+    expect(coverageOf(facts)).toEqual(["energy/gw-4/meter/m-004: missing 1"]);
     facts.close();
   });
 
@@ -129,6 +151,22 @@ describe("statements are kept back without a word", () => {
     const facts = await factsOf({ without: (one) => ofReadings(one) && one.claims.seq >= seq });
     expect(facts.judgement.verdict).toBe("restricted");
     expect(facts.judgement.restrictions).toContain("hole");
+    expect(coverageOf(facts)).toEqual([expect.stringMatching(/^energy\/gw-4\/meter\/m-004: missing \d+$/)]);
+    facts.close();
+  });
+
+  test("everything from some hour on, and all that would name it: the end is not shown", async () => {
+    const one = some(ofReadings);
+    const facts = await factsOf({
+      without: ({ claims }) => claims.iss === "energy/gw-4" && (claims.iat ?? 0) >= (one.claims.iat ?? 0),
+      lies: true,
+    });
+    // Nothing is wrong with what came: only the period asks for more.
+    expect(facts.judgement).toMatchObject({ verdict: "restricted", restrictions: ["no-witness"] });
+    expect(coverageOf(facts)).toEqual([
+      "energy/gw-4/meter/m-004: open-end 1",
+      expect.stringMatching(/^energy\/gw-4\/sys: silence \d+$/),
+    ]);
     facts.close();
   });
 
@@ -136,6 +174,7 @@ describe("statements are kept back without a word", () => {
     const facts = await factsOf({ without: ({ claims }) => claims.sub === "sys" });
     expect(facts.judgement.verdict).not.toBe("verified");
     expect(facts.judgement.restrictions).toContain("tail-not-attested");
+    expect(coverageOf(facts).length).toBeGreaterThan(0);
     facts.close();
   });
 });

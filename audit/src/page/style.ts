@@ -88,6 +88,6 @@ svg text{fill:var(--soft)}
 .bars td:nth-child(3){width:45%}
 .bars svg{height:1rem}
 footer{margin-top:2rem;padding-bottom:2rem;font-size:.85rem}
-@media (max-width:34rem){svg{font-size:18px}dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.5rem}h1,.verdict h2{font-size:1.25rem}}
+@media (max-width:34rem){dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.5rem}h1,.verdict h2{font-size:1.25rem}}
 @media print{:root{${variables(LIGHT)}}@page{margin:16mm}body{font-size:10pt}nav,.skip{display:none}h2,h3{break-after:avoid}tr,figure,.verdict,dl{break-inside:avoid}thead{display:table-header-group}.scroll{overflow:visible}}
 `;

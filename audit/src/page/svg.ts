@@ -8,7 +8,7 @@ import { draw } from "./geometry.ts";
 import { escaped } from "./html-text.ts";
 import { utcTime } from "./text.ts";
 
-const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP] = [720, 180, 110, 24, 8];
+const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP] = [720, 180, 84, 22, 8];
 /** Days in a row of a strip, and the width of one. */
 const DAYS_A_ROW = 31;
 const DAY = 20;
