@@ -14,6 +14,7 @@ import { registeredKeys } from "./rows/keys.ts";
 import { anchorMemory, latency, readings, throughput } from "./rows/load.ts";
 import { mosquitto, tessera } from "./rows/peers.ts";
 import { raw } from "./rows/raw.ts";
+import { readsRow } from "./rows/reads.ts";
 import { reconcileRow } from "./rows/reconcile.ts";
 import { verifyRow } from "./rows/verify.ts";
 
@@ -34,6 +35,7 @@ export const ROWS: readonly Row[] = [
   air,
   verifyRow,
   audit,
+  readsRow,
   reconcileRow,
   caseRow,
   growth,

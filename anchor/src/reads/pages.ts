@@ -24,7 +24,7 @@ const MAX_STATEMENTS = 2000;
 const MAX_ITEMS = 128;
 const MAX_PAGE_BYTES = 4 * 2 ** 20;
 /** Chains looked at, and statements made, in one turn. */
-const CHAINS_AT_ONCE = 64;
+const CHAINS_AT_ONCE = 16;
 const AT_ONCE = 64;
 
 /** Numbers of a chain. */

@@ -33,8 +33,8 @@ import type { Time } from "../time.ts";
 import type { Kept } from "./kept.ts";
 import { ACCESS_STREAM, QUIET_S } from "./own-device.ts";
 
-/** Longest wait for a statement to be published. */
-const PATIENCE_MS = 30_000;
+/** Longest wait for a statement to be published: less than the public listener grants a request. */
+const PATIENCE_MS = 10_000;
 /** How often it is looked for what is to be done. */
 const LOOK_MS = 500;
 const CHAIN_BYTES = 8;
