@@ -91,6 +91,7 @@ export const coverage: Command = {
         streams: streams ?? askedOf(facts),
         scopes: await scopesOf(facts),
         write: (finding) => files?.add(finding),
+        writeStream: (stream) => files?.stream(stream),
         progress: (done, of) => progress.update(done, of, "streams"),
       });
       progress.done();
@@ -103,7 +104,7 @@ export const coverage: Command = {
       );
       const text = resultText(result);
       if (beside !== undefined && output !== undefined) {
-        files?.end(body);
+        files?.end();
         await writeFile(resolve(beside, "result.json"), text, { flag: "wx", flush: true });
         await syncDirectory(beside);
         await rename(beside, output);
@@ -133,6 +134,7 @@ function readQuestion(values: Arguments["values"], more: readonly string[]): Que
   const zone = zoneOf(required(values, "zone"));
   const [from, to] = [instantOf(values, "from", zone), instantOf(values, "to", zone)];
   if (from >= to) throw new UsageError("--from must be before --to");
+  if (to - from > MAX_PERIOD_S) throw new UsageError("a period is of ten years at most");
   const given = values["stream"];
   const texts = [...(Array.isArray(given) ? given : []).map(String), ...more];
   return {
@@ -143,6 +145,8 @@ function readQuestion(values: Arguments["values"], more: readonly string[]): Que
     streams: texts.length === 0 ? null : texts.map(streamOf),
   };
 }
+
+const MAX_PERIOD_S = 3660 * 86_400;
 
 function zoneOf(name: string): Zone {
   try {

@@ -27,7 +27,7 @@ export type Seqs = { readonly from: number; readonly to: number };
 
 /** Samples of a stream in a stretch of time. */
 export type Tally = {
-  /** Received and missing; null where the stream promises no interval, or its opening is not here. */
+  /** Received and missing; null where the stream promises no interval, or no opening of it is here. */
   readonly expected: number | null;
   readonly received: number;
   readonly missing: ByCause;

@@ -4,7 +4,7 @@
  * @module
  */
 import { fromHex, toHex } from "@tallystick/evidence";
-import type { ChainCoverage } from "./body.ts";
+import type { ChainCoverage, Seqs } from "./body.ts";
 import { tailOf, type Chain, type CoverMeans, type SaidOfChains } from "./chains.ts";
 import type { FindingList } from "./findings.ts";
 import { showMicros } from "./moments.ts";
@@ -31,7 +31,9 @@ export function coverChain(
       : placed(after, place, -Infinity, chain.claimed, (mark) => mark.seq - 1);
   // What the device's heads had named before the period was sealed before it.
   const firstHere = scan.first?.chain === place ? scan.first.seq : Infinity;
-  const seqs = { from: Math.max(from, chain.from, Math.min(chain.claims.before + 1, firstHere)), to };
+  const seqs = chain.isAdrift
+    ? adrift(chain)
+    : { from: Math.max(from, chain.from, Math.min(chain.claims.before + 1, firstHere)), to };
   const missing = noneOf();
   if (seqs.from <= seqs.to) {
     const nextUs = behind === undefined || behind.id === null ? null : (openings.get(behind.id)?.us ?? null);
@@ -49,6 +51,15 @@ export function coverChain(
   const attested = attestedIn(view, scan, chain, seqs, nexts, (us) => showMicros(zone, us));
   return { ch, seqs, held: size - totalOf(missing), missing, attested };
 }
+
+/** The numbers of a chain whose place isn't known: those that were named in the period and not before it, and those that the case has or lacks as it says. */
+const adrift = ({ claims, said, from, to }: Chain): Seqs => ({
+  from: Math.max(from, claims.before + 1),
+  to: said.reduce(
+    (most, one) => (one.cause === "told" ? most : Math.max(most, one.to)),
+    Math.max(claims.within, to),
+  ),
+});
 
 /** Where a mark cuts the chain at `place`: `ours` for one that lies in it, `whole` before or behind. */
 function placed(

@@ -30,10 +30,16 @@ export type CoverMeans = {
 export type Chain = ScannedChain & {
   /** The highest number that anything here claims; what lies between is missing. */
   readonly claimed: number;
-  /** First number that should be here: what stands before it was not asked for, but for the opening. */
+  /** Numbers that should be here, as the evidence says: what stands before them was not asked for, but for the opening. Nothing said: 0 and -1. */
   readonly from: number;
+  readonly to: number;
+  /** Nothing of it is here, nor the opening that names it: its place among the chains is not known. */
+  readonly isAdrift: boolean;
   readonly claims: Claims;
 };
+
+/** A chain of which something is here, or nothing but its name. */
+type AnyChain = ChainRow & { readonly here: boolean };
 
 /** What the events of a stream say of its chains. */
 export type SaidOfChains = {
@@ -50,7 +56,7 @@ export function chainsOf(
   stream: number,
   openings: ReadonlyMap<number, Opening>,
   scopes: CoverMeans["scopes"],
-): readonly (ChainRow & { readonly here: boolean })[] {
+): readonly AnyChain[] {
   const here = view.chains(stream).map((row) => ({ ...row, here: true }));
   const named = [
     ...view.namedChains(name),
@@ -58,24 +64,29 @@ export function chainsOf(
     ...[...openings.values()].flatMap((one) => namedBefore(one)?.ch ?? []).map((ch) => fromHex(ch)),
     ...(scopes.get(`${name.iss}/${name.sub}`) ?? []).map(({ ch }) => ch),
   ];
-  const all = [...here];
   const known = new Set(here.map(({ ch }) => toHex(ch)));
+  const absent = new Map<string, AnyChain>();
   for (const ch of named) {
-    if (known.has(toHex(ch))) continue;
-    known.add(toHex(ch));
-    const row = { id: -all.length - 1, ch, here: false };
-    // Before the chain that names it as the one before; else nothing is known of its place, and it comes last.
-    const next = all.findIndex(({ id }) => {
-      const opening = openings.get(id);
-      return opening !== undefined && namedBefore(opening)?.ch === toHex(ch);
-    });
-    all.splice(next < 0 ? all.length : next, 0, row);
+    const key = toHex(ch);
+    if (!known.has(key) && !absent.has(key)) absent.set(key, { id: -absent.size - 1, ch, here: false });
   }
-  return all;
+  const all: AnyChain[] = [];
+  for (const row of here) {
+    // Before the chain that names it as the one before; else nothing is known of its place, and it comes last.
+    const opening = openings.get(row.id);
+    const before = opening === undefined ? undefined : namedBefore(opening)?.ch;
+    const missing = before === undefined ? undefined : absent.get(before);
+    if (before !== undefined && missing !== undefined) {
+      all.push(missing);
+      absent.delete(before);
+    }
+    all.push(row);
+  }
+  return [...all, ...absent.values()];
 }
 
 export function scanChain(
-  row: ChainRow & { readonly here: boolean },
+  row: AnyChain,
   scan: StreamScan,
   { openings, gaps, nexts }: SaidOfChains,
   device: Device,
@@ -115,24 +126,36 @@ export function scanChain(
     (most, { to }) => Math.max(most, to),
     Math.max(scanned.last, claims.highest, named?.seq ?? -1),
   );
-  const chain = { ...scanned, claimed, claims, from: Number.isFinite(from) ? from : 0 };
+  const isAdrift = !here && next === undefined;
+  const part = {
+    from: Number.isFinite(from) ? from : 0,
+    to: scope.reduce((most, one) => Math.max(most, one.to), -1),
+  };
+  const chain = { ...scanned, ...part, claimed, claims, isAdrift };
+  if (isAdrift) {
+    // Where it stood nobody knows: it may be why anything is missing, up to when it was named last.
+    const toUs = claims.newest?.us ?? null;
+    if (claims.within >= 0) scan.passed.push({ fromUs: null, toUs, cause: "unexplained" });
+    return chain;
+  }
   for (const { cause } of explain(tailOf(chain), chain.said)) scan.pass(cause);
   return chain;
 }
 
 /** What the device's heads say of a chain: before the period, and since. */
 function claimsOf(view: FactsView, name: StreamName, ch: Uint8Array, days: Days): Claims {
-  let [highest, before] = [-1, -1];
+  let [highest, before, inside] = [-1, -1, -1];
   let newest: Claims["newest"];
   for (const head of view.heads(name, ch)) {
     const seconds = head.iat ?? head.committed;
     const us = seconds === null ? days.fromUs : seconds * 1_000_000;
     if (us < days.fromUs) before = Math.max(before, head.seq);
     else highest = Math.max(highest, head.seq);
+    if (days.has(us)) inside = Math.max(inside, head.seq);
     if (newest === undefined || head.seq > newest.seq || (head.seq === newest.seq && us > newest.us))
       newest = { seq: head.seq, us };
   }
-  return { highest, before, newest };
+  return { highest, before, within: inside, newest };
 }
 
 /** Numbers behind the last one that is held. */

@@ -25,8 +25,9 @@ export type CoverRequest = {
   readonly streams: readonly Asked[] | null;
   /** Parts of chains that the evidence says it has: those of a case's manifest, or the scope of a bundle. */
   readonly scopes: readonly Scope[];
-  /** Takes every finding as it is found. */
+  /** Takes every finding as it is found, and each stream with all its days. */
   readonly write: FindingWriter;
+  readonly writeStream?: (stream: StreamCoverage) => void;
   /** Called before each stream. */
   readonly progress: (done: number, of: number) => void;
 };
@@ -51,6 +52,8 @@ export function coverFacts(
     scopes,
   };
   const names = chosen(view, request.streams);
+  // Whatever is asked for: a result that people open has an end. The days are in their own file then, and the months here.
+  const withDays = names.length * days.all.length <= MAX_STRETCHES;
   const streams: StreamCoverage[] = [];
   const devices: DeviceCoverage[] = [];
   let device: Device | undefined;
@@ -60,7 +63,9 @@ export function coverFacts(
       device = new Device(view, name.iss);
       devices.push(device.cover(days, findings, scopes));
     }
-    streams.push(coverStream(name, device, means));
+    const stream = coverStream(name, device, means);
+    request.writeStream?.(stream);
+    streams.push(withDays ? stream : { ...stream, days: [] });
   }
   const body = {
     zone: zone.name,
@@ -74,6 +79,9 @@ export function coverFacts(
   };
   return { body, faults: findings.faults };
 }
+
+/** Days of all streams together that a body holds. */
+const MAX_STRETCHES = 100_000;
 
 /**
  * The streams that are asked for, by name; one that is named and that nothing here knows is there, too.

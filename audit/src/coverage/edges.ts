@@ -12,6 +12,8 @@ export type Claims = {
   /** The highest number that was named in the period or after it, and before it; -1 where none was. */
   readonly highest: number;
   readonly before: number;
+  /** The highest that was named in the period. */
+  readonly within: number;
   /** The highest number that was ever named, and when that was said last, microseconds. */
   readonly newest?: { readonly seq: number; readonly us: number } | undefined;
 };

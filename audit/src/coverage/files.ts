@@ -6,7 +6,7 @@
 import { closeSync, fsyncSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { csvRow } from "../csv-text.ts";
-import { CAUSES, type CoverageBody, type Finding, type Tally } from "./body.ts";
+import { CAUSES, type Finding, type StreamCoverage, type Tally } from "./body.ts";
 import type { FindingClass } from "./classes.ts";
 
 const FLUSH_CHARACTERS = 1 << 16;
@@ -24,6 +24,9 @@ const FINDING = [
   "says",
 ] as const;
 const TALLY = ["expected", "received", ...CAUSES, "late", "repeats", "conflicts"] as const;
+
+const OF_STREAMS = ["device", "stream", "state", "readings", "begins", "ends", ...TALLY] as const;
+const OF_DAYS = ["device", "stream", "day", "from", "to", "colour", ...TALLY] as const;
 
 /** A file that is new, and grows. */
 class CsvFile {
@@ -55,10 +58,14 @@ class CsvFile {
 export class CoverageFiles {
   readonly #folder: string;
   readonly #files = new Map<FindingClass, CsvFile>();
+  readonly #streams: CsvFile;
+  readonly #days: CsvFile;
 
   /** @param folder - that is there, and has none of these files */
   constructor(folder: string) {
     this.#folder = folder;
+    this.#streams = new CsvFile(join(folder, "streams.csv"), OF_STREAMS);
+    this.#days = new CsvFile(join(folder, "days.csv"), OF_DAYS);
   }
 
   add({ class: name, iss, sub, ch, seqs, from, to, count, name: of, says }: Finding): void {
@@ -69,19 +76,16 @@ export class CoverageFiles {
     file.row([iss, sub, ch ?? "", ...numbers, from ?? "", to ?? "", String(count), of ?? "", says]);
   }
 
-  /** Writes what is left, and the tables of the body; the files are on the disk then. */
-  end({ streams }: CoverageBody): void {
-    for (const file of this.#files.values()) file.end();
-    const columns = ["device", "stream", "state", "readings", "begins", "ends", ...TALLY];
-    const overview = new CsvFile(join(this.#folder, "streams.csv"), columns);
-    const ofDays = ["device", "stream", "day", "from", "to", "colour", ...TALLY];
-    const days = new CsvFile(join(this.#folder, "days.csv"), ofDays);
-    for (const { iss, sub, state, readings, begins, ends, total, days: all } of streams) {
-      overview.row([iss, sub, state, String(readings), begins.by, ends.by, ...cells(total)]);
-      for (const day of all) days.row([iss, sub, day.label, day.from, day.to, day.colour, ...cells(day)]);
-    }
-    overview.end();
-    days.end();
+  /** A row of the stream, and one for each of its days. */
+  stream({ iss, sub, state, readings, begins, ends, total, days }: StreamCoverage): void {
+    this.#streams.row([iss, sub, state, String(readings), begins.by, ends.by, ...cells(total)]);
+    for (const day of days)
+      this.#days.row([iss, sub, day.label, day.from, day.to, day.colour, ...cells(day)]);
+  }
+
+  /** Writes what is left; the files are on the disk then. */
+  end(): void {
+    for (const file of [...this.#files.values(), this.#streams, this.#days]) file.end();
   }
 }
 

@@ -23,7 +23,7 @@ export type SampleWalk = {
   readonly samples: Samples;
   readonly counts: DayCounts;
   readonly findings: FindingList;
-  /** Microseconds that a chain promises between samples; 0 where they come as they come, undefined where its opening isn't here. */
+  /** Microseconds that a chain promises between samples; 0 where they come as they come, undefined where no opening is here. */
   readonly intervalOf: (chain: number) => number | undefined;
   readonly passed: readonly Passed[];
   readonly steps: readonly Step[];

@@ -36,13 +36,14 @@ export function coverStream(name: StreamName, device: Device, means: CoverMeans)
   const edges = edgesOf(scan, chains, days, (us) => showMicros(zone, us));
   const covered = chains.map((chain, i) => coverChain(chain, i, scan, said, means, chains[i + 1]));
   const opened = openingIn(openings, scan, days);
+  const intervals = intervalsOf(chains, openings);
   walkSamples({
     name,
     days,
     samples: scan.samples,
     counts: scan.counts,
     findings,
-    intervalOf: (chain) => intervalOf(chains, chain, openings),
+    intervalOf: (chain) => intervals[chain],
     passed: scan.passed,
     steps: device.steps,
     beforeUs: scan.sampleBefore,
@@ -104,14 +105,16 @@ const newestOpening = (
   openings: ReadonlyMap<number, Opening>,
 ): Opening | undefined => chains.flatMap(({ id }) => (id === null ? [] : (openings.get(id) ?? []))).at(-1);
 
-const intervalOf = (
+/** What each chain promises, by its place; one whose opening isn't here goes on as the one before it, or else as the one behind it. */
+function intervalsOf(
   chains: readonly Chain[],
-  place: number,
   openings: ReadonlyMap<number, Opening>,
-): number | undefined => {
-  const id = chains[place]?.id ?? null;
-  return id === null ? undefined : openings.get(id)?.intervalUs;
-};
+): readonly (number | undefined)[] {
+  const told = chains.map(({ id }) => (id === null ? undefined : openings.get(id)?.intervalUs));
+  const first = told.find((one) => one !== undefined);
+  let last = first;
+  return told.map((one) => (last = one ?? last));
+}
 
 /** The opening with which the stream begins, where that was in the period. */
 function openingIn(

@@ -227,8 +227,28 @@ describe("what is missing, planted alone and found alone", () => {
     const made = town();
     for (const one of made.meter.made) one.held = false;
     const covered = cover(made);
-    expect(found(covered)).toEqual(["missing 85", "open-begin 1", "open-end 1"]);
+    expect(found(covered)).toEqual(["missing 72", "open-begin 1", "open-end 1"]);
     expect(covered.stream).toMatchObject({ state: "incomplete", readings: 0 });
+  });
+
+  test("a chain that was withheld with the opening of the one behind it: its place isn't known, and the heads name it", () => {
+    const made = town((hourS, one) => {
+      if (hourS === NOON - 5 * HOUR_S || hourS === NOON) one.reopen(hourS - HOUR_S + 60);
+    });
+    const [, , second, third] = made.chains;
+    const gone = [...(second?.made ?? []), ...(third?.made ?? []).slice(0, 1)];
+    for (const one of gone) one.held = false;
+    const covered = cover(made);
+    expect(gone).toHaveLength(7);
+    expect(found(covered)).toEqual(["missing 1", "missing 6"]);
+    expect(covered.stream.state).toBe("incomplete");
+    expect(covered.stream.total.missing).toMatchObject({ unexplained: 20, silent: 0 });
+  });
+
+  test("a chain that the heads name only after the period is none of it", () => {
+    const made = town((hourS, one) => void (hourS === TO + 5 * HOUR_S && one.reopen(hourS - HOUR_S + 60)));
+    for (const one of made.meter.made) one.held = false;
+    expect(found(cover(made))).toEqual([]);
   });
 
   test("what the anchor knew of and didn't hand over", () => {
