@@ -101,11 +101,17 @@ export class MadeFacts {
     return this.event(name, event, more);
   }
 
-  adjustment(name: string, ref: string, cents: number, standing: Standings = {}): string {
+  adjustment(
+    name: string,
+    ref: string,
+    cents: number,
+    { supersedes, ...standing }: Standings & { readonly supersedes?: string } = {},
+  ): string {
     const amount: Amount = { minor: cents, currency: "EUR", tariff: "t1" };
+    const replaced = supersedes === undefined ? {} : { supersedes: fromHex(supersedes) };
     return this.event(
       name,
-      { kind: "toll-adjustment", ref: fromHex(ref), reason: "re-rated", amount },
+      { kind: "toll-adjustment", ref: fromHex(ref), reason: "re-rated", amount, ...replaced },
       standing,
     );
   }
@@ -160,6 +166,14 @@ export class MadeFacts {
       new: next,
       ...(ends === undefined ? {} : { last: value(ends.last), first: value(ends.first) }),
     });
+  }
+
+  /** A statement of the stream that the case names and doesn't hold. */
+  withheld(name: string, seq: number): void {
+    const [org = "", device = "", ...sub] = name.split("/");
+    const ch = new Uint8Array(8);
+    const [iss, why] = [`${org}/${device}`, "not-handed-over"];
+    this.#write.withheld({ iss, sub: sub.join("/"), ch, first: seq, last: seq, why, by: null });
   }
 
   /** Ends the writing. */

@@ -117,6 +117,10 @@ async function makeBeside(output: string): Promise<string> {
   return mkdtemp(resolve(parent, `.${basename(output)}.`));
 }
 
+/** What a shell takes for the same words. */
+const quoted = (text: string): string =>
+  /^[A-Za-z0-9._/:=@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+
 function resultOf(
   facts: Facts,
   found: Reconciled,
@@ -132,7 +136,8 @@ function resultOf(
   };
   const [sheet, ...tables] = found.inputs;
   const inputs = [source, policy, ...(sheet === undefined ? [] : [sheet]), map, ...tables];
-  const name = (role: ResultInput["role"]): string => inputs.find((one) => one.role === role)?.name ?? "";
+  const name = (role: ResultInput["role"]): string =>
+    quoted(inputs.find((one) => one.role === role)?.name ?? "");
   return {
     v: 1,
     kind: "reconcile",
@@ -146,7 +151,7 @@ function resultOf(
     restrictions,
     notProven: found.notProven,
     repeat: [
-      `tally-audit reconcile ${name("export")} --map ${map.name} --case ${source.name} --policy ${policy.name} -o FOLDER`,
+      `tally-audit reconcile ${name("export")} --map ${name("map")} --case ${quoted(source.name)} --policy ${name("policy")} -o FOLDER`,
     ],
     body: found.body,
   };

@@ -123,6 +123,8 @@ export const de: Words = {
       "Beträge von Zeilen, deren Beleg keinen nennt: Die Durchfahrt ist belegt, nicht ihr Preis.",
     "discounts-not-attested": "Nachlässe: Kein Beleg nennt sie.",
     "tariff-not-attested": "Der Tarif: Er wurde mit der Zuordnung gegeben, kein Beleg nennt ihn.",
+    withheld:
+      "Aussagen, die der Fall nennt und nicht enthält: Was auf einer von ihnen beruht, gilt als nicht belegt.",
     "sample-rest": "Alles über die Posten, die nicht gezogen wurden.",
   },
   days: {

@@ -119,6 +119,8 @@ export const en: Words = {
       "Amounts of lines whose evidence names none: the passage is proven, not its price.",
     "discounts-not-attested": "Discounts: the evidence names none of them.",
     "tariff-not-attested": "The tariff: it was given with the map, and no evidence names it.",
+    withheld:
+      "Statements that the case names and doesn't hold: what rests on one of them is told as not proven.",
     "sample-rest": "Anything of the items that were not drawn.",
   },
   days: {

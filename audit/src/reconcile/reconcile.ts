@@ -78,7 +78,7 @@ export async function reconcile(given: ReconcileGiven): Promise<Reconciled> {
     return {
       ...summed(loaded, totals, evidence, staged),
       inputs: [staged.input, ...tables, ...inputs],
-      notProven: notProven(loaded, totals),
+      notProven: notProven(work, loaded, totals),
     };
   } finally {
     files.close();
@@ -166,7 +166,8 @@ function beyondOf(
   return Math.max(0, found.reduce((sum, { count }) => sum + count, 0) - tolerated);
 }
 
-function notProven({ map }: LoadedMap, totals: Totals): string[] {
+function notProven({ db }: Work, { map }: LoadedMap, totals: Totals): string[] {
+  const withheld = db.prepare("SELECT 1 FROM facts.withheld LIMIT 1").get() !== undefined;
   const money = map.csv.columns.amount !== undefined && map.amount.by === "none";
   return [
     "sensor-truth",
@@ -176,5 +177,6 @@ function notProven({ map }: LoadedMap, totals: Totals): string[] {
     ...(money || totals.count("amount-not-attested") > 0 ? ["amounts-not-attested"] : []),
     ...(map.csv.columns.discount === undefined ? [] : ["discounts-not-attested"]),
     ...(map.amount.by === "tariff" ? ["tariff-not-attested"] : []),
+    ...(withheld ? ["withheld"] : []),
   ];
 }

@@ -7,7 +7,7 @@ import type { ReconcileMap } from "../map/schema.ts";
 import type { Work } from "../work.ts";
 
 /** A line's account is a stream's: then its event must be of that stream. */
-const SAME_STREAM = `(l.place IS NULL OR EXISTS (SELECT 1 FROM lookup k WHERE k.id = l.place AND k.stream = p.stream))`;
+const SAME_STREAM = `(l.account IS NULL OR EXISTS (SELECT 1 FROM lookup k WHERE k.id = l.place AND k.stream = p.stream))`;
 
 /** Fills `hits` for charges. Lines with several keys are told by `match.split`: table `keys`. */
 export function matchByKey({ db }: Work, { match }: Pick<ReconcileMap, "match">): void {

@@ -93,7 +93,7 @@ type Cluster = { readonly lines: readonly LineRow[]; readonly events: readonly E
  *
  * @param lines - by time; `events` too
  */
-function* clustersOf<L extends Claim, E extends Candidate>(
+export function* clustersOf<L extends Claim, E extends Candidate>(
   lines: Iterable<L>,
   events: Iterator<E>,
   { before, after }: { readonly before: number; readonly after: number },

@@ -12,6 +12,7 @@ import {
   type Claim,
   type Window,
 } from "../../../../audit/src/reconcile/match/assign.ts";
+import { clustersOf } from "../../../../audit/src/reconcile/match/window.ts";
 
 type Pairs = readonly number[];
 type Score = readonly [pairs: number, ranks: number, distance: number];
@@ -176,6 +177,38 @@ describe("beside all assignments", () => {
       { numRuns: 1000 },
     );
   });
+});
+
+test("cut into clusters, lines have the events that they have as a whole", () => {
+  const long = fc.record({
+    lines: fc.array(fc.record({ t: fc.integer({ min: 0, max: 60 }), value: fc.constantFrom("2", "8") }), {
+      maxLength: 20,
+    }),
+    events: fc.array(fc.record({ t: fc.integer({ min: 0, max: 60 }), value: fc.constantFrom("2", "8") }), {
+      maxLength: 20,
+    }),
+    before: fc.integer({ min: 0, max: 5 }),
+    after: fc.integer({ min: 0, max: 5 }),
+  });
+  fc.assert(
+    fc.property(long, ({ before, after, ...unsorted }) => {
+      const lines = unsorted.lines.toSorted((a, b) => a.t - b.t || (a.value < b.value ? -1 : 1));
+      const events = unsorted.events.toSorted((a, b) => a.t - b.t).map((one, id) => ({ ...one, id }));
+      const window = { before, after, margin: 0 };
+      const clusters = [...clustersOf(lines, events.values(), window)];
+      expect(clusters.flatMap((cluster) => cluster.lines)).toEqual(lines);
+      const parts = clusters.map((cluster) => ({
+        cluster,
+        found: assigned(cluster.lines, cluster.events, window),
+      }));
+      const whole = assigned(lines, events, window);
+      expect(
+        parts.flatMap(({ cluster, found }) => found.events.map((j) => cluster.events[j]?.id ?? -1)),
+      ).toEqual(whole.events);
+      expect(parts.flatMap(({ found }) => found.ambiguous)).toEqual(whole.ambiguous);
+    }),
+    { numRuns: 2000 },
+  );
 });
 
 describe("cases that the nearest first gets wrong", () => {

@@ -300,6 +300,27 @@ describe("refunds and adjustments", () => {
     expect(found.unbilled).toEqual([]);
   });
 
+  test("one without standing, or of another organisation, changes nothing", async () => {
+    const base = passage("a", 350);
+    desk.facts.adjustment(LANE, base, -100, { standing: "bad", code: "key-revoked" });
+    desk.facts.adjustment("other/office/adjustments", base, -200);
+    const found = await desk.run(MAP, HEADER + charge("a", "2,50") + charge("a", "1,50"));
+    expect(found.lines).toEqual({
+      2: "amount-differs charged-too-little",
+      3: "charged-twice same-event",
+    });
+    expect(found.unbilled).toEqual([]);
+  });
+
+  test("a signed one that another has replaced doesn't count", async () => {
+    const base = passage("a", 350);
+    const first = desk.facts.adjustment(LANE, base, -100);
+    desk.facts.adjustment(LANE, base, -50, { supersedes: first });
+    const found = await desk.run(MAP, HEADER + charge("a", "3,00"));
+    expect(found.lines).toEqual({ 2: "billed-and-proven with-adjustments" });
+    expect(found.unbilled).toEqual([]);
+  });
+
   test("a signed one that nobody passed on is told", async () => {
     desk.facts.adjustment(LANE, passage("a", 350), -100);
     const found = await desk.run(MAP, HEADER + charge("a", "3,50"));
@@ -410,8 +431,19 @@ test("an account names the stream in which the key must be", async () => {
     - { account: L2, stream: city/lane-2/toll/l-2 }
 `;
   const row = (lane: string, amount: string) => `${lane};Maut;a;;10.11.2026 09:00:00;${amount}\n`;
-  const found = await desk.run(map, HEADER + row("L1", "3,50") + row("L2", "4,80"));
-  expect(found.lines).toEqual({ 2: "billed-and-proven", 3: "billed-and-proven" });
+  const found = await desk.run(map, HEADER + row("L1", "3,50") + row("L2", "4,80") + row("L3", "3,50"));
+  expect(found.lines).toEqual({
+    2: "billed-and-proven",
+    3: "billed-and-proven",
+    4: "billed-not-proven account-unknown",
+  });
+});
+
+test("what the case names and doesn't hold is said", async () => {
+  desk.facts.withheld(LANE, 7);
+  const found = await desk.run(MAP, HEADER + charge("a", "3,50"));
+  expect(found.lines).toEqual({ 2: "billed-not-proven no-event" });
+  expect(found.notProven).toContain("withheld");
 });
 
 test("every line has one class, and the sums are those of the lines", async () => {

@@ -112,6 +112,18 @@ test("the autumn hour: a line is of the first of the two, as the map says", asyn
   expect(found.unbilled).toEqual(["t2 no-line"]);
 });
 
+test("of a re-rated passage only the newest is there to be billed", async () => {
+  const first = passage("A", "2026-10-10T08:00:00Z", 480);
+  const second = passage("A", "2026-10-10T08:00:00Z", 250, { supersedes: first });
+  const found = await desk.run(
+    MAP,
+    HEADER + line("A", "10 10:00:00", "2.50") + line("A", "10 10:00:02", "4.80"),
+  );
+  expect(found.lines).toEqual({ 2: "billed-and-proven", 3: "billed-not-proven no-event" });
+  expect(found.rows("billed-and-proven")[0]?.["statements"]).toBe(`${second} ${first}`);
+  expect(found.unbilled).toEqual([]);
+});
+
 test("refunds by line", async () => {
   passage("A", "2026-10-10T08:00:00Z", 250);
   const charge = "L1,,A,2026-10-10 10:00:00,1,2.50,\n";
