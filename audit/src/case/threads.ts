@@ -27,6 +27,8 @@ export type ThreadTask = {
 export type ThreadAnswer =
   { readonly packed: Packed } | { readonly code: EvidenceCode; readonly message: string };
 
+/** What a part leaves behind is short-lived: with room for it, it isn't copied about. */
+const YOUNG_MB = 96;
 /** Tasks of one thread that wait or run. */
 const AHEAD = 3;
 
@@ -43,7 +45,10 @@ export class JudgeThreads {
   constructor(count: number, data: ThreadData) {
     this.#waiting = Array.from({ length: count }, () => []);
     this.#workers = this.#waiting.map((waiting) => {
-      const worker = new Worker(new URL("./thread.ts", import.meta.url), { workerData: data });
+      const worker = new Worker(new URL("./thread.ts", import.meta.url), {
+        workerData: data,
+        resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
+      });
       worker.on("message", (answer: ThreadAnswer) => waiting.shift()?.resolve(answer));
       worker.on("error", (cause: unknown) =>
         this.#fail(new Error("a thread of the verification failed", { cause })),

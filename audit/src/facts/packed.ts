@@ -26,7 +26,8 @@ export type Packed = {
   readonly rare: readonly (readonly [number, Rare])[];
   /** {@link READING_COLUMNS} a reading; NaN where there is none. */
   readonly readings: Float64Array<ArrayBuffer>;
-  readonly values: readonly (string | null)[];
+  /** Digits of each reading, joined by LF; empty where it has none. */
+  readonly values: string;
   readonly texts: readonly (readonly [number, string])[];
 };
 
@@ -67,7 +68,7 @@ export function pack(statements: readonly StatementFacts[]): Packed {
     return number;
   };
   const rare: [number, Rare][] = [];
-  const values: (string | null)[] = [];
+  const values: string[] = [];
   const texts: [number, string][] = [];
   for (const [i, one] of statements.entries()) {
     const run = runs.at(-1);
@@ -108,10 +109,10 @@ export function pack(statements: readonly StatementFacts[]): Packed {
       readings[to + 5] = reading.rx ?? NaN;
       readings[to + 6] = reading.n;
       if (reading.vs !== null) texts.push([values.length, reading.vs]);
-      values.push(reading.v);
+      values.push(reading.v ?? "");
     }
   }
-  return { runs, numbers, hashes, trees, seen, words, rare, readings, values, texts };
+  return { runs, numbers, hashes, trees, seen, words, rare, readings, values: values.join("\n"), texts };
 }
 
 const sameRun = (run: Run, { iss, sub, ch, kid }: StatementFacts): boolean =>
@@ -133,7 +134,8 @@ const NOTHING: Rare = { found: [], event: null, opened: null, gap: null, heads: 
 
 /** The statements, one after the other. */
 export function* unpack(packed: Packed): Generator<StatementFacts> {
-  const { numbers, hashes, trees, seen, words, readings, values } = packed;
+  const { numbers, hashes, trees, seen, words, readings } = packed;
+  const values = packed.values.split("\n");
   const rare = new Map(packed.rare);
   const texts = new Map(packed.texts);
   let i = 0;
@@ -143,7 +145,7 @@ export function* unpack(packed: Packed): Generator<StatementFacts> {
       const at = i * COLUMNS;
       const rows: ReadingRow[] = [];
       for (const last = reading + (numbers[at + 12] as number); reading < last; reading++)
-        rows.push(readingOf(readings, reading, words, values[reading] ?? null, texts.get(reading) ?? null));
+        rows.push(readingOf(readings, reading, words, values[reading] ?? "", texts.get(reading) ?? null));
       const from = 2 * i * HASH_BYTES;
       yield {
         iss,
@@ -182,7 +184,7 @@ function readingOf(
   readings: Float64Array,
   reading: number,
   words: readonly string[],
-  v: string | null,
+  v: string,
   vs: string | null,
 ): ReadingRow {
   const at = reading * READING_COLUMNS;
@@ -195,7 +197,7 @@ function readingOf(
     n: readings[at + 6] as number,
     name: words[readings[at] as number] ?? "",
     t: known(1),
-    v,
+    v: v === "" ? null : v,
     float: known(2),
     vs,
     unit: unit === null ? null : (words[unit] ?? ""),

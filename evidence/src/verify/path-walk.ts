@@ -4,10 +4,10 @@
  *
  * @module
  */
-import { equalBytes } from "../bytes.ts";
+import { concatBytes, equalBytes } from "../bytes.ts";
 import { hashLeaf, nodeHasher } from "../merkle.ts";
 import { HASH_BYTES, type Hash } from "../sha256.ts";
-import type { KnownBatch, ReadReceipt } from "./receipt-reader.ts";
+import type { GoodPath, KnownBatch, ReadReceipt } from "./receipt-reader.ts";
 
 const STRIDE = 2 + HASH_BYTES;
 /** Nodes kept of one tree: ten megabytes. */
@@ -37,6 +37,7 @@ export class PathWalk {
     const { size } = batch.claims;
     if (index >= size) return false;
     const proven = this.#provenOf(batch);
+    const { good } = batch;
     const again = index === this.#index && equalBytes(entry, this.#leaf);
     let own = again ? (this.#own[0] as Uint8Array) : hashLeaf(entry, this.#hash);
     let isSame = again;
@@ -48,6 +49,12 @@ export class PathWalk {
     let level = 0;
     let node = index;
     for (let last = size - 1; last > 0; last = Math.floor(last / 2), level++) {
+      if (
+        proven === undefined &&
+        good !== undefined &&
+        meets(good, level, node, own, bytes, at + used * STRIDE, count - used)
+      )
+        return true;
       if (proven?.ends(level, node, last, own, bytes, at + used * STRIDE, count - used) === true) {
         this.#keep(level, own, undefined);
         proven.add(this.#own, this.#siblings, level, index);
@@ -79,6 +86,12 @@ export class PathWalk {
     if (used !== count || !equalBytes(own, batch.root)) return false;
     proven?.add(this.#own, this.#siblings, level, index);
     proven?.good(index, bytes, at, count);
+    if (proven === undefined && good === undefined && batch.uses > 1)
+      batch.good = {
+        index,
+        path: bytes.slice(at, at + count * STRIDE - 2),
+        own: concatBytes(...this.#own.slice(0, level + 1)),
+      };
     return true;
   }
 
@@ -92,6 +105,26 @@ export class PathWalk {
     if (this.#proven === undefined && batch.uses > MANY) this.#proven = new ProvenNodes(batch);
     return this.#proven?.batch === batch ? this.#proven : undefined;
   }
+}
+
+/** Whether a path meets one that was good here, and goes on as that does. */
+function meets(
+  { index, path, own: proven }: GoodPath,
+  level: number,
+  node: number,
+  own: Uint8Array,
+  bytes: Uint8Array,
+  at: number,
+  left: number,
+): boolean {
+  if (node !== Math.floor(index / 2 ** level)) return false;
+  for (let i = 0, from = level * HASH_BYTES; i < HASH_BYTES; i++)
+    if (proven[from + i] !== own[i]) return false;
+  const length = left * STRIDE - 2;
+  const from = path.length - length;
+  if (left === 0 || from < 0) return false;
+  for (let i = 0; i < length; i++) if (path[from + i] !== bytes[at + i]) return false;
+  return true;
 }
 
 /** Nodes of one tree that were hashed up to its root, in a table in which a later one may take an older one's place. */

@@ -9,8 +9,8 @@ import { equalBytes } from "../bytes.ts";
 import type { BatchClaims, Receipt } from "../receipt.ts";
 import { HASH_BYTES } from "../sha256.ts";
 
-/** Batches kept: about half a kilobyte each. */
-const MAX_BATCHES = 32_768;
+/** Batches kept: about two kilobytes each. */
+const MAX_BATCHES = 16_384;
 /** A path's hashes, each with its head `58 20`. */
 const STRIDE = 2 + HASH_BYTES;
 
@@ -28,6 +28,15 @@ export type KnownBatch = {
   readonly signature: Uint8Array;
   /** Receipts of it that were read so far. */
   uses: number;
+  /** A path of it that was good, from the second receipt on: others meet it. */
+  good?: GoodPath;
+};
+
+/** A path as it stands in its receipt, and the hashes of the subtrees over its leaf, by level. */
+export type GoodPath = {
+  readonly index: number;
+  readonly path: Uint8Array;
+  readonly own: Uint8Array;
 };
 
 /** A receipt of one proof: `count` hashes begin at `at` in `bytes`, every 34 bytes. */
