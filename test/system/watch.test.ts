@@ -147,8 +147,10 @@ test("with a token streams are looked at by reads, each of which stands in the l
   await register(anchor, 1);
   expect((await look(anchor.url, ...options)).exit).toBe(0);
   expect(await reads()).toBe(told);
+  await delay(1100);
   expect((await look(anchor.url, ...options, "--read-every", "1s")).exit).toBe(0);
   expect(await reads()).toBe(told + 1);
+  await delay(1100);
   writeFileSync(token, "tally-read-nobodys-token-at-all\n");
   const refused = await look(anchor.url, ...options, "--read-every", "1s");
   expect(refused).toMatchObject({ alerts: [`begins stream-unseen ${STREAM}`], exit: 3 });

@@ -11,7 +11,7 @@ import { ReadSource } from "../case/take/reads.ts";
 import type { SourceChain } from "../case/take/source.ts";
 
 /** A transparent statement, the newest of a stream, and what opened its chain. */
-export type NewestOfStream = {
+type NewestOfStream = {
   readonly bytes: Uint8Array;
   readonly index: number;
   readonly opening: Uint8Array | undefined;

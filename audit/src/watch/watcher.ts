@@ -30,7 +30,7 @@ import { archiveStreams, readStreams, type ReadAccess, type StreamSource } from 
 import { TimedPlace } from "./timed-place.ts";
 
 /** Reads stand in the ledger, each of them: so they are seldom. */
-export type WatchReads = Omit<ReadAccess, "leftMs"> & { readonly everyS: number };
+type WatchReads = Omit<ReadAccess, "leftMs"> & { readonly everyS: number };
 
 export type WatchParts = {
   readonly place: Place;
