@@ -70,6 +70,8 @@ export function addScrapiRoutes<E extends Env>(app: Hono<E>, parts: ScrapiParts)
       ? problem(c, 404, "No such key", "this log never signed with a key of that name")
       : binary(c, found, CBOR);
   });
+  for (const rest of ["/entries", "/entries/*", "/.well-known/scitt-keys", "/.well-known/scitt-keys/*"])
+    app.all(rest, (c) => problem(c, 404, "Not Found", `nothing is answered to ${c.req.method} here`));
 }
 
 /** True of what is answered by SCRAPI's rules. */

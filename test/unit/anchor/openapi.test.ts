@@ -7,7 +7,7 @@ import { createApp } from "../../../anchor/src/serve.ts";
 
 const COMMITTED = join(import.meta.dirname, "..", "..", "..", "docs", "openapi.json");
 
-test("docs/openapi.json is current: npx vitest run --project unit -u test/unit/anchor/openapi.test.ts", async () => {
+test("docs/openapi.json is current: npx vitest run --project unit test/unit/anchor/openapi.test.ts -u", async () => {
   await expect(`${JSON.stringify(openApiDocument(), null, 2)}\n`).toMatchFileSnapshot(COMMITTED);
 });
 

@@ -22,6 +22,7 @@ import { createNodeProvider, nodeSha256 } from "@tallystick/evidence/node";
 import { AnchorLog, deviceSigner, type AnchorChain, type AnchorDevice } from "../../support/anchor-log.ts";
 import { AnchorPipeline } from "../../support/anchor-pipeline.ts";
 import { auditCommand } from "../../support/audit-command.ts";
+import { Dice } from "../../support/dice.ts";
 import { serveLog, type ServedLog } from "../../support/served-log.ts";
 
 const ISS = "city/gw-1";
@@ -247,6 +248,53 @@ describe("POST /entries", () => {
     expect(over.headers.get("retry-after")).toMatch(/^\d+$/);
     expect(await problemOf(over)).toEqual({ status: 429, title: "Too Many Requests", code: "rate-limited" });
     expect((await get("/.well-known/scitt-keys")).status).toBe(200);
+  });
+});
+
+describe("whatever is sent", () => {
+  test("is answered by the rules: nothing that was changed is registered, and nothing is the server's fault", async () => {
+    const dice = new Dice(7);
+    const opening = await chain.open();
+    const before = log.size;
+    for (let i = 0; i < 1500; i++) {
+      const bytes = opening.bytes.slice(
+        0,
+        dice.whole(0, 7) === 0 ? dice.whole(0, opening.bytes.length) : undefined,
+      );
+      for (let flips = dice.whole(0, 2); flips >= 0 && bytes.length > 0; flips--) {
+        const at = dice.whole(0, bytes.length - 1);
+        bytes[at] = dice.whole(0, 255);
+      }
+      if (toHex(bytes) === toHex(opening.bytes)) continue;
+      const { status, title } = await problemOf(await post(bytes));
+      expect([status, title]).toEqual([
+        400,
+        expect.stringMatching(/^(?:Malformed request|Payload Missing|Bad Signature Algorithm|Rejected)$/),
+      ]);
+    }
+    expect([log.size, anchor.accepted.length, anchor.pool.items]).toEqual([before, 0, 0]);
+  }, 60_000);
+
+  test("paths that are none are answered, too", async () => {
+    const paths = [
+      "/entries",
+      "/entries/",
+      "/entries/%00",
+      "/entries/%E0%A4%A",
+      "/entries/..%2f..%2fanchor.db",
+      `/entries/${"a".repeat(4000)}`,
+      "/.well-known/scitt-keys/",
+      "/.well-known/scitt-keys/%E0%A4%A",
+      "/.well-known/scitt-keys/__proto__",
+      "/.well-known/",
+    ];
+    for (const path of paths) {
+      const answer = await get(path);
+      if (path.startsWith("/entries") || path.includes("scitt-keys")) await problemOf(answer);
+      expect([path, [400, 404].includes(answer.status)]).toEqual([path, true]);
+    }
+    const put = await fetch(`${served.url}/entries`, { method: "PUT", body: "x" });
+    expect(await problemOf(put)).toMatchObject({ status: 404, title: "Not Found" });
   });
 });
 
