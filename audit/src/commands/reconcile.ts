@@ -94,7 +94,9 @@ export const reconcile: Command = {
       }
       process.stdout.write(values["json"] === true ? text : reconcileText(result, found.beyond));
       if (output !== undefined) process.stderr.write(`tally-audit reconcile: ${output}: written\n`);
-      return found.beyond > 0 ? 1 : exitCode(result, values["strict"] === true);
+      // Findings beside evidence that can't be verified are none: nobody can tell.
+      const exit = exitCode(result, values["strict"] === true);
+      return result.verdict !== "not-verifiable" && found.beyond > 0 ? 1 : exit;
     } finally {
       progress.done();
       facts.close();

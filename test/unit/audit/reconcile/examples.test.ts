@@ -7,11 +7,13 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { reconcile } from "../../../../audit/src/commands/reconcile.ts";
 import { LINE_CLASSES, type ReconcileBody } from "../../../../audit/src/reconcile/body.ts";
 import { parseResult } from "../../../../audit/src/result-read.ts";
 import { EXAMPLES } from "../../../examples/exports.ts";
 import { exampleFiles } from "../../../examples/make.ts";
 import { auditCommand } from "../../../support/audit-command.ts";
+import { commandHere } from "../../../support/command-here.ts";
 
 const FOLDER = join(import.meta.dirname, "..", "..", "..", "..", "docs", "examples");
 const DOCS = readFileSync(join(FOLDER, "..", "reconcile.md"), "utf8");
@@ -28,8 +30,8 @@ afterAll(() => {
 
 const at = (name: string): string => join(FOLDER, name);
 const run = (name: string, ...more: string[]) =>
-  auditCommand(
-    "reconcile",
+  commandHere(
+    reconcile,
     at(`${name}.csv`),
     "--map",
     at(`${name}.yaml`),
@@ -93,7 +95,7 @@ test("a folder that is there already is left alone, and an export that can't be 
   const again = await run("tolls", "-o", join(temporary, "tolls"));
   expect([again.exit, again.stderr]).toEqual([
     2,
-    `tally-audit reconcile: -o ${join(temporary, "tolls")}: is there already; name a new folder\n`,
+    `tally-audit run: -o ${join(temporary, "tolls")}: is there already; name a new folder\n`,
   ]);
   expect(readFileSync(join(temporary, "tolls", "result.json"), "utf8")).toBe(before);
 
@@ -119,7 +121,8 @@ test("evidence of a log that the policy doesn't know proves nothing", async () =
   );
   const args = ["--map", at("tolls.yaml"), "--case", at("evidence.tally"), "--policy", policy];
   const { exit, stdout } = await auditCommand("reconcile", at("tolls.csv"), ...args);
-  expect(exit).not.toBe(0);
+  expect(exit).toBe(3);
+  expect(stdout).toMatch(/^evidence: not-verifiable \(log-unknown\)/);
   expect(stdout).not.toMatch(/billed and proven +[1-9]/);
 });
 
