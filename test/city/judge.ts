@@ -5,7 +5,6 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { parse } from "csv-parse/sync";
 import type { CoverageBody } from "../../audit/src/coverage/body.ts";
 import type { ReconcileBody } from "../../audit/src/reconcile/body.ts";
 import type { Result } from "../../audit/src/result.ts";
@@ -57,11 +56,23 @@ export function judgeReconcile(folder: string, { lines, unbilled }: Export): Dif
   return difference(expected, rows);
 }
 
-const rowsOf = (file: string): readonly Readonly<Record<string, string>>[] =>
-  parse(readFileSync(file), { columns: true, bom: true }) as Readonly<Record<string, string>>[];
+/** Rows of a CSV (RFC 4180) by the names in its heading. */
+function rowsOf(file: string): readonly Readonly<Record<string, string>>[] {
+  const text = readFileSync(file, "utf8").replaceAll("\r\n", "\n");
+  const lines: string[][] = [[]];
+  for (const [, quoted, plain = "", end] of text.matchAll(/(?:"((?:[^"]|"")*)"|([^",\n]*))(,|\n|$)/g)) {
+    lines.at(-1)?.push(quoted?.replaceAll('""', '"') ?? plain);
+    if (end === "\n") lines.push([]);
+  }
+  const [heading = [], ...rows] = lines.slice(0, -1); // behind the last line feed there is nothing
+  return rows.map((cells) => {
+    if (cells.length !== heading.length) throw new Error(`${file}: a row of ${cells.length} cells`);
+    return Object.fromEntries(heading.map((name, i) => [name, cells[i] ?? ""]));
+  });
+}
 
 /** Of two lists in which the same may stand several times. */
-export function difference(expected: readonly string[], found: readonly string[]): Difference {
+function difference(expected: readonly string[], found: readonly string[]): Difference {
   const counts = new Map<string, number>();
   for (const one of expected) counts.set(one, (counts.get(one) ?? 0) + 1);
   for (const one of found) counts.set(one, (counts.get(one) ?? 0) - 1);

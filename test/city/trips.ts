@@ -21,7 +21,7 @@ export type Passage = {
 };
 
 /** What happens to a trip between lane and bill; to most, nothing. */
-export const FATES = [
+const FATES = [
   "twice",
   "unbilled",
   "overcharged",
