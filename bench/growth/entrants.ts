@@ -30,7 +30,7 @@ export class Entrants {
   #turn = 0;
 
   static async of(devices: number, store: Store): Promise<Entrants> {
-    return new Entrants(await opening(), devices, store);
+    return new Entrants(await sealedOpening(), devices, store);
   }
 
   private constructor(opening: Uint8Array, devices: number, store: Store) {
@@ -54,7 +54,7 @@ export class Entrants {
   }
 }
 
-async function opening(): Promise<Uint8Array> {
+async function sealedOpening(): Promise<Uint8Array> {
   const payload = encodeEvent({
     kind: "stream-opened",
     before: "none",
