@@ -9,7 +9,6 @@ import { basename, dirname, resolve } from "node:path";
 import process from "node:process";
 import { decodeBundle, isEvidenceError, toHex, type Scope } from "@tallystick/evidence";
 import {
-  createNodeProvider,
   nodeSha256,
   readBounded,
   required,
@@ -19,6 +18,7 @@ import {
   type Arguments,
   type Command,
 } from "@tallystick/evidence/node";
+import { bestProvider } from "../provider.ts";
 import { parseAsked, type Asked } from "../case/take/streams.ts";
 import { readInstant } from "../calendar.ts";
 import type { CoverageBody } from "../coverage/body.ts";
@@ -80,7 +80,7 @@ export const coverage: Command = {
     const policyFile = required(values, "policy");
     const policy = await readPolicy(values);
     const progress = terminalProgress("coverage");
-    const means = { policy, provider: createNodeProvider(), hash: nodeSha256, progress };
+    const means = { policy, provider: bestProvider(), hash: nodeSha256, progress };
     const facts = await openFacts(evidence, means);
     const beside = output === undefined ? undefined : await makeBeside(output);
     try {

@@ -9,7 +9,6 @@ import { tmpdir } from "node:os";
 import { basename, dirname, resolve } from "node:path";
 import process from "node:process";
 import {
-  createNodeProvider,
   nodeSha256,
   readBounded,
   required,
@@ -19,6 +18,7 @@ import {
   type Arguments,
   type Command,
 } from "@tallystick/evidence/node";
+import { bestProvider } from "../provider.ts";
 import manifest from "../../package.json" with { type: "json" };
 import { openFacts, type Facts } from "../facts/open.ts";
 import { keepHeapSmall } from "../heap.ts";
@@ -76,7 +76,7 @@ export const reconcile: Command = {
     const output = outputOf(values);
     keepHeapSmall();
     const progress = terminalProgress("reconcile");
-    const means = { policy, provider: createNodeProvider(), hash: nodeSha256, progress };
+    const means = { policy, provider: bestProvider(), hash: nodeSha256, progress };
     const facts = await openFacts(evidence, means);
     const beside = output === undefined ? undefined : await makeBeside(output);
     try {

@@ -8,7 +8,6 @@ import { basename, join } from "node:path";
 import process from "node:process";
 import { EvidenceError, toHex } from "@tallystick/evidence";
 import {
-  createNodeProvider,
   nodeSha256,
   required,
   syncDirectory,
@@ -17,6 +16,7 @@ import {
   type Arguments,
   type Command,
 } from "@tallystick/evidence/node";
+import { bestProvider } from "../provider.ts";
 import { openFacts, type Facts } from "../facts/open.ts";
 import { exitCode, worst } from "../judgement.ts";
 import { readEvidence } from "../log/given.ts";
@@ -70,7 +70,7 @@ export const sample: Command = {
     const policy = await readPolicy(values);
     const lines = await linesOf(input, values);
     const progress = terminalProgress("sample");
-    const means = { policy, provider: createNodeProvider(), hash: nodeSha256, progress };
+    const means = { policy, provider: bestProvider(), hash: nodeSha256, progress };
     const facts = await openFacts(lines?.evidence ?? input, means);
     try {
       lines?.check(facts);

@@ -7,7 +7,6 @@ import { existsSync } from "node:fs";
 import process from "node:process";
 import { EvidenceError, formatVkey } from "@tallystick/evidence";
 import {
-  createNodeProvider,
   loadSigner,
   required,
   terminalProgress,
@@ -15,6 +14,7 @@ import {
   writeDurable,
   type Command,
 } from "@tallystick/evidence/node";
+import { bestProvider } from "../provider.ts";
 import { exitCode } from "../judgement.ts";
 import { checkPapers, readSignatureFile, signatureOf } from "../papers/check.ts";
 import { papersOf } from "../papers/make.ts";
@@ -96,7 +96,7 @@ export const countersign: Command = {
       const before = await readSignatureFile(file);
       const { judgement, says } = await checkPapers(folder, before, {
         auditors,
-        provider: createNodeProvider(),
+        provider: bestProvider(),
         progress,
       });
       progress.done();

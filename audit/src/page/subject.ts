@@ -6,7 +6,8 @@
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { decodeBundle, isEvidenceError, toHex, type Scope, type TrustPolicy } from "@tallystick/evidence";
-import { createNodeProvider, nodeSha256, terminalProgress, type Arguments } from "@tallystick/evidence/node";
+import { nodeSha256, terminalProgress, type Arguments } from "@tallystick/evidence/node";
+import { bestProvider } from "../provider.ts";
 import { readPolicy } from "../commands/policy.ts";
 import { openFacts, type Facts } from "../facts/open.ts";
 import type { Judgement } from "../judgement.ts";
@@ -72,7 +73,7 @@ async function ofEvidence(input: string, values: Arguments["values"], words: Wor
   const progress = terminalProgress("report");
   const facts = await openFacts(input, {
     policy,
-    provider: createNodeProvider(),
+    provider: bestProvider(),
     hash: nodeSha256,
     progress,
   });
