@@ -7,10 +7,13 @@ import { createNodeProvider, UsageError } from "@tallystick/evidence/node";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { certifierOf, isSignedBy, openCertificate } from "../../../audit/src/certificate/seal.ts";
 import { coverage as coverageCommand } from "../../../audit/src/commands/coverage.ts";
+import { keyMake, keyPrint } from "../../../audit/src/commands/key.ts";
+import { verifyFiles } from "../../../audit/src/commands/verify.ts";
 import type { CoverageBody } from "../../../audit/src/coverage/body.ts";
 import { parseAuditor } from "../../../audit/src/papers/signature.ts";
 import type { Result } from "../../../audit/src/result.ts";
 import { auditCommand } from "../../support/audit-command.ts";
+import { commandHere } from "../../support/command-here.ts";
 import { World } from "../../support/world.ts";
 import { makeCase } from "../../support/world-case.ts";
 import type { Chain, Device } from "../../support/world-device.ts";
@@ -36,7 +39,7 @@ beforeAll(async () => {
   await makeCase(world, at("holed"), { without: chain.statements.slice(8, 11) });
   writeFileSync(at("policy.txt"), world.policy());
   writeFileSync(at("b.tally"), encodeBundle(world.bundle([{ chain }], (await device.sys()).statements)));
-  const made = await auditCommand("key", "make", "--key", at("auditor.pem"), "--name", "audit.example/anna");
+  const made = await commandHere(keyMake, "--key", at("auditor.pem"), "--name", "audit.example/anna");
   vkey = made.stdout.trim();
 });
 afterAll(() => {
@@ -46,7 +49,7 @@ afterAll(() => {
 
 const PERIOD = ["--from", "2026-09-21", "--to", "2026-09-22", "--zone", "Europe/Vienna"];
 const coverage = (name: string, ...more: string[]) =>
-  auditCommand("coverage", at(name), "--policy", at("policy.txt"), ...PERIOD, ...more);
+  commandHere(coverageCommand, at(name), "--policy", at("policy.txt"), ...PERIOD, ...more);
 const resultOf = (text: string): Result<CoverageBody> => JSON.parse(text) as Result<CoverageBody>;
 
 test("start and end of what the tests are about", () => {
@@ -70,7 +73,9 @@ describe("coverage", () => {
       ],
       body: { zone: "Europe/Vienna", from: "2026-09-21T00:00:00+02:00", to: "2026-09-22T00:00:00+02:00" },
     });
-    await coverage("case", "-o", at("two"));
+    // Another process, another hour: the same bytes.
+    const args = ["coverage", at("case"), "--policy", at("policy.txt"), ...PERIOD, "-o", at("two")];
+    expect((await auditCommand(...args)).exit).toBe(1);
     const names = readdirSync(at("one")).toSorted();
     expect(names).toEqual(readdirSync(at("two")).toSorted());
     expect(names).toEqual(expect.arrayContaining(["result.json", "streams.csv", "days.csv"]));
@@ -140,26 +145,12 @@ describe("coverage", () => {
 describe("the auditor's key", () => {
   test("is its owner's alone, and never overwritten", async () => {
     expect(statSync(at("auditor.pem")).mode & 0o777).toBe(0o600);
-    const again = await auditCommand(
-      "key",
-      "make",
-      "--key",
-      at("auditor.pem"),
-      "--name",
-      "audit.example/anna",
-    );
+    const again = await commandHere(keyMake, "--key", at("auditor.pem"), "--name", "audit.example/anna");
     expect(again.exit).toBe(1);
     expect(again.stderr).toContain("key-file-exists");
-    const printed = await auditCommand(
-      "key",
-      "print",
-      "--key",
-      at("auditor.pem"),
-      "--name",
-      "audit.example/anna",
-    );
+    const printed = await commandHere(keyPrint, "--key", at("auditor.pem"), "--name", "audit.example/anna");
     expect(printed.stdout.trim()).toBe(vkey);
-    const named = await auditCommand("key", "print", "--key", at("auditor.pem"), "--name", "two words");
+    const named = await commandHere(keyPrint, "--key", at("auditor.pem"), "--name", "two words");
     expect(named.exit).toBe(2);
   });
 });
@@ -177,7 +168,7 @@ describe("the completeness certificate", () => {
       ...more,
     );
   const check = (file: string, auditor = vkey, ...more: string[]) =>
-    auditCommand("verify", at(file), "--auditor", auditor, ...more);
+    commandHere(verifyFiles, at(file), "--auditor", auditor, ...more);
 
   test("is signed, checked, and says what the coverage said; the same bytes again", async () => {
     expect((await certify("case", "a.cert")).stderr).toContain("signed as audit.example/anna+");
@@ -213,7 +204,7 @@ describe("the completeness certificate", () => {
 
   test("is not verifiable by another auditor's key, and invalid with any bit changed", async () => {
     await certify("case", "c.cert");
-    const other = await auditCommand("key", "make", "--key", at("other.pem"), "--name", "audit.example/anna");
+    const other = await commandHere(keyMake, "--key", at("other.pem"), "--name", "audit.example/anna");
     expect((await check("c.cert", other.stdout.trim())).exit).toBe(3);
     const bytes = readFileSync(at("c.cert"));
     const provider = createNodeProvider();
@@ -242,8 +233,9 @@ describe("the completeness certificate", () => {
   test("is not made of evidence that is invalid or not verifiable", async () => {
     const other = (await World.create({ origin: "another.example/2026" })).policy();
     writeFileSync(at("other.txt"), other);
-    const args = ["coverage", at("case"), "--policy", at("other.txt"), ...PERIOD];
-    const { exit, stderr } = await auditCommand(
+    const args = [at("case"), "--policy", at("other.txt"), ...PERIOD];
+    const { exit, stderr } = await commandHere(
+      coverageCommand,
       ...args,
       "--certificate",
       at("no.cert"),
@@ -259,7 +251,7 @@ describe("the completeness certificate", () => {
 
   test("is told from evidence where it is verified as such", async () => {
     await certify("case", "d.cert");
-    const { exit, stdout } = await auditCommand("verify", at("d.cert"), "--policy", at("policy.txt"));
+    const { exit, stdout } = await commandHere(verifyFiles, at("d.cert"), "--policy", at("policy.txt"));
     expect(exit).toBe(1);
     expect(stdout).toContain("--auditor");
   });
