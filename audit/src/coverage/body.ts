@@ -104,12 +104,12 @@ export type DeviceCoverage = {
   readonly iss: string;
   /** Longest silence that its enrolment allows, seconds; null where its key isn't known. */
   readonly silenceS: number | null;
-  /** Whether its `sys` stream is here for the period: without it restarts, clock steps and silence are not known. */
+  /** Whether its `sys` stream is here for the period, without a hole: else starts and clock steps may be left out, and silence is not known. */
   readonly told: boolean;
   readonly starts: number;
   /** Versions of the agent that started in the period, in order, each once where it follows itself. */
   readonly versions: readonly string[];
-  /** Longest stretch between two commits of anything of it, seconds. */
+  /** Longest stretch between two commits of anything of it, seconds; null where `told` is false. */
   readonly longestS: number | null;
 };
 

@@ -99,7 +99,7 @@ function attestedIn(
   return { seq: found.seq, at: found.at === null ? null : shown(found.at * 1_000_000) };
 }
 
-function tellPart(
+export function tellPart(
   name: StreamName,
   ch: string,
   part: Part,

@@ -61,7 +61,7 @@ export function coverFacts(
     progress(i, names.length);
     if (device?.iss !== name.iss) {
       device = new Device(view, name.iss);
-      devices.push(device.cover(days, findings, scopes));
+      devices.push(device.cover(means));
     }
     const stream = coverStream(name, device, means);
     request.writeStream?.(stream);

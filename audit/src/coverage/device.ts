@@ -3,12 +3,17 @@
  *
  * @module
  */
-import { equalBytes, SYSTEM_STREAM, type Scope } from "@tallystick/evidence";
+import { equalBytes, SYSTEM_STREAM, toHex } from "@tallystick/evidence";
 import type { DeviceCoverage } from "./body.ts";
+import { tellPart } from "./chain-cover.ts";
+import type { CoverMeans } from "./chains.ts";
+import type { Erasures } from "./erasures.ts";
 import type { FindingList } from "./findings.ts";
 import { SECOND_US, type Days } from "./moments.ts";
+import { explain, type Said } from "./numbers.ts";
 import { chainKey, gapsOf, micros, sealedUs, type GapEvent } from "./said.ts";
 import type { Step } from "./sample-walk.ts";
+import type { Hole } from "./scan.ts";
 import type { EventRow, FactsView, StreamName } from "./view.ts";
 
 /** What of boot evidence is compared from start to start; hashes hexadecimal. */
@@ -19,13 +24,14 @@ type Evidence = {
   readonly kid: Uint8Array;
 };
 
-/** The parts of chains that the evidence says it has, by `iss/sub`. */
-type Scopes = ReadonlyMap<string, readonly Scope[]>;
+type Scopes = CoverMeans["scopes"];
 
 export class Device {
   readonly iss: string;
   readonly #view: FactsView;
   readonly #sys: number | undefined;
+  /** Something of the chain walked last is of the period. */
+  #isHere = false;
   readonly #gaps: ReadonlyMap<string, readonly GapEvent[]>;
   /** In the order in which they were told. */
   readonly steps: readonly Step[];
@@ -51,7 +57,7 @@ export class Device {
   }
 
   /** The row of the device, and what is to be said of it. */
-  cover(days: Days, findings: FindingList, scopes: Scopes): DeviceCoverage {
+  cover({ days, findings, scopes, erasures }: CoverMeans): DeviceCoverage {
     const name = { iss: this.iss, sub: SYSTEM_STREAM };
     const within = (rows: readonly EventRow[]): readonly (EventRow & { readonly us: number })[] =>
       rows.flatMap((row) => {
@@ -77,22 +83,52 @@ export class Device {
       findings.add("clock-step", name, says, { fromUs: us, toUs: us });
     }
     this.#refused(within(this.#events("refused")), findings);
-    const silence = this.#silence(days, findings, name, scopes);
-    return { iss: this.iss, ...silence, told: this.#isTold(days), starts: starts.length, versions };
+    const told = this.#isTold(days, findings, scopes, erasures);
+    const silence = this.#silence(days, told ? findings : undefined, name, scopes);
+    return { iss: this.iss, ...silence, told, starts: starts.length, versions };
   }
 
   #events(kind: string): readonly EventRow[] {
     return this.#sys === undefined ? [] : this.#view.events(this.#sys, kind);
   }
 
-  /** Something of `sys` is here that was sealed in the period. */
-  #isTold(days: Days): boolean {
-    return ["heads", "boot"].some((kind) =>
-      this.#events(kind).some((row) => {
-        const us = sealedUs(row);
-        return us !== null && days.has(us);
-      }),
-    );
+  /** Whether its `sys` is here for the period; what a case lacks of it is told. A bundle of another stream has but some heads, and nothing is missing. */
+  #isTold(days: Days, findings: FindingList, scopes: Scopes, erasures: Erasures): boolean {
+    if (this.#sys === undefined) return false;
+    const name = { iss: this.iss, sub: SYSTEM_STREAM };
+    const asked = scopes.get(`${this.iss}/${SYSTEM_STREAM}`) ?? [];
+    let [isHere, isWhole] = [false, true];
+    for (const { id, ch } of this.#view.chains(this.#sys)) {
+      const isAsked = asked.some((one) => equalBytes(one.ch, ch));
+      const said: Said[] = isAsked ? [...erasures.said(name, ch)] : [];
+      for (const hole of this.#holes(id, days, said)) {
+        isWhole = false;
+        if (!isAsked) continue;
+        for (const part of explain([hole], said)) tellPart(name, toHex(ch), part, hole, findings);
+      }
+      isHere ||= this.#isHere;
+    }
+    return isHere && isWhole;
+  }
+
+  /** What is missing of a chain of `sys` between statements of which one, or both, are of the period. @param said - gets what is here and proves nothing */
+  *#holes(chain: number, days: Days, said: Said[]): Generator<Hole> {
+    this.#isHere = false;
+    let before: { readonly seq: number; readonly us: number } | undefined;
+    for (const row of this.#view.statements(chain)) {
+      const us = sealedUs(row);
+      if (row.standing === "bad" || row.standing === "unproven") {
+        said.push({ from: row.seq, to: row.seq, cause: "bad", why: row.code });
+        continue;
+      }
+      if (us === null || row.seq === before?.seq) continue;
+      const meets = us >= days.fromUs && (before?.us ?? -Infinity) < days.toUs;
+      const next = (before?.seq ?? -1) + 1;
+      if (meets && row.seq > next)
+        yield { from: next, to: row.seq - 1, fromUs: before?.us ?? null, toUs: us };
+      if (days.has(us)) this.#isHere = true;
+      before = { seq: row.seq, us };
+    }
   }
 
   #versions(
@@ -153,10 +189,10 @@ export class Device {
     }
   }
 
-  /** Stretches between two commits that are longer than the enrolment allows. */
+  /** Stretches between two commits that are longer than the enrolment allows. @param findings - undefined where `sys` is not here: then nobody knows */
   #silence(
     days: Days,
-    findings: FindingList,
+    findings: FindingList | undefined,
     name: StreamName,
     scopes: Scopes,
   ): Pick<DeviceCoverage, "silenceS" | "longestS"> {
@@ -167,6 +203,7 @@ export class Device {
     const stretch = (fromS: number, toS: number, allowed: number | null): void => {
       const [from, to] = [fromS * SECOND_US, toS * SECOND_US];
       if (to < days.fromUs || from >= days.toUs) return;
+      if (findings === undefined) return;
       longestS = Math.max(longestS ?? 0, toS - fromS);
       if (allowed === null || toS - fromS <= allowed) return;
       const { sealed, longest } = this.#sealedBetween(fromS, toS);

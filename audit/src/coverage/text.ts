@@ -55,11 +55,11 @@ export function coverageText(result: Result<CoverageBody>, name: string): string
     ...devices.map(({ iss, silenceS, told, starts, versions, longestS }) => {
       const heard =
         longestS === null
-          ? "never heard"
+          ? "when it was heard is not known"
           : `heard at least every ${longestS} s (${silenceS ?? "?"} s are allowed)`;
       const self = told
         ? `${counted(starts, "start")}${versions.length === 0 ? "" : `, version ${versions.join(", then ")}`}`
-        : "what it says of itself is not here: starts, clock and silence are not known";
+        : "not all that it says of itself is here: starts and clock steps may be left out";
       return `${iss}: ${heard}; ${self}`;
     }),
     "",
@@ -93,7 +93,7 @@ const shortOf = ({ missing }: Tally): string =>
 
 /** What can be said of a stream's chains, and no more. */
 function sentences(stream: StreamCoverage): string[] {
-  const { iss, sub, chains, begins, ends, total } = stream;
+  const { iss, sub, chains, begins, ends, total, readings, clock, qualities } = stream;
   const lines = chains.map(({ ch, seqs, held, missing, attested }) => {
     const range = `seq ${seqs.from}..${seqs.to}`;
     const lacks = CAUSES.flatMap((cause) => (missing[cause] > 0 ? [`${missing[cause]} ${cause}`] : []));
@@ -111,6 +111,8 @@ function sentences(stream: StreamCoverage): string[] {
     ...(total.late > 0 ? [`${total.late} late`] : []),
     ...(total.repeats > 0 ? [`${total.repeats} told twice`] : []),
     ...(total.conflicts > 0 ? [`${total.conflicts} in conflict`] : []),
+    ...clocks(clock, readings),
+    ...qualities.map(({ quality, count }) => `${count} ${quality}`),
   ];
   return [
     `${iss}/${sub}`,
@@ -118,6 +120,23 @@ function sentences(stream: StreamCoverage): string[] {
     ...edges,
     ...(more.length > 0 ? [`  readings: ${more.join(", ")}`] : []),
   ];
+}
+
+/** Of the clock at sealing, by the time quality of the statement. */
+const CLOCKS = [
+  "by an unknown clock",
+  "by an unsynchronised clock",
+  "by NTP or PTP",
+  "by an authenticated clock",
+];
+
+/** In per cent of the readings; that all are by a clock that was set goes without saying. */
+function clocks(clock: StreamCoverage["clock"], of: number): string[] {
+  const isUsual = clock[2] + clock[3] === of;
+  return CLOCKS.flatMap((name, tq) => {
+    const count = clock[tq] ?? 0;
+    return isUsual || count === 0 ? [] : [`${((100 * count) / of).toFixed(1)} % ${name}`];
+  });
 }
 
 function attestation(

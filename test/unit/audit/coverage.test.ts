@@ -473,6 +473,24 @@ describe("when", () => {
     expect(covered.body.devices[0]).toMatchObject({ longestS: 17_999, silenceS: 10_800 });
   });
 
+  test("of silence nothing is known where what the device says of itself isn't here whole", () => {
+    const made = town((hourS, one) => {
+      if (hourS < NOON || hourS >= NOON + 4 * HOUR_S) return false;
+      one.read(hourS);
+      return true;
+    });
+    const gone = made.sys.made.filter(({ atS }) => atS > NOON + 5 * HOUR_S && atS < NOON + 7 * HOUR_S);
+    for (const one of gone) one.held = false;
+    // A bundle of the meter alone has some heads of it.
+    const bundle = cover(made, { scopes: made.scopes });
+    expect(found(bundle)).toEqual(["no-sample 16"]);
+    expect(bundle.body.devices[0]).toMatchObject({ told: false, longestS: null });
+    // A case has the whole of it, or says that it lacks something.
+    const sys = { iss: made.iss, sub: "sys", ch: made.sys.ch, from: 0, to: made.sys.made.length - 1 };
+    const whole = cover(made, { scopes: [...made.scopes, sys] });
+    expect(found(whole)).toEqual([`missing ${gone.length}`, "no-sample 16"]);
+  });
+
   test("unheard for as long, and sealed meanwhile", () => {
     const made = town();
     for (const { made: all } of made.chains)
