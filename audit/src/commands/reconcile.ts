@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, resolve } from "node:path";
@@ -62,7 +62,9 @@ export const reconcile: Command = {
   },
   async run({ values, positionals: [file, ...more] }) {
     if (file === undefined || more.length > 0) throw new UsageError("name one export");
-    if (!existsSync(file)) throw new UsageError(`${file}: no such file: give the export`);
+    const kind = statSync(file, { throwIfNoEntry: false });
+    if (kind === undefined) throw new UsageError(`${file}: no such file: give the export`);
+    if (kind.isDirectory()) throw new UsageError(`${file}: a folder: give the export`);
     if (values["suggest"] === true) {
       const { map, understood } = await suggest(file);
       process.stdout.write(map);

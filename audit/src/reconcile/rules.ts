@@ -134,6 +134,12 @@ export class Rules {
     return own(event) || (line !== null && own(line)) ? undefined : "event-out-of-period";
   }
 
+  /** The same of an adjustment or a refund: it may come long after its event, and is of its own period; in the grace, of its event's. */
+  otherPeriodOfChange(line: number | null, event: number | null): ReturnType<Rules["otherPeriod"]> {
+    if (line === null) return undefined;
+    return this.otherPeriod(line, null) === undefined ? undefined : this.otherPeriod(line, event ?? line);
+  }
+
   /** Whether an instant is of the scope or its grace. */
   near(t: number): boolean {
     return within(this.#scope, { t, until: null });

@@ -46,7 +46,10 @@ export function settleEvent(
   const say = (line: Settling, name: LineClass, reason: string, expected: number | null = null): void =>
     void verdicts.push({ n: line.n, class: name, reason, head: proof.id, expected });
   const present = lines.filter((line) => {
-    const other = rules.otherPeriod(line.t, line.type === "charge" ? proof.t : null);
+    const other =
+      line.type === "charge"
+        ? rules.otherPeriod(line.t, proof.t)
+        : rules.otherPeriodOfChange(line.t, proof.t);
     const doubt = proof.forked ? "superseded-twice" : line.remark;
     if (other !== undefined) say(line, "out-of-period", other);
     else if (doubt !== null) say(line, "ambiguous", doubt);

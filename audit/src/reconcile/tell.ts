@@ -102,7 +102,8 @@ export class Teller {
       INSERT OR IGNORE INTO billed SELECT h.head FROM hits h JOIN lines l ON l.n = h.n WHERE l.type = 'charge'`);
     const rest = `FROM proofs p JOIN facts.streams x ON x.id = p.stream JOIN facts.events e ON e.statement = p.id
       WHERE p.head = p.id AND p.id NOT IN (SELECT head FROM billed)`;
-    const asksForNone = "(p.demanded = 0 OR p.minor = 0)";
+    // One without an amount may ask for any.
+    const asksForNone = "(p.demanded = 0 OR coalesce(p.minor, 1) = 0)";
     type Row = {
       id: number;
       t: number;

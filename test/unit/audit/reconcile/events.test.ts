@@ -117,12 +117,13 @@ describe("one line alone", () => {
   test("proven, not billed: only what lies in the scope, and asks for money", async () => {
     passage("in", 350);
     passage("free", 0);
+    passage("unpriced", undefined, "2026-11-10T08:00:01Z");
     passage("just-before", 350, "2026-10-31T22:59:59Z"); // a second before November in Vienna
     passage("first", 350, "2026-10-31T23:00:00Z");
     passage("after", 350, "2026-11-30T23:00:00Z");
     const found = await desk.run(MAP, HEADER);
-    expect(found.unbilled).toEqual(["first no-line", "in no-line"]);
-    expect(found.body.evidence).toEqual({ proven: 3, unproven: 0, inGrace: 2, notDemanded: 1 });
+    expect(found.unbilled).toEqual(["first no-line", "in no-line", "unpriced no-line"]);
+    expect(found.body.evidence).toEqual({ proven: 4, unproven: 0, inGrace: 2, notDemanded: 1 });
     expect(found.body.classes.at(-1)?.money).toEqual([
       { currency: "EUR", billed: "0.00", proven: "7.00", difference: "-7.00" },
     ]);

@@ -111,6 +111,19 @@ test("a folder that is there already is left alone, and an export that can't be 
   expect(readdirSync(place)).toEqual(["bad.csv"]);
 });
 
+test("an export that is none is told as such", async () => {
+  const args = ["--map", at("tolls.yaml"), "--case", at("evidence.tally"), "--policy", at("policy.txt")];
+  const said = async (file: string) => commandHere(reconcile, file, ...args);
+  expect(await said(FOLDER)).toMatchObject({
+    exit: 2,
+    stderr: `tally-audit run: ${FOLDER}: a folder: give the export\n`,
+  });
+  expect(await said(at("gone.csv"))).toMatchObject({
+    exit: 2,
+    stderr: `tally-audit run: ${at("gone.csv")}: no such file: give the export\n`,
+  });
+});
+
 test("evidence of a log that the policy doesn't know proves nothing", async () => {
   const policy = join(temporary, "other-policy.txt");
   writeFileSync(

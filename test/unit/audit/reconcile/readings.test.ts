@@ -332,7 +332,7 @@ describe("registers as they stood", () => {
 
 test("money by a table: price and fixed amount, as they were at the time", async () => {
   desk.facts.register(METER, START, "1000");
-  desk.facts.register(METER, MIDDLE, "1040");
+  desk.facts.register(METER, MIDDLE, "1041");
   desk.facts.register(METER, END, "1100.5");
   const map = MAP.replace(
     "amount: { by: none, currency: EUR }",
@@ -350,11 +350,11 @@ test("money by a table: price and fixed amount, as they were at the time", async
   const found = await desk.run(
     map,
     HEADER +
-      row("H", "01.11.2026", "15.11.2026", "40", "9,57") + // 8.572 + 1.00 = 9.572
-      row("H", "16.11.2026", "30.11.2026", "60,5", "18,15"),
+      row("H", "01.11.2026", "15.11.2026", "41", "9,79") + // 8.7863 + 1.00
+      row("H", "16.11.2026", "30.11.2026", "59,5", "17,85"),
   );
   expect(found.lines).toEqual({ 2: "billed-and-proven", 3: "billed-and-proven" });
   expect(found.body.classes[0]?.money).toEqual([
-    { currency: "EUR", billed: "27.72", proven: "27.72", difference: "0.00" },
+    { currency: "EUR", billed: "27.64", proven: "27.64", difference: "0.00" },
   ]);
 });

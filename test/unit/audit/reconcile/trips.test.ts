@@ -158,6 +158,14 @@ describe("one line, several passages", () => {
     });
   });
 
+  test("over the end of the period it is of the period in which any of it lies", async () => {
+    passage("a", 100);
+    passage("b", 200, { at: "2026-12-01T00:05:00Z" });
+    passage("c", 300, { at: "2026-12-01T00:06:00Z" });
+    const found = await desk.run(SPLIT, HEADER + line("", "a+b", "3.00") + line("", "c+b", "5.00"));
+    expect(found.lines).toEqual({ 2: "billed-and-proven", 3: "out-of-period event-out-of-period" });
+  });
+
   test("a refund names the trip by its keys", async () => {
     passage("a", 100);
     passage("b", 200);
@@ -194,6 +202,16 @@ describe("prices by a table", () => {
       4: "amount-not-attested no-amount",
     });
     expect(found.notProven).toContain("tariff-not-attested");
+  });
+
+  test("that hold twice for one time say nothing", async () => {
+    passage("a", undefined, { plaza: "north" });
+    const map = base(
+      "{ by: key }",
+      tariff("[plaza]", "[{ key: north, amount: 2.50 }, { key: north, amount: 2.70, from: 2026-11-05 }]"),
+    );
+    const found = await desk.run(map, HEADER + line("", "a", "2.50"));
+    expect(found.lines).toEqual({ 2: "amount-not-attested no-amount" });
   });
 
   test("from where a trip begins to where it ends", async () => {
