@@ -18,7 +18,8 @@ import {
   type CborMap,
   type Statement,
 } from "@tallystick/evidence";
-import { createNodeProvider, nodeSha256 } from "@tallystick/evidence/node";
+import { createNodeProvider, nodeSha256, systemTimer } from "@tallystick/evidence/node";
+import { Registrations } from "../../../anchor/src/scrapi/registrations.ts";
 import { AnchorLog, deviceSigner, type AnchorChain, type AnchorDevice } from "../../support/anchor-log.ts";
 import { AnchorPipeline } from "../../support/anchor-pipeline.ts";
 import { auditCommand } from "../../support/audit-command.ts";
@@ -249,6 +250,17 @@ describe("POST /entries", () => {
     expect(await problemOf(over)).toEqual({ status: 429, title: "Too Many Requests", code: "rate-limited" });
     expect((await get("/.well-known/scitt-keys")).status).toBe(200);
   });
+});
+
+test("whoever waits is told, by whichever way his statement came into the log", async () => {
+  const statement = await chain.open();
+  for (const way of ["admitted", "duplicates", "filled"] as const) {
+    const waiting = new Registrations({ maxWaiting: 1, waitMs: 3_600_000 }, systemTimer, anchor.tally);
+    waiting.open({ submit: () => false });
+    const outcome = waiting.register(statement);
+    waiting.settled({ admitted: [], duplicates: [], filled: [], [way]: [{ statement, index: 2 }] });
+    expect(await outcome).toEqual({ kind: "registered" });
+  }
 });
 
 describe("whatever is sent", () => {

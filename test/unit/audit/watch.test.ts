@@ -13,11 +13,14 @@ import {
   fromHex,
   openCheckpoint,
   parseNote,
+  parseStatement,
   parseVkey,
+  toHex,
   verifyConsistency,
   type Statement,
 } from "@tallystick/evidence";
 import { createNodeProvider, nodeSha256 } from "@tallystick/evidence/node";
+import { afterLook, ALERTS, Findings } from "../../../audit/src/watch/alert.ts";
 import { Watcher } from "../../../audit/src/watch/watcher.ts";
 import { memoryPlace } from "../../support/memory-place.ts";
 import { remotePlace, short, WatchRig } from "../../support/watch-rig.ts";
@@ -409,6 +412,13 @@ describe("the registry", () => {
     }
   });
 
+  test("that begins with the policy of another log", async () => {
+    const strange = await World.create({ says: { origin: "log.other.example/2026" } });
+    await strange.enrol(ISS);
+    await strange.commit();
+    expect(await rig.told(place(strange))).toEqual(["begins log-invalid [entry-zero]"]);
+  });
+
   test("operators that are not the pinned ones", async () => {
     const policy = world.policy({ operators: [operatorOf("city/operator", "*", "another")] });
     const strict = new WatchRig(policy, rig.now);
@@ -462,6 +472,35 @@ describe("time", () => {
     await rig.look(remotePlace(url));
     rig.now += 100_000;
     expect(await rig.told(remotePlace(url))).toEqual(["begins log-stale"]);
+  });
+
+  test("of a stream only what its device and the log have signed counts", async () => {
+    const [, second] = [chain.statements[0], await chain.readings(1)];
+    await world.commit();
+    const whole = world.transparent(second, world.newest, world.newest);
+    const time = Buffer.alloc(4);
+    time.writeUInt32BE(world.newest.claims.timeUnixS);
+    const later = Buffer.from(whole);
+    later[later.indexOf(time) + 3] = ((later[later.indexOf(time) + 3] ?? 0) + 1) % 256; // a commit time that the log didn't sign
+    const { url } = await served(world, (path, response) => {
+      if (!path.startsWith(`statements/${toHex(second.hash)}`)) return false;
+      response.end(later);
+      return true;
+    });
+    rig.streams = [STREAM];
+    expect(await rig.told(remotePlace(url))).toEqual(["begins stream-unseen [signature-invalid]"]);
+
+    const forged = second.bytes.slice();
+    forged[forged.length - 1] = (forged.at(-1) ?? 0) ^ 1; // the device's name and key, and not its signature
+    const statement = parseStatement(forged, nodeSha256);
+    chain.statements.splice(1, 1, statement);
+    world.admit(statement);
+    await world.commit();
+    const fresh = new WatchRig(world.policy(), world.timeUnixS);
+    fresh.streams = [STREAM];
+    const { url: other } = await served(world);
+    expect(await fresh.told(remotePlace(other))).toEqual(["begins stream-unseen [signature-invalid]"]);
+    fresh.remove();
   });
 
   test("a stream that can't be seen is told of as that", async () => {
@@ -611,6 +650,25 @@ describe("a hostile server", () => {
     expect(second.changes.map(short)).toEqual(["once key-changed"]);
     expect(second.watcher.standing.derived).toBe(world.newest.size);
   });
+});
+
+test("what is latched does not end, even where it was looked for and not found; what lasts does", () => {
+  const first = new Findings();
+  for (const code of ["log-fork", "log-rollback", "log-stale"] as const)
+    first.add({ code, subject: "log", text: "" });
+  const { open } = afterLook([], first, 1);
+  const second = new Findings();
+  for (const { code, subject } of open) second.judged(code, subject);
+  const after = afterLook(open, second, 2);
+  expect(after.changes.map(short)).toEqual(["ends log-stale"]);
+  expect(after.open.map(({ code }) => code)).toEqual(["log-fork", "log-rollback"]);
+});
+
+test("the page on watching has every alert, and no other", () => {
+  const page = readFileSync(join(import.meta.dirname, "..", "..", "..", "docs", "watch.md"), "utf8");
+  const table = page.slice(page.indexOf("| code "), page.indexOf("- **A fork or a rollback"));
+  const codes = Array.from(table.matchAll(/^\| `([a-z-]+)`/gm), ([, code]) => code);
+  expect(codes.toSorted()).toEqual(Object.keys(ALERTS).toSorted());
 });
 
 describe("the state", () => {
