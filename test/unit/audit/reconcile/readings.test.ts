@@ -101,6 +101,7 @@ describe("consumption", () => {
     desk.facts.register(METER, START, "1000.0");
     desk.facts.register(METER, MIDDLE, "1050");
     desk.facts.register(METER, MIDDLE, "9050");
+    desk.facts.register(METER, MIDDLE, "9050");
     desk.facts.register(METER, END, "1100");
     const found = await desk.run(MAP, HEADER + line("100"));
     expect(found.lines).toEqual({ 2: "billed-and-proven" });
@@ -279,6 +280,31 @@ describe("twice, and not at all", () => {
       3: "adjusted base-proven",
       4: "billed-and-proven",
     });
+  });
+
+  test("what is taken back of a line that isn't proven isn't either", async () => {
+    desk.facts.register(METER, START, "1000");
+    const charge = "R1;;K1;01.11.2026;30.11.2026;120;24,00;\n";
+    const back = (ref: string) => `R2;S;K1;01.11.2026;30.11.2026;-20;-4,00;${ref}\n`;
+    const found = await desk.run(MAP, HEADER + charge + back("R1") + back("R7"));
+    expect(found.lines).toEqual({
+      2: "billed-not-proven no-reading-at-end",
+      3: "billed-not-proven base-not-proven",
+      4: "billed-not-proven base-not-found",
+    });
+  });
+
+  test("a short line within a long one doesn't end it", async () => {
+    desk.facts.register(METER, START, "1000");
+    desk.facts.register(METER, END, "1100");
+    const rows = line("100") + line("1", "05.11.2026", "10.11.2026") + line("1", "12.11.2026", "15.11.2026");
+    const found = await desk.run(MAP, HEADER + rows);
+    expect(found.lines).toEqual({
+      2: "billed-and-proven",
+      3: "charged-twice overlaps-a-line",
+      4: "charged-twice overlaps-a-line",
+    });
+    expect(found.unbilled).toEqual([]);
   });
 
   test("consumption without a line, whole or between lines", async () => {
