@@ -1,7 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { encodeBundle, parsePolicy, verify } from "@tallystick/evidence";
+import { decodeBundle, encodeBundle, parsePolicy, toHex, verify } from "@tallystick/evidence";
 import { createNodeProvider, nodeSha256, noProgress } from "@tallystick/evidence/node";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { BundleCutter } from "../../../audit/src/case/cut.ts";
@@ -161,5 +161,39 @@ describe("tally-audit verify", () => {
     const { exit, stdout } = await auditCommand("verify", join(folder, "whole"), "--policy", file, "--json");
     expect(exit).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ verdict: "restricted", restrictions: ["no-witness"] });
+  });
+});
+
+describe("tally-audit bundle", () => {
+  test.for([
+    ["numbers", ["--stream", "water/gw-1/meter/m-1", "--seq", "3..5"], 19],
+    ["a statement by its hash", ["--hash", "HASH"], 21],
+    ["a period of commit times", ["--stream", "water/gw-1/meter/m-1", "--from", "2020-01-01"], 22],
+  ] as const)("cuts out of a case, offline: %s", async ([, chosen, many]) => {
+    const [file, policy] = [join(folder, `cut-${many}.tally`), join(folder, "policy.txt")];
+    writeFileSync(policy, world.policy());
+    const hash = toHex(chain.statements[1]?.hash ?? new Uint8Array());
+    const args = chosen.map((one) => (one === "HASH" ? hash : one));
+    const ran = await auditCommand(
+      "bundle",
+      join(folder, "whole"),
+      ...args,
+      "--policy",
+      policy,
+      "-o",
+      file,
+      "--json",
+    );
+    expect(ran.stderr).toContain("written");
+    expect(JSON.parse(ran.stdout)).toMatchObject({ verdict: "restricted", restrictions: ["no-witness"] });
+    expect(decodeBundle(new Uint8Array(readFileSync(file))).statements).toHaveLength(many);
+    expect((await auditCommand("verify", file, "--policy", policy)).exit).toBe(0);
+  });
+
+  test("says what isn't there", async () => {
+    const args = ["--policy", join(folder, "policy.txt"), "-o", join(folder, "none.tally")];
+    const none = await auditCommand("bundle", join(folder, "whole"), "--hash", "0".repeat(64), ...args);
+    expect([none.exit, none.stderr]).toEqual([1, expect.stringContaining("[bundle-scope]")]);
+    expect((await auditCommand("bundle", join(folder, "whole"), "--hash", "xyz", ...args)).exit).toBe(2);
   });
 });

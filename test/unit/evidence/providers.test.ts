@@ -21,10 +21,16 @@ import {
 } from "@tallystick/evidence";
 import { createNodeProvider, nodeSha256 } from "@tallystick/evidence/node";
 import { createSodiumProvider } from "../../../anchor/src/sodium.ts";
+import { bestProvider } from "../../../audit/src/provider.ts";
 import { need } from "../../support/require.ts";
 import { sharedJson } from "../../support/shared.ts";
 
-const providers: readonly SignatureProvider[] = [nobleProvider, createNodeProvider(), createSodiumProvider()];
+const providers: readonly SignatureProvider[] = [
+  nobleProvider,
+  createNodeProvider(),
+  createSodiumProvider(),
+  { ...bestProvider(), name: "the auditor's" },
+];
 
 type Case = { number: number; key: string; sig: string; msg: string; flags: string[] | null };
 const have = need("shared");
