@@ -4,6 +4,7 @@
  * @module
  */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { decimal } from "@tallystick/evidence";
 import { LINE_CLASSES } from "../../../../audit/src/reconcile/body.ts";
 import { Desk } from "../../../support/reconcile-desk.ts";
 
@@ -438,6 +439,25 @@ test("an account names the stream in which the key must be", async () => {
     3: "billed-and-proven",
     4: "billed-not-proven account-unknown",
   });
+});
+
+test("records of an office, as events of kind ref, by whichever member", async () => {
+  const amount = { minor: 350, currency: "EUR", tariff: "t1" };
+  const record = (id: string, type: string) =>
+    desk.facts.event("city/office/permits", {
+      kind: "ref",
+      id,
+      type,
+      t: decimal(Date.parse("2026-11-10T08:00:00Z"), -3),
+      amount,
+    });
+  record("P-1", "permit");
+  record("P-2", "permit");
+  record("P-3", "note");
+  const map = `${MAP}evidence: { kind: ref, demand: { type: permit } }\n`;
+  const found = await desk.run(map, HEADER + charge("P-1", "3,50"));
+  expect(found.lines).toEqual({ 2: "billed-and-proven" });
+  expect(found.unbilled).toEqual(["P-2 no-line"]);
 });
 
 test("what the case names and doesn't hold is said", async () => {
