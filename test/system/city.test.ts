@@ -12,6 +12,7 @@ import { auditCity, type Audited } from "../city/audit.ts";
 import { makeCity, type MadeCity } from "../city/city.ts";
 import { writeExports } from "../city/exports/all.ts";
 import { windowsMap } from "../city/exports/maps.ts";
+import { readResult } from "../city/judge.ts";
 
 /** A seed like any other. */
 const SMALL = { seed: 5, meters: 25, lanes: 3, days: 5 } as const;
@@ -45,6 +46,19 @@ test("audited over HTTP by the programs themselves: every planted fault is found
       beyond: [],
     })),
   );
+});
+
+test("a case in which a device contradicts itself is one, and its evidence as a whole stays invalid", () => {
+  const { access, withheld } = JSON.parse(readFileSync(join(city.folder, "case", "case.json"), "utf8")) as {
+    access: string | null;
+    withheld: readonly { readonly why: string }[];
+  };
+  expect(access).toMatch(/^[0-9a-f]{64}$/);
+  expect(withheld.map(({ why }) => why)).toEqual(["erased"]);
+  for (const name of ["coverage", "tolls", "bills"]) {
+    const { verdict, code } = readResult(join(city.folder, `result-${name}`));
+    expect({ name, verdict, code }).toEqual({ name, verdict: "invalid", code: "fork" });
+  }
 });
 
 describe("an export is read as it isn't meant", () => {
