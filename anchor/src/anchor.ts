@@ -68,7 +68,7 @@ export async function openAnchor(config: Config, logger: Logger): Promise<Anchor
       perAddressPerMinute: config.scrapi.perAddressPerMinute,
       nowMs: () => machineTime.nowMs(),
     };
-    const own = new Own({ config, opened, logger, nowUnixS });
+    const own = new Own({ config, opened, provider, logger, nowUnixS });
     const reads = openReads({ config, opened, lookups, trail: own.trail, tally, logger, nowUnixS });
     const app = createApp({
       scrapi,

@@ -144,6 +144,7 @@ export class OwnAnchor {
     return new Own({
       config: this.config ?? this.log.config,
       opened,
+      provider: createSodiumProvider(),
       logger,
       time,
       nowUnixS: () => this.log.clock.now,

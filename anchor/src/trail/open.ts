@@ -4,6 +4,7 @@
  * @module
  */
 import type { Logger } from "pino";
+import type { SignatureProvider } from "@tallystick/evidence";
 import { placesOf, type Config } from "../config.ts";
 import { Erasing } from "../erasure/erasing.ts";
 import { Orders } from "../erasure/orders.ts";
@@ -17,6 +18,7 @@ import { Trail } from "./trail.ts";
 export type OwnOptions = {
   readonly config: Config;
   readonly opened: Pick<OpenLog, "store" | "keys" | "sequencer">;
+  readonly provider: SignatureProvider;
   readonly logger: Pick<Logger, "info" | "warn">;
   readonly nowUnixS: () => number;
   readonly time?: Time;
@@ -27,7 +29,7 @@ export class Own {
   readonly trail: Trail;
   readonly erasing: Erasing;
 
-  constructor({ config, opened, logger, nowUnixS, time = machineTime }: OwnOptions) {
+  constructor({ config, opened, provider, logger, nowUnixS, time = machineTime }: OwnOptions) {
     const { store, keys, sequencer } = opened;
     const places = placesOf(config);
     this.trail = new Trail({
@@ -37,6 +39,7 @@ export class Own {
       store,
       keys,
       recovery: sequencer.recovery,
+      provider,
       heartbeatS: config.trail.heartbeatS,
       nowUnixS,
       time,

@@ -18,10 +18,12 @@ import {
   sealStatement,
   SYSTEM_STREAM,
   toHex,
+  verifyStatement,
   type Before,
   type Event,
   type EventOf,
   type KeyState,
+  type SignatureProvider,
   type Signer,
   type Statement,
 } from "@tallystick/evidence";
@@ -49,6 +51,7 @@ export type TrailParts = {
   readonly store: Pick<Store, "archive" | "chains" | "missing">;
   readonly keys: KeyState;
   readonly recovery: Pick<Recovery, "holds" | "missing">;
+  readonly provider: SignatureProvider;
   readonly heartbeatS: number;
   readonly nowUnixS: () => number;
   readonly time: Pick<Time, "nowMs" | "after">;
@@ -241,9 +244,9 @@ export class Trail {
   async #resume(): Promise<void> {
     if (this.#push === undefined) throw notNow("nothing is sequenced yet: the anchor waits for its broker");
     const { kept, store, logger } = this.#parts;
-    const left = [...kept.all()].filter(({ claims, hash }) => {
-      const held = claims.iss === this.iss ? store.archive.byHash(hash) : undefined;
-      return claims.iss === this.iss && (held === undefined || held.seq === -1);
+    const left = [...kept.all()].filter((statement) => {
+      const held = store.archive.byHash(statement.hash);
+      return (held === undefined || held.seq === -1) && this.#isOwn(statement);
     });
     const sent = left.map((statement) => ({ statement, told: this.#send(statement) }));
     for (const { statement, told } of sent) {
@@ -260,6 +263,27 @@ export class Trail {
     this.#ends.clear();
     this.#resumed = true;
     kept.tidy();
+  }
+
+  /**
+   * Whether a copy is what this device signed. What goes into the log from here is not verified once more on its way, and copies may have been elsewhere: a false one could take
+   * out of the archive whatever it names.
+   */
+  #isOwn(statement: Statement): boolean {
+    const { keys, provider, logger } = this.#parts;
+    const record = keys.get(statement.kid);
+    if (statement.claims.iss !== this.iss || record === undefined) return false;
+    try {
+      verifyStatement(statement, record.key, provider);
+      return true;
+    } catch (error) {
+      if (!isEvidenceError(error)) throw error;
+      logger.warn(
+        { code: error.code, hash: toHex(statement.hash) },
+        "a copy in trail is not what was signed",
+      );
+      return false;
+    }
   }
 
   #endOf(sub: string): End {

@@ -1,12 +1,20 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { fromHex, parseStatement, toHex, type Statement } from "@tallystick/evidence";
-import { nodeSha256 } from "@tallystick/evidence/node";
+import {
+  fromHex,
+  parseStatement,
+  sealStatement,
+  toHex,
+  type Signer,
+  type Statement,
+} from "@tallystick/evidence";
+import { loadSigner, nodeSha256 } from "@tallystick/evidence/node";
 import { placesOf } from "../../../anchor/src/config.ts";
 import { Orders } from "../../../anchor/src/erasure/orders.ts";
 import { Archive } from "../../../anchor/src/storage/archive.ts";
 import { readDatabase } from "../../../anchor/src/storage/database.ts";
-import { eventOf, type AnchorChain, type AnchorDevice } from "../../support/anchor-log.ts";
+import { Kept } from "../../../anchor/src/trail/kept.ts";
+import { eventOf, openingOf, type AnchorChain, type AnchorDevice } from "../../support/anchor-log.ts";
 import { OWN, OwnAnchor } from "../../support/own-anchor.ts";
 
 const ISS = "water/gw-1";
@@ -132,6 +140,25 @@ describe("what is not erased", () => {
     expect(anchor.log.size).toBe(size);
     expect(held(opening)?.bytes).not.toBeNull();
     expect(held({ hash: item })?.bytes).not.toBeNull();
+  });
+
+  test("what a copy in trail says that nobody signed", async () => {
+    await admit(...(await chain.filled(3)));
+    const kept = chain.statements[1] as Statement;
+    const { key } = loadSigner(placesOf(anchor.config).anchorKey);
+    const { iat, tq, lvl } = { iat: anchor.log.clock.now, tq: 1, lvl: 1 } as const;
+    const claims = { iss: OWN, sub: "access", ch: new Uint8Array(8).fill(1), iat, tq, lvl };
+    const forger: Signer = { key, sign: () => Promise.resolve(new Uint8Array(64).fill(7)) };
+    const opening = await sealStatement({ ...claims, seq: 0 }, openingOf("none"), forger, nodeSha256);
+    const erased = eventOf({ kind: "erased", hash: kept.hash, order: "mine" });
+    const lie = await sealStatement({ ...claims, seq: 1, prev: opening.hash }, erased, forger, nodeSha256);
+    const store = new Kept(placesOf(anchor.config).trail);
+    for (const one of [opening, lie]) await store.keep(one);
+    const { size } = anchor.log;
+    await anchor.own.trail.tell({ kind: "access", who: "w", what: "w", purpose: "p" });
+    expect(anchor.log.size).toBe(size + 2); // its own opening, and this
+    expect(held(lie)).toBeUndefined();
+    expect(held(kept)?.bytes).not.toBeNull();
   });
 
   test("what another device says is erased", async () => {

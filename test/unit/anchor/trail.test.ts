@@ -1,8 +1,8 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { equalBytes, examineStreams, parseStatement, toHex, type Statement } from "@tallystick/evidence";
-import { nodeSha256 } from "@tallystick/evidence/node";
+import { createKeyFile, nodeSha256 } from "@tallystick/evidence/node";
 import { placesOf } from "../../../anchor/src/config.ts";
 import { OWN, OwnAnchor } from "../../support/own-anchor.ts";
 
@@ -156,4 +156,29 @@ describe("where the anchor can't speak", () => {
     await again.unserve();
     restored.close();
   });
+});
+
+test("another key is taken up as soon as it is enrolled, and the one before signs nothing more", async () => {
+  await tell("old key");
+  const { anchorKey } = placesOf(anchor.config);
+  rmSync(anchorKey);
+  const key = createKeyFile(anchorKey);
+  // The key in the file is not the enrolled one: the signer in memory still is.
+  await tell("old key, still");
+  const item = {
+    kind: "re-enrol",
+    device: OWN,
+    key,
+    streams: ["access"],
+    silenceS: 259_200,
+    reason: "disk replaced",
+  } as const;
+  await anchor.log.publish(anchor.log.sequence([await anchor.log.item(item)], []));
+  await tell("new key");
+  const kids = said().map(({ kid }) => toHex(kid));
+  expect(kids.map((kid) => kid === toHex(key.kid))).toEqual([false, false, false, true]);
+  expect(findings()).toEqual([]);
+  rmSync(anchorKey);
+  await anchor.restart();
+  await expect(tell("no key")).rejects.toThrow(expect.objectContaining({ code: "key-unknown" }));
 });
