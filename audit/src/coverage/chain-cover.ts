@@ -31,9 +31,11 @@ export function coverChain(
       : placed(after, place, -Infinity, chain.claimed, (mark) => mark.seq - 1);
   // What the device's heads had named before the period was sealed before it.
   const firstHere = scan.first?.chain === place ? scan.first.seq : Infinity;
-  const seqs = chain.isAdrift
+  const near = chain.isAdrift
     ? adrift(chain)
     : { from: Math.max(from, chain.from, Math.min(chain.claims.before + 1, firstHere)), to };
+  // hostile: of all numbers that there are one more than can be counted exactly
+  const seqs = { ...near, to: Math.min(near.to, Number.MAX_SAFE_INTEGER - 1) };
   const missing = noneOf();
   if (seqs.from <= seqs.to) {
     const nextUs = behind === undefined || behind.id === null ? null : (openings.get(behind.id)?.us ?? null);

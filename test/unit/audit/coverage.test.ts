@@ -1,8 +1,11 @@
 import { decimal, encodeEat, type BootEvidence, type Scope } from "@tallystick/evidence";
 import { describe, expect, test } from "vitest";
+import { decodeContent, encodeContent } from "../../../audit/src/certificate/content.ts";
+import { certificateOf } from "../../../audit/src/certificate/make.ts";
 import type { CoverageBody, Finding, StreamCoverage } from "../../../audit/src/coverage/body.ts";
 import { coverFacts } from "../../../audit/src/coverage/cover.ts";
 import { totalOf } from "../../../audit/src/coverage/numbers.ts";
+import type { Result } from "../../../audit/src/result.ts";
 import { Zone } from "../../../audit/src/zone.ts";
 import { BOOT_EVIDENCE } from "../../support/statements.ts";
 import { FactsTown, hashOf, HOUR_S, QUARTER_S, REGISTER, registerAt } from "../../support/facts-town.ts";
@@ -802,6 +805,41 @@ test("readings without a time are counted, and of no day", () => {
   const covered = cover(made);
   expect(found(covered)).toEqual([]);
   expect(covered.stream).toMatchObject({ untimed: 1, readings: PERIOD_SAMPLES });
+});
+
+test("a device that names the last number that there is keeps nobody from a certificate", () => {
+  const made = town((hourS, one) => {
+    if (hourS !== NOON) return;
+    const head = {
+      sub: one.sub,
+      ch: hashOf("nothing").slice(0, 8),
+      seq: Number.MAX_SAFE_INTEGER,
+      hash: hashOf("x"),
+    };
+    one.tell(one.sys, { kind: "heads", all: false, heads: [head] }, hourS);
+  });
+  const { body, all } = cover(made);
+  expect(all.map((one) => one.class)).toEqual(["missing"]);
+  const hash = Buffer.from(hashOf("evidence")).toString("hex");
+  const result: Result<CoverageBody> = {
+    v: 1,
+    kind: "coverage",
+    tool: { name: "tally-audit", version: "0" },
+    verdict: "verified",
+    findings: 1,
+    log: { origin: "log.example/2026", size: 9, root: hash },
+    inputs: [
+      { role: "case", name: "case", sha256: hash, bytes: 1 },
+      { role: "policy", name: "policy", sha256: hash, bytes: 1 },
+    ],
+    checks: [],
+    restrictions: [],
+    notProven: [],
+    repeat: [],
+    body,
+  };
+  const certificate = certificateOf(result, { from: FROM, to: TO });
+  expect(decodeContent(encodeContent(certificate))).toEqual(certificate);
 });
 
 test("an interval that no clock can keep does no harm", () => {
