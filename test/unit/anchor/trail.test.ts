@@ -173,6 +173,7 @@ test("another key is taken up as soon as it is enrolled, and the one before sign
     silenceS: 259_200,
     reason: "disk replaced",
   } as const;
+  await anchor.batch(); // nothing is on its way
   await anchor.log.publish(anchor.log.sequence([await anchor.log.item(item)], []));
   await tell("new key");
   const kids = said().map(({ kid }) => toHex(kid));
