@@ -257,6 +257,7 @@ describe("a read", () => {
       before.map(async (one) => toHex(new Uint8Array(await one.arrayBuffer()))),
     );
     expect(before.map(({ status }) => status)).toEqual([200, 200]);
+    await anchor.batch(); // nothing is on its way
     await anchor.log.enrol("water/gw-2");
     const after = [await ask(`/reads/${id}/items`), await ask(`/reads/${id}/keys/${toHex(kid)}`)];
     for (const [i, one] of after.entries())
