@@ -2,8 +2,8 @@
  * Whose word it is that something was withheld or erased.
  *
  * An order to erase is an `erased` statement in the ledger. It counts for one statement, once, and only where the device that signed it is of the
- * same org as the stream, or its key was brought by an operator that acts for every org. Which statement it names can't be known from its
- * hash alone: an anchor that cites an order for another statement of the same org than the one it names is not found out here.
+ * same org as the stream, or its key was brought by an operator that acts for every org. Which number it is about can't be known from the hash
+ * alone; but the statement that it names is not here, and where the device's heads name that number they name this hash.
  *
  * @module
  */
@@ -25,7 +25,7 @@ export class Erasures {
     return this.#view.withheld(stream, ch).map(({ first, last, why, by }): Said => {
       const range = { from: first, to: last };
       if (why !== "erased") return { ...range, cause: "not-handed-over", why: null };
-      const order = by === null || first !== last ? undefined : this.#order(stream.iss, by);
+      const order = by === null || first !== last ? undefined : this.#order(stream, ch, first, by);
       return order === undefined
         ? { ...range, cause: "not-handed-over", why: "said to be erased; no order that counts is here" }
         : { ...range, cause: "erased", why: order };
@@ -33,13 +33,16 @@ export class Erasures {
   }
 
   /** The order, in words, where it counts. */
-  #order(iss: string, by: string): string | undefined {
+  #order(stream: StreamName, ch: Uint8Array, seq: number, by: string): string | undefined {
     if (this.#used.has(by) || !/^[0-9a-f]{64}$/.test(by)) return undefined;
     const found = this.#view.eventOf(fromHex(by));
     if (found === undefined || found.kind !== "erased") return undefined;
-    if (parseIss(found.iss).org !== parseIss(iss).org && !this.#view.isForAll(found.kid)) return undefined;
+    if (parseIss(found.iss).org !== parseIss(stream.iss).org && !this.#view.isForAll(found.kid))
+      return undefined;
+    const { hash, order } = JSON.parse(found.body) as { hash: string; order: string };
+    if (this.#view.isHere(fromHex(hash)) || this.#view.namesOther(stream, ch, seq, fromHex(hash)))
+      return undefined;
     this.#used.add(by);
-    const { order } = JSON.parse(found.body) as { order: string };
     return `${JSON.stringify(order)}, as ${found.iss} signed`;
   }
 }

@@ -184,6 +184,18 @@ export class FactsView {
     return this.#all<{ seq: number; at: number | null }>(sql, id, iss, sub, ch, first, last)[0];
   }
 
+  /** A statement of this hash is here, of whatever stream, whether it proves anything or not. */
+  isHere(hash: Uint8Array): boolean {
+    return this.#all("SELECT 1 FROM statements WHERE hash = ?", hash).length > 0;
+  }
+
+  /** The device's heads name this number, and another hash for it. */
+  namesOther({ iss, sub }: StreamName, ch: Uint8Array, seq: number, hash: Uint8Array): boolean {
+    const sql = `SELECT 1 FROM heads JOIN statements s ON s.id = heads.statement
+      WHERE heads.iss = ? AND heads.sub = ? AND heads.ch = ? AND heads.seq = ? AND heads.hash <> ? AND ${PROVES}`;
+    return this.#all(sql, iss, sub, ch, seq, hash).length > 0;
+  }
+
   isHeld(chain: number, seq: number, hash: Uint8Array): boolean {
     const sql = "SELECT 1 FROM statements WHERE chain = ? AND seq = ? AND hash = ?";
     return this.#all(sql, chain, seq, hash).length > 0;

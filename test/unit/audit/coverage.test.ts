@@ -375,6 +375,26 @@ describe("erased by order", () => {
     ]);
   });
 
+  test("an order about another statement: one that is here, or another than the heads name", () => {
+    const here = erased("water/gw-1", "water");
+    const [, one] = here.meter.made;
+    const order = here.sys.made.at(-1);
+    if (one !== undefined && order !== undefined)
+      here.sys.made[here.sys.made.indexOf(order)] = {
+        ...order,
+        event: { kind: "erased", hash: one.hash, order: "x" },
+      };
+    expect(found(cover(here))).toEqual(["erased-unordered 1"]);
+    const other = erased("water/gw-1", "water");
+    const last = other.sys.made.at(-1);
+    if (last !== undefined)
+      other.sys.made[other.sys.made.indexOf(last)] = {
+        ...last,
+        event: { kind: "erased", hash: hashOf("other"), order: "x" },
+      };
+    expect(found(cover(other))).toEqual(["erased-unordered 1"]);
+  });
+
   test("an order that isn't here", () => {
     const made = erased("water/gw-1", "water");
     const order = made.sys.made.at(-1);
