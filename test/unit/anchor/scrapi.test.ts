@@ -263,6 +263,16 @@ test("whoever waits is told, by whichever way his statement came into the log", 
   }
 });
 
+test("no more wait than may", async () => {
+  const waiting = new Registrations({ maxWaiting: 1, waitMs: 3_600_000 }, systemTimer, anchor.tally);
+  waiting.open({ submit: () => false });
+  const first = waiting.register(await chain.open());
+  const [second] = (await chain.next()) as [Statement];
+  expect(await waiting.register(second)).toMatchObject({ kind: "refused", code: "pool-full" });
+  waiting.abandon();
+  expect(await first).toMatchObject({ kind: "refused", code: "unreachable" });
+});
+
 describe("whatever is sent", () => {
   test("is answered by the rules: nothing that was changed is registered, and nothing is the server's fault", async () => {
     const dice = new Dice(7);
