@@ -69,9 +69,15 @@ export async function caseOfBundle(
   for (const { from, path } of bundle.consistency.toSorted((a, b) => a.from - b.from))
     await writer.consistency(from, path);
   const manifest = {
-    ...{ origin, size, root, url: "", purpose: "", access: null },
+    origin,
+    size,
+    root,
+    url: "",
+    purpose: "",
+    access: null,
     // A bundle claims its scope and no period: nothing was named within this one.
-    ...{ from: LATE, to: LATE + 1 },
+    from: LATE,
+    to: LATE + 1,
     streams: bundle.scope.map(({ iss, sub }) => ({ iss, sub })),
     chains: named,
     withheld: [],

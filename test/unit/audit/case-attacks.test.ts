@@ -21,7 +21,7 @@ import { LIFE } from "../../support/attacks/life.ts";
 import { OPERATOR } from "../../support/attacks/operator.ts";
 import { OVERLOOKED } from "../../support/attacks/overlooked.ts";
 import { QUORUM } from "../../support/attacks/quorum.ts";
-import { createTown, evidenceOf, type Attack } from "../../support/attacks/town.ts";
+import { createTown, evidenceOf } from "../../support/attacks/town.ts";
 import { caseOfBundle } from "../../support/case-of-bundle.ts";
 import type { World } from "../../support/world.ts";
 
@@ -54,7 +54,7 @@ describe.each([
   ["ten years", LIFE],
   ["what is easily overlooked", OVERLOOKED],
 ] as const)("%s", (_, rows) => {
-  test.for(rows as readonly Attack[])("$name", async (row, { skip }) => {
+  test.for(rows)("$name", async (row, { skip }) => {
     const town = await createTown();
     const evidence = await evidenceOf(town, await row.make(town));
     const bundle = readable(evidence.bytes, town.world);
