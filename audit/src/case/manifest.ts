@@ -14,7 +14,7 @@ import {
 } from "@tallystick/evidence";
 
 /** Why statements of a chain are not here: an order had them erased, or the anchor knew of them and didn't hand them over. */
-export type WithheldWhy = "erased" | "not-handed-over";
+type WithheldWhy = "erased" | "not-handed-over";
 
 /** Numbers `from` to `to` of a chain that the log has and the case has not, both included. `by`: the statement of the order. */
 export type Withheld = ChainName & {
@@ -24,7 +24,7 @@ export type Withheld = ChainName & {
   readonly by: Uint8Array | null;
 };
 
-export type ChainName = { readonly iss: string; readonly sub: string; readonly ch: Uint8Array };
+type ChainName = { readonly iss: string; readonly sub: string; readonly ch: Uint8Array };
 
 /** A part of a chain: numbers `from` to `to`, and the `heads` statement that names `seq` as the last there was. */
 export type CaseChain = ChainName & {

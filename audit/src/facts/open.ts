@@ -47,7 +47,7 @@ export type FactsMeans = {
 };
 
 /** The tree at which evidence stands: of a bundle over several logs, that of the last. */
-export type FactsLog = { readonly origin: string; readonly size: number; readonly root: string };
+type FactsLog = { readonly origin: string; readonly size: number; readonly root: string };
 
 export type Facts = {
   readonly kind: "case" | "bundle";

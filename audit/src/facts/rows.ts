@@ -20,16 +20,6 @@ import {
 /** `good` and `restricted` prove something; `unproven` lacks something, `bad` is wrong. */
 export type Standing = "good" | "restricted" | "unproven" | "bad";
 
-export type StreamRow = { readonly id: number; readonly iss: string; readonly sub: string };
-
-/** `ordinal`: place among the chains of the stream, in the order in which they follow one another. */
-export type ChainRow = {
-  readonly id: number;
-  readonly stream: number;
-  readonly ordinal: number;
-  readonly ch: Uint8Array;
-};
-
 export type StatementRow = {
   readonly id: number;
   readonly stream: number;

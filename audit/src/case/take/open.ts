@@ -3,13 +3,12 @@
  *
  * @module
  */
-import { EvidenceError, parseStatement, type Hash } from "@tallystick/evidence";
+import { parseStatement, SYSTEM_STREAM, type Hash } from "@tallystick/evidence";
 import type { Place } from "@tallystick/evidence/node";
 import { ReadApi, type ChainInfo, type ChainRow } from "../../bundle/read-api.ts";
 import { registryCount, registryItems } from "../../log/registry-files.ts";
 import type { Source, SourceChain, SourceErased } from "./source.ts";
 import { isAsked, isOfDevice, type Asked } from "./streams.ts";
-import { SYSTEM_STREAM } from "@tallystick/evidence";
 
 /** Requests under way at once. */
 const PARALLEL = 16;
@@ -122,10 +121,4 @@ export class OpenSource implements Source {
     }
     return low;
   }
-}
-
-/** @throws EvidenceError `member-range`: this interface gives the newest tree only */
-export function mustBeNewest(size: number | undefined, newest: number): void {
-  if (size !== undefined && size !== newest)
-    throw new EvidenceError("member-range", `--at ${size}: without a token only the newest tree, ${newest}`);
 }

@@ -19,7 +19,7 @@ import type { Source, SourceChain } from "./source.ts";
 export type Period = { readonly from: number | undefined; readonly to: number | undefined };
 
 /** A statement that is handed over, in its place. */
-export type Taken = { readonly bytes: Uint8Array; readonly statement: Statement };
+type Taken = { readonly bytes: Uint8Array; readonly statement: Statement };
 
 /** What was taken of a chain, once it was taken. */
 export type TakenPart = {
