@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { HASH_BYTES, type SeenTree } from "@tallystick/evidence";
-import type { SignedTree, StatementFacts } from "./extract.ts";
+import { HASH_BYTES } from "@tallystick/evidence";
+import type { StatementFacts } from "./extract.ts";
 import type { ReadingRow } from "./rows.ts";
 
 /** What consecutive statements of a chain share. */
@@ -17,11 +17,9 @@ export type Packed = {
   readonly runs: readonly Run[];
   /** {@link COLUMNS} a statement; -1 where there is none. */
   readonly numbers: Float64Array<ArrayBuffer>;
-  /** Hash, and hash of the statement before, 32 bytes each. */
+  /** {@link HASHES} a statement; zeros where there is none. */
   readonly hashes: Uint8Array<ArrayBuffer>;
-  readonly trees: readonly SignedTree[];
-  readonly seen: readonly SeenTree[];
-  /** Kinds, names, units, qualities. */
+  /** Kinds, names, units, qualities, origins. */
   readonly words: readonly string[];
   readonly rare: readonly (readonly [number, Rare])[];
   /** {@link READING_COLUMNS} a reading; NaN where there is none. */
@@ -31,35 +29,20 @@ export type Packed = {
   readonly texts: readonly (readonly [number, string])[];
 };
 
-/** seq, idx, tree, iat, tq, lvl, seen, kind, signed, has a predecessor, offset, length, readings */
-const COLUMNS = 13;
+/** seq, idx, size of the tree, iat, tq, lvl, size seen, kind, signed, has a predecessor, offset, length, readings, time, items and origin of the tree, origin seen */
+const COLUMNS = 17;
+/** The statement's, the one before, root seen; root, last item and keys of the tree. */
+const HASHES = 6;
 /** name, t, float, unit, q, rx, n */
 const READING_COLUMNS = 7;
 
 export function pack(statements: readonly StatementFacts[]): Packed {
   const numbers = new Float64Array(statements.length * COLUMNS);
-  const hashes = new Uint8Array(statements.length * 2 * HASH_BYTES);
+  const hashes = new Uint8Array(statements.length * HASHES * HASH_BYTES);
   const readings = new Float64Array(
     statements.reduce((sum, one) => sum + one.readings.length, 0) * READING_COLUMNS,
   );
   const runs: Run[] = [];
-  const trees: SignedTree[] = [];
-  const treeNumbers = new Map<Uint8Array, number>();
-  const seen: SeenTree[] = [];
-  const seenNumbers = new Map<number, number>();
-  const seenOf = (one: SeenTree): number => {
-    const number = seenNumbers.get(one.size);
-    const known = number === undefined ? undefined : seen[number];
-    if (
-      number !== undefined &&
-      known?.origin === one.origin &&
-      known !== undefined &&
-      sameBytes(known.root, one.root)
-    )
-      return number;
-    seenNumbers.set(one.size, seen.length);
-    return seen.push({ ...one, root: one.root.slice() }) - 1;
-  };
   const words: string[] = [];
   const wordNumbers = new Map<string, number>();
   const word = (text: string): number => {
@@ -74,29 +57,35 @@ export function pack(statements: readonly StatementFacts[]): Packed {
     const run = runs.at(-1);
     if (run !== undefined && sameRun(run, one)) run.count++;
     else runs.push({ iss: one.iss, sub: one.sub, ch: one.ch.slice(), kid: one.kid.slice(), count: 1 });
-    hashes.set(one.hash, 2 * i * HASH_BYTES);
-    if (one.prev !== null) hashes.set(one.prev, (2 * i + 1) * HASH_BYTES);
-    const { tree } = one;
-    // Trees come out of a memory of batches: the same one is the same object.
-    let treeNumber = tree === null ? -1 : treeNumbers.get(tree.root);
-    if (treeNumber === undefined && tree !== null) {
-      treeNumber = trees.push(tree) - 1;
-      treeNumbers.set(tree.root, treeNumber);
+    const from = i * HASHES * HASH_BYTES;
+    const hash = (place: number, bytes: Uint8Array): void => hashes.set(bytes, from + place * HASH_BYTES);
+    const { tree, seen } = one;
+    hash(0, one.hash);
+    if (one.prev !== null) hash(1, one.prev);
+    if (seen !== null) hash(2, seen.root);
+    if (tree !== null) {
+      hash(3, tree.root);
+      hash(4, tree.lastItem);
+      hash(5, tree.keysRoot);
     }
     const at = i * COLUMNS;
     numbers[at] = one.seq;
     numbers[at + 1] = one.idx ?? -1;
-    numbers[at + 2] = treeNumber ?? -1;
+    numbers[at + 2] = tree?.size ?? -1;
     numbers[at + 3] = one.iat ?? -1;
     numbers[at + 4] = one.tq;
     numbers[at + 5] = one.lvl;
-    numbers[at + 6] = one.seen === null ? -1 : seenOf(one.seen);
+    numbers[at + 6] = seen?.size ?? -1;
     numbers[at + 7] = word(one.kind);
     numbers[at + 8] = one.signed ? 1 : 0;
     numbers[at + 9] = one.prev === null ? 0 : 1;
     numbers[at + 10] = one.offset;
     numbers[at + 11] = one.length;
     numbers[at + 12] = one.readings.length;
+    numbers[at + 13] = tree?.timeUnixS ?? -1;
+    numbers[at + 14] = tree?.items ?? -1;
+    numbers[at + 15] = tree === null ? -1 : word(tree.origin);
+    numbers[at + 16] = seen?.origin === undefined ? -1 : word(seen.origin);
     const { found, event, opened, gap, heads, erases } = one;
     if (found.length > 0 || event !== null) rare.push([i, { found, event, opened, gap, heads, erases }]);
     for (const reading of one.readings) {
@@ -112,7 +101,7 @@ export function pack(statements: readonly StatementFacts[]): Packed {
       values.push(reading.v ?? "");
     }
   }
-  return { runs, numbers, hashes, trees, seen, words, rare, readings, values: values.join("\n"), texts };
+  return { runs, numbers, hashes, words, rare, readings, values: values.join("\n"), texts };
 }
 
 const sameRun = (run: Run, { iss, sub, ch, kid }: StatementFacts): boolean =>
@@ -134,7 +123,7 @@ const NOTHING: Rare = { found: [], event: null, opened: null, gap: null, heads: 
 
 /** The statements, one after the other. */
 export function* unpack(packed: Packed): Generator<StatementFacts> {
-  const { numbers, hashes, trees, seen, words, readings } = packed;
+  const { numbers, hashes, words, readings } = packed;
   const values = packed.values.split("\n");
   const rare = new Map(packed.rare);
   const texts = new Map(packed.texts);
@@ -146,24 +135,43 @@ export function* unpack(packed: Packed): Generator<StatementFacts> {
       const rows: ReadingRow[] = [];
       for (const last = reading + (numbers[at + 12] as number); reading < last; reading++)
         rows.push(readingOf(readings, reading, words, values[reading] ?? "", texts.get(reading) ?? null));
-      const from = 2 * i * HASH_BYTES;
+      const from = i * HASHES * HASH_BYTES;
+      const hash = (place: number): Uint8Array =>
+        hashes.subarray(from + place * HASH_BYTES, from + (place + 1) * HASH_BYTES);
+      const treeSize = numbers[at + 2] as number;
+      const seenSize = numbers[at + 6] as number;
+      const origin = words[numbers[at + 16] as number];
       yield {
         iss,
         sub,
         ch,
         kid,
         seq: numbers[at + 0] as number,
-        hash: hashes.subarray(from, from + HASH_BYTES),
+        hash: hash(0),
         prev:
           (numbers[at + 9] as number) === 1
             ? hashes.subarray(from + HASH_BYTES, from + 2 * HASH_BYTES)
             : null,
         idx: orNull(numbers, at + 1),
-        tree: trees[numbers[at + 2] as number] ?? null,
+        tree:
+          treeSize < 0
+            ? null
+            : {
+                origin: words[numbers[at + 15] as number] ?? "",
+                size: treeSize,
+                root: hash(3),
+                timeUnixS: numbers[at + 13] as number,
+                items: numbers[at + 14] as number,
+                lastItem: hash(4),
+                keysRoot: hash(5),
+              },
         iat: orNull(numbers, at + 3),
         tq: numbers[at + 4] as number,
         lvl: numbers[at + 5] as number,
-        seen: seen[numbers[at + 6] as number] ?? null,
+        seen:
+          seenSize < 0
+            ? null
+            : { size: seenSize, root: hash(2), ...(origin === undefined ? {} : { origin }) },
         kind: words[numbers[at + 7] as number] ?? "",
         signed: (numbers[at + 8] as number) === 1,
         offset: numbers[at + 10] as number,

@@ -23,12 +23,20 @@ export type WithheldRow = {
 export type FilePlace = { readonly file: number; readonly offset: number; readonly length: number };
 
 /** Trees remembered: those of a few days. */
-const MAX_REMEMBERED = 65_536;
+const MAX_REMEMBERED = 32_768;
 
-function remember(map: Map<number, Uint8Array>, size: number, root: Uint8Array): void {
+function remember<T>(map: Map<number, T>, size: number, one: T): void {
   if (map.size >= MAX_REMEMBERED) map.clear();
-  map.set(size, root);
+  map.set(size, one);
 }
+
+const sameTree = (a: SignedTree, b: SignedTree): boolean =>
+  equalBytes(a.root, b.root) &&
+  equalBytes(a.keysRoot, b.keysRoot) &&
+  equalBytes(a.lastItem, b.lastItem) &&
+  a.items === b.items &&
+  a.timeUnixS === b.timeUnixS &&
+  a.origin === b.origin;
 
 export class FactsWriter {
   readonly #db: DatabaseSync;
@@ -41,7 +49,7 @@ export class FactsWriter {
   readonly #seen: StatementSync;
   readonly #proof: StatementSync;
   /** Written already, by size: asking the table would cost more. */
-  readonly #trees = new Map<number, Uint8Array>();
+  readonly #trees = new Map<number, SignedTree>();
   readonly #roots = new Map<number, Uint8Array>();
   #chains = 0;
 
@@ -125,8 +133,14 @@ export class FactsWriter {
   /** A tree that the log signed; the same one again is one. */
   tree(tree: SignedTree): void {
     const { origin, size, root, timeUnixS, items, lastItem, keysRoot } = tree;
-    if (this.#trees.get(size) === root) return; // out of one memory of batches: the same object
-    remember(this.#trees, size, root);
+    const known = this.#trees.get(size);
+    if (known !== undefined && sameTree(known, tree)) return;
+    remember(this.#trees, size, {
+      ...tree,
+      root: root.slice(),
+      lastItem: lastItem.slice(),
+      keysRoot: keysRoot.slice(),
+    });
     this.#tree.run(origin, size, root, timeUnixS, items, lastItem, keysRoot);
   }
 
