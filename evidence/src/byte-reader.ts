@@ -6,12 +6,13 @@
  */
 export class ByteReader {
   readonly bytes: Uint8Array;
-  at = 0;
+  at: number;
   /** False from the first thing on that was not as expected. */
   good = true;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, at = 0) {
     this.bytes = bytes;
+    this.at = at;
   }
 
   /** Whether all was as expected, to the last byte. */

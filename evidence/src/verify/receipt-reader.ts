@@ -5,9 +5,11 @@
  * @module
  */
 import { ByteReader } from "../byte-reader.ts";
-import { equalBytes } from "../bytes.ts";
+import { concatBytes } from "../bytes.ts";
+import { BYTE_STRING, headLength, writeHead } from "../cbor-head.ts";
 import type { BatchClaims, Receipt } from "../receipt.ts";
 import { HASH_BYTES } from "../sha256.ts";
+import { SIGNATURE_BYTES } from "../signature.ts";
 
 /** Batches kept: about two kilobytes each. */
 const MAX_BATCHES = 16_384;
@@ -15,17 +17,18 @@ const MAX_BATCHES = 16_384;
 const STRIDE = 2 + HASH_BYTES;
 
 /** Tag 18 and an array of four; `{396: {-1: [` and one proof; an array of three; nil, and the head of 64 bytes. */
-const SIGN1 = [0xd2, 0x84];
-const WITH_PROOF = [0xa1, 0x19, 0x01, 0x8c, 0xa1, 0x20, 0x81];
+const SIGN1 = Uint8Array.of(0xd2, 0x84);
+const WITH_PROOF = Uint8Array.of(0xa1, 0x19, 0x01, 0x8c, 0xa1, 0x20, 0x81);
 const THREE = [0x83];
-const DETACHED = [0xf6, 0x58, 0x40];
+const DETACHED = Uint8Array.of(0xf6, 0x58, 0x40);
 
 /** A tree whose signature was verified, and the root that it is over. */
 export type KnownBatch = {
   readonly claims: BatchClaims;
   readonly root: Uint8Array;
-  readonly protectedBytes: Uint8Array;
-  readonly signature: Uint8Array;
+  /** What stands before the proof of each of its receipts, and what behind it. */
+  readonly before: Uint8Array;
+  readonly behind: Uint8Array;
   /** Receipts of it that were read so far. */
   uses: number;
   /** A path of it that was good, from the second receipt on: others meet it. */
@@ -70,12 +73,9 @@ export class ReceiptReader {
   #read(bytes: Uint8Array): ReadReceipt | undefined {
     // The signature ends the receipt: it tells which batch this is.
     if (bytes.length < 80) return undefined;
-    const batch = this.#known.get(nameOf(bytes, bytes.length - 64));
-    if (batch === undefined) return undefined;
-    const reader = new ByteReader(bytes);
-    reader.expect(SIGN1);
-    const protectedBytes = reader.byteString();
-    reader.expect(WITH_PROOF);
+    const batch = this.#known.get(nameOf(bytes, bytes.length - SIGNATURE_BYTES));
+    if (batch === undefined || !isAt(bytes, 0, batch.before)) return undefined;
+    const reader = new ByteReader(bytes, batch.before.length);
     const proofLength = reader.head(2);
     const proofStart = reader.at;
     reader.expect(THREE);
@@ -83,26 +83,24 @@ export class ReceiptReader {
     const index = reader.head(0);
     const count = reader.head(4);
     const at = reader.at + 2;
-    if (!reader.good || count === 0 || count > 64 || reader.at + count * STRIDE + 67 !== bytes.length)
-      return undefined;
-    for (let i = 0; i < count; i++, reader.at += STRIDE)
-      if (bytes[reader.at] !== 0x58 || bytes[reader.at + 1] !== 0x20) return undefined;
-    if (reader.at - proofStart !== proofLength) return undefined;
-    reader.expect(DETACHED);
-    const same =
-      reader.good &&
-      size === batch.claims.size &&
-      equalBytes(protectedBytes, batch.protectedBytes) &&
-      isAt(bytes, reader.at, batch.signature);
-    if (!same) return undefined;
+    const end = reader.at + count * STRIDE;
+    const fits = count > 0 && count <= 64 && end - proofStart === proofLength;
+    if (!reader.good || !fits || end + batch.behind.length !== bytes.length) return undefined;
+    for (let one = reader.at; one < end; one += STRIDE)
+      if (bytes[one] !== 0x58 || bytes[one + 1] !== 0x20) return undefined;
+    if (size !== batch.claims.size || !isAt(bytes, end, batch.behind)) return undefined;
     batch.uses++;
     return { batch, index, bytes, at, count };
   }
 
-  /** Remembers a batch by a receipt that was verified. */
-  remember({ origin, timeUnixS, size, registry, keysRoot, sign1 }: Receipt, root: Uint8Array): void {
-    if (this.#known.size >= MAX_BATCHES) this.#known.clear();
+  /** Remembers a batch by a receipt that was verified, if it is in the form in which `encodeReceipt` writes. */
+  remember({ origin, timeUnixS, size, registry, keysRoot, bytes, sign1 }: Receipt, root: Uint8Array): void {
     const { protectedBytes, signature } = sign1;
+    const head = new Uint8Array(headLength(protectedBytes.length));
+    writeHead(head, 0, BYTE_STRING, protectedBytes.length);
+    const before = concatBytes(SIGN1, head, protectedBytes, WITH_PROOF);
+    if (!isAt(bytes, 0, before)) return;
+    if (this.#known.size >= MAX_BATCHES) this.#known.clear();
     // Copies: these are views on what was read, which would be kept with them.
     this.#known.set(nameOf(signature, 0), {
       claims: {
@@ -113,8 +111,8 @@ export class ReceiptReader {
         keysRoot: keysRoot.slice(),
       },
       root,
-      protectedBytes: protectedBytes.slice(),
-      signature: signature.slice(),
+      before,
+      behind: concatBytes(DETACHED, signature),
       uses: 0,
     });
   }
