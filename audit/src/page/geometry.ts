@@ -19,6 +19,9 @@ export type Drawn = {
   readonly high: number;
 };
 
+/** A value beside its axis: all digits that a double has to give, without noise; for the eye only. */
+export const tick = (value: number): string => String(Number(value.toPrecision(14)));
+
 /** Undefined where fewer than two points are to be drawn, or one isn't finite. */
 export function draw(points: readonly Point[]): Drawn | undefined {
   if (points.length < 2) return undefined;

@@ -4,7 +4,7 @@
  * @module
  */
 import type { DayState, Plot, Strip } from "./block.ts";
-import { draw } from "./geometry.ts";
+import { draw, tick } from "./geometry.ts";
 import { latinText, type PdfLayout } from "./pdf-layout.ts";
 import { LIGHT } from "./style.ts";
 import { utcTime } from "./text.ts";
@@ -19,8 +19,6 @@ const FILL: Record<DayState, string | undefined> = {
   unexplained: LIGHT.bad,
   empty: undefined,
 };
-
-const tick = (value: number): string => String(Number(value.toPrecision(7)));
 
 export function drawPlot(layout: PdfLayout, { caption, points, unit }: Plot): void {
   const drawn = draw(points);

@@ -4,37 +4,40 @@
  * @module
  */
 import type { Bars, DayState, Plot, Strip } from "./block.ts";
-import { draw } from "./geometry.ts";
+import { draw, tick } from "./geometry.ts";
 import { escaped } from "./html-text.ts";
 import { utcTime } from "./text.ts";
 
-const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP] = [720, 180, 84, 22, 8];
+const [WIDTH, HEIGHT, BOTTOM, TOP] = [720, 180, 22, 8];
+/** Room for what stands beside the axis: as much as its longest text takes. */
+const LEAST_LEFT = 84;
+const DIGIT = 8;
 /** Days in a row of a strip, and the width of one. */
 const DAYS_A_ROW = 31;
 const DAY = 20;
 
-/** Short enough for a tick; for the eye only. */
-const tick = (value: number): string => String(Number(value.toPrecision(7)));
 const place = (value: number): string => String(Math.round(value * 10) / 10);
 
 /** Nothing where there is nothing to draw. */
 export function plotSvg({ points, described, unit }: Plot): string {
   const drawn = draw(points);
   if (drawn === undefined) return "";
-  const [wide, high] = [WIDTH - LEFT - 4, HEIGHT - TOP - BOTTOM];
+  const [top, bottom] = [tick(drawn.high), tick(drawn.low)];
+  const left = Math.max(LEAST_LEFT, 12 + DIGIT * Math.max(top.length, bottom.length));
+  const [wide, high] = [WIDTH - left - 4, HEIGHT - TOP - BOTTOM];
   const line = drawn.spots
-    .map(([x, y]) => `${place(LEFT + x * wide)},${place(TOP + (1 - y) * high)}`)
+    .map(([x, y]) => `${place(left + x * wide)},${place(TOP + (1 - y) * high)}`)
     .join(" ");
   const text = (x: number, y: number, anchor: string, words: string): string =>
     `<text x="${x}" y="${y}" text-anchor="${anchor}">${escaped(words)}</text>`;
   return [
     `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escaped(described)}">`,
-    `<rect class="frame" x="${LEFT}" y="${TOP}" width="${wide}" height="${high}"/>`,
+    `<rect class="frame" x="${left}" y="${TOP}" width="${wide}" height="${high}"/>`,
     `<polyline class="curve" points="${line}"/>`,
-    text(LEFT - 6, TOP + 10, "end", tick(drawn.high)),
-    text(LEFT - 6, TOP + high, "end", tick(drawn.low)),
-    text(LEFT - 6, TOP + high / 2, "end", unit),
-    text(LEFT, HEIGHT - 6, "start", utcTime(drawn.from)),
+    text(left - 6, TOP + 10, "end", top),
+    text(left - 6, TOP + high, "end", bottom),
+    text(left - 6, TOP + high / 2, "end", unit),
+    text(left, HEIGHT - 6, "start", utcTime(drawn.from)),
     text(WIDTH - 4, HEIGHT - 6, "end", utcTime(drawn.to)),
     "</svg>",
   ].join("");
