@@ -12,12 +12,14 @@ const SHOWN = 2;
 /** The way of one statement: what was read → signed → entry → receipt verified here. */
 export function journey({ statement, readings, index, size, latencyMs, sent }: Receipted): string {
   const { sub, seq } = statement.claims;
-  const read =
-    readings.length > 0 ? `read ${readingWords(readings)}` : `event ${statement.event?.kind ?? ""}`;
+  const read = readings.length > 0 ? `read ${readingWords(readings)}` : saidWords(statement);
   const signed = `signed #${seq} (${statement.bytes.length} bytes, ${toHex(statement.hash).slice(0, 8)}…)`;
   const again = sent > 1 ? `, sent ${sent} times` : "";
   return `${sub}: ${read} → ${signed} → entry ${index} → receipt verified here (tree of ${size}, ${Math.round(latencyMs)} ms${again})`;
 }
+
+const saidWords = ({ event }: Receipted["statement"]): string =>
+  event === undefined ? "boot evidence" : `event ${event.kind}`;
 
 function readingWords(readings: Receipted["readings"]): string {
   const shown = telling(readings).slice(0, SHOWN);
@@ -28,7 +30,7 @@ function readingWords(readings: Receipted["readings"]): string {
 /** The reading that stands for a stream in the table: what changes most and means something. */
 export function newestWords({ readings, statement }: Receipted): string {
   const newest = telling(readings).at(-1);
-  return newest === undefined ? (statement.event?.kind ?? "") : formatReading(newest);
+  return newest === undefined ? (statement.event?.kind ?? "boot evidence") : formatReading(newest);
 }
 
 /** The newest of those readings that tell most to somebody who watches; of others, the newest. */

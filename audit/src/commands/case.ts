@@ -187,7 +187,9 @@ function readStreams(values: Arguments["values"], more: readonly string[]): Aske
       return parseAsked(text);
     } catch (error) {
       if (!isEvidenceError(error)) throw error;
-      throw new UsageError(`--stream ${text}: ${error.message}: give ORG/DEVICE/STREAM`);
+      throw new UsageError(
+        `--stream ${text}: ${error.message}: give ORG/DEVICE/STREAM, or ORG/DEVICE/*, ORG/*/*`,
+      );
     }
   });
 }

@@ -92,7 +92,10 @@ class Taking {
       !chains.some((chain) => isAsked(streams, chain) && chain.sub !== SYSTEM_STREAM) &&
       !asksForSystem(streams)
     )
-      throw new EvidenceError("bundle-scope", "the anchor has none of these streams");
+      throw new EvidenceError(
+        "bundle-scope",
+        `the anchor has none of these streams: ${streams.map(({ iss, sub }) => `${iss}/${sub}`).join(", ")}; ORG/*/* takes all of an org, and case.json then has their names`,
+      );
     const erased = await this.#erased();
     const support = await this.#supportChains(chains);
     await this.#devices([...chains, ...support].toSorted(compareNames), erased);
