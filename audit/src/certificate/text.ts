@@ -96,7 +96,7 @@ export function certificateJson({ certificate, name, kid, atUnixS }: Sealed): ob
 }
 
 /** Instants of a zone; in seconds where this machine knows no such zone, or the instant is beyond what it knows. */
-function instants(name: string): (unixS: number) => string {
+export function instants(name: string): (unixS: number) => string {
   let zone: Zone | undefined;
   try {
     zone = new Zone(name);

@@ -4,7 +4,7 @@
  * @module
  */
 import process from "node:process";
-import { formatVkey, isEvidenceError, toHex, type Signer } from "@tallystick/evidence";
+import { formatVkey, type Signer } from "@tallystick/evidence";
 import {
   createNodeProvider,
   loadSigner,
@@ -14,18 +14,12 @@ import {
   type Arguments,
 } from "@tallystick/evidence/node";
 import { parseInstant } from "../bundle/period.ts";
+import { judgeCertificate } from "../certificate/judge.ts";
 import { certificateOf } from "../certificate/make.ts";
-import {
-  certifierOf,
-  isSignedBy,
-  openCertificate,
-  sealCertificate,
-  type Certifier,
-  type Sealed,
-} from "../certificate/seal.ts";
+import { sealCertificate, type Certifier } from "../certificate/seal.ts";
 import { certificateJson, certificateLines } from "../certificate/text.ts";
 import type { CoverageBody } from "../coverage/body.ts";
-import { exitCode, type CheckRow, type Judgement } from "../judgement.ts";
+import { exitCode } from "../judgement.ts";
 import { readEvidence } from "../log/given.ts";
 import { textReport } from "../report.ts";
 import type { Result } from "../result.ts";
@@ -66,7 +60,11 @@ export async function certify(
  * that it names is verified apart from it.
  */
 export async function verifyCertificate(file: string, values: Arguments["values"]): Promise<0 | 1 | 3> {
-  const { judgement, sealed } = await judge(file, values);
+  const { judgement, sealed } = judgeCertificate(
+    await readEvidence(file),
+    await readAuditors(values),
+    createNodeProvider(),
+  );
   if (values["json"] === true) {
     const { verdict, code, restrictions, checks } = judgement;
     const content = sealed === undefined ? {} : { certificate: certificateJson(sealed) };
@@ -78,38 +76,4 @@ export async function verifyCertificate(file: string, values: Arguments["values"
     process.stdout.write(textReport(file, judgement, sealed === undefined ? [] : certificateLines(sealed)));
   }
   return exitCode(judgement, values["strict"] === true);
-}
-
-async function judge(
-  file: string,
-  values: Arguments["values"],
-): Promise<{ readonly judgement: Judgement; readonly sealed?: Sealed }> {
-  const auditors = await readAuditors(values);
-  let sealed: Sealed;
-  try {
-    sealed = openCertificate(await readEvidence(file));
-  } catch (error) {
-    if (!isEvidenceError(error)) throw error;
-    const { code, message } = error;
-    const checks: CheckRow[] = [{ name: "certificate-format", result: "failed", code, reason: message }];
-    return { judgement: { verdict: "invalid", code, restrictions: [], checks } };
-  }
-  const format: CheckRow = { name: "certificate-format", result: "passed" };
-  const name = "certificate-signer";
-  const who = `${sealed.name}, key ${toHex(sealed.kid)}`;
-  const auditor = certifierOf(sealed, auditors);
-  if (auditor === undefined) {
-    const reason = `${who}: none of the auditors that you named`;
-    const checks: CheckRow[] = [format, { name, result: "not-done", code: "key-unknown", reason }];
-    return {
-      judgement: { verdict: "not-verifiable", code: "key-unknown", restrictions: [], checks },
-      sealed,
-    };
-  }
-  if (!isSignedBy(sealed, auditor, createNodeProvider())) {
-    const checks: CheckRow[] = [format, { name, result: "failed", code: "signature-invalid", reason: who }];
-    return { judgement: { verdict: "invalid", code: "signature-invalid", restrictions: [], checks }, sealed };
-  }
-  const checks: CheckRow[] = [format, { name, result: "passed", reason: who }];
-  return { judgement: { verdict: "verified", restrictions: [], checks }, sealed };
 }

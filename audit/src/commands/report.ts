@@ -14,11 +14,14 @@ import { subjectOf } from "../page/subject.ts";
 
 export const report: Command = {
   summary: "a result, or evidence verified first, as one page to hand over: HTML or PDF",
-  usage: "RESULT|FOLDER|CASE|BUNDLE [--policy FILE] [--lang en|de] -o PAGE.html|PAGE.pdf [--strict]",
+  usage:
+    "RESULT|FOLDER|CASE|BUNDLE|CERTIFICATE [--policy FILE] [--auditor VKEY…] [--lang en|de] -o PAGE.html|PAGE.pdf [--strict]",
   details: [
     "RESULT, FOLDER    a result.json, or the folder with one that a verb wrote: shown as it is, nothing is verified again",
     "CASE, BUNDLE      evidence: verified under --policy first",
+    "CERTIFICATE       a completeness certificate: its signature is verified, not the evidence behind it",
     "--policy FILE     whom you trust: the log's key, witnesses, operators",
+    "--auditor VKEY    of a certificate: who may have signed it",
     "--lang en|de      the page's language; English unless told",
     "-o PAGE           its name says what it is: .html or .pdf. The same inputs give the same bytes",
     "--strict          exit 3 where there are restrictions",
@@ -27,12 +30,14 @@ export const report: Command = {
   ].join("\n"),
   options: {
     policy: { type: "string" },
+    auditor: { type: "string", multiple: true },
     lang: { type: "string" },
     output: { type: "string", short: "o" },
     strict: { type: "boolean" },
   },
   async run({ values, positionals: [input, ...more] }) {
-    if (input === undefined || more.length > 0) throw new UsageError("name one result, case or bundle");
+    if (input === undefined || more.length > 0)
+      throw new UsageError("name one result, case, bundle or certificate");
     const output = required(values, "output");
     const form = /\.(html|pdf)$/.exec(output)?.[1];
     if (form === undefined) throw new UsageError(`-o ${output}: give a name that ends in .html or .pdf`);

@@ -193,7 +193,7 @@ function findings({ findings: all, counts }: Shown, words: Words): Block[] {
   ];
 }
 
-const range = ({ from, to }: { from: number; to: number }): string =>
+export const range = ({ from, to }: { from: number; to: number }): string =>
   from === to ? String(from) : `${from}–${to}`;
 
 function streams({ streams: all }: Shown, words: Words): Block[] {

@@ -5,7 +5,7 @@
  */
 import type { EvidenceCode } from "@tallystick/evidence";
 import type { CheckRow } from "../judgement.ts";
-import type { Result } from "../result.ts";
+import type { Result, ResultInput } from "../result.ts";
 import type { Block, CheckLine, Page, Section, Tone } from "./block.ts";
 import { grouped } from "./text.ts";
 import type { Words } from "./words.ts";
@@ -23,8 +23,12 @@ const MAX_ROWS = 200;
 /** What no evidence shows, whatever a result names besides. */
 const NEVER_PROVEN = ["sensor-truth", "key-theft", "metering-law"];
 
-/** A result without its body: a verdict on evidence has one of these as well. */
-export type Head = Omit<Result, "v" | "body">;
+/** A result without its body: a verdict on evidence, or on a certificate, has one of these as well. */
+export type Head = Omit<Result, "v" | "body" | "inputs"> & {
+  readonly inputs: readonly (Omit<ResultInput, "role"> & {
+    readonly role: ResultInput["role"] | "certificate";
+  })[];
+};
 
 /** @param subject - what it is about, for the line under the title; `own`: sections of the kind */
 export function pageOf(head: Head, subject: string, own: readonly Section[], words: Words): Page {

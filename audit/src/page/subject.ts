@@ -1,13 +1,29 @@
 /**
- * What a report is made of: a result, or evidence that is verified here and now.
+ * What a report is made of: a result, or evidence or a certificate that is verified here and now.
  *
  * @module
  */
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
-import { decodeBundle, isEvidenceError, toHex, type Scope, type TrustPolicy } from "@tallystick/evidence";
-import { nodeSha256, terminalProgress, type Arguments } from "@tallystick/evidence/node";
+import {
+  decodeBundle,
+  formatVkey,
+  isEvidenceError,
+  toHex,
+  type Scope,
+  type TrustPolicy,
+} from "@tallystick/evidence";
+import {
+  createNodeProvider,
+  nodeSha256,
+  terminalProgress,
+  UsageError,
+  type Arguments,
+} from "@tallystick/evidence/node";
 import { bestProvider } from "../provider.ts";
+import { judgeCertificate } from "../certificate/judge.ts";
+import { isCertificate } from "../certificate/seal.ts";
+import { readAuditors } from "../commands/auditors.ts";
 import { readPolicy } from "../commands/policy.ts";
 import { openFacts, type Facts } from "../facts/open.ts";
 import type { Judgement } from "../judgement.ts";
@@ -17,6 +33,7 @@ import { readResult } from "../result-read.ts";
 import type { Result, ResultInput } from "../result.ts";
 import type { Page, Section } from "./block.ts";
 import { doubtsOf, viewOfFacts } from "./from-facts.ts";
+import { certificateSections, certifiedVerdict } from "./of-certificate.ts";
 import { coverageSections } from "./of-coverage.ts";
 import { doubtSections, evidenceSections } from "./of-evidence.ts";
 import { reconcileSections } from "./of-reconcile.ts";
@@ -42,8 +59,49 @@ export async function subjectOf(input: string, values: Arguments["values"], word
   if (input.endsWith(".json")) return ofResult(input, words);
   // hostile: a result that was put into a case must not stand for what the case is
   const isCase = CASE_FILES.some((name) => existsSync(join(input, name)));
+  if (isFile(input)) {
+    const bytes = await readEvidence(input);
+    if (isCertificate(bytes)) return ofCertificate(input, bytes, values, words);
+  }
   const inside = join(input, "result.json");
   return !isCase && existsSync(inside) ? ofResult(inside, words) : ofEvidence(input, values, words);
+}
+
+const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+
+/** A certificate is believed as far as its signer is: without a name of one nobody's is shown. */
+async function ofCertificate(
+  input: string,
+  bytes: Uint8Array,
+  values: Arguments["values"],
+  words: Words,
+): Promise<Subject> {
+  const auditors = await readAuditors(values);
+  if (auditors.length === 0)
+    throw new UsageError(`${input}: give --auditor VKEY: whose certificates you believe`);
+  const { judgement, sealed } = judgeCertificate(bytes, auditors, createNodeProvider());
+  const name = basename(input);
+  const sha256 = toHex(nodeSha256(bytes));
+  const log = sealed?.certificate.log;
+  const head: Head = {
+    kind: "verify",
+    tool: TOOL,
+    ...judgement,
+    findings: 0,
+    log: { origin: log?.origin ?? "", size: log?.size ?? 0, root: toHex(log?.root ?? new Uint8Array()) },
+    inputs: [{ role: "certificate", name, sha256, bytes: bytes.length }],
+    notProven: ["commit-clock", "outside-scope", "after-heads"],
+    repeat: auditors.map(
+      ({ key, name: whose }) => `tally-audit verify ${name} --auditor '${formatVkey(whose, key)}'`,
+    ),
+  };
+  // Of what is wrong nothing is shown: whoever reads it would believe it.
+  const own =
+    judgement.verdict === "invalid" || sealed === undefined ? [] : certificateSections(sealed, words);
+  const made = { ...pageOf(head, name, own, words), title: words.titles.certificate };
+  const isGood = judgement.verdict === "verified" && sealed !== undefined;
+  const page = isGood ? { ...made, verdict: certifiedVerdict(sealed, words) } : made;
+  return { page, judgement, inputs: sha256 };
 }
 
 async function ofResult(file: string, words: Words): Promise<Subject> {

@@ -16,6 +16,7 @@ export const de: Words = {
     coverage: "Vollständigkeit",
     reconcile: "Abgleich eines Exports mit den Belegen",
     sample: "Stichprobe",
+    certificate: "Vollständigkeitsnachweis",
   },
   headlines: {
     verified: "Geprüft und bestätigt",
@@ -80,6 +81,8 @@ export const de: Words = {
     manifest: "Der Ordner ist der eingefrorene",
     withheld: "Was nicht übergeben wurde",
     consistency: "Das Log ist nur gewachsen",
+    "certificate-format": "Form des Nachweises",
+    "certificate-signer": "Signiert von einem Prüfer, den Sie genannt haben",
   },
   codes: {
     "no-witness":
@@ -292,6 +295,16 @@ export const de: Words = {
     ends: "Ende",
     why: "Warum",
     timeAsGiven: "Zeit",
+    evidence: "Belege",
+    policy: "Vertrauensregeln",
+    verdict: "Urteil über die Belege",
+    signedAt: "Signiert am, laut Unterzeichner",
+    lateAfter: "Verspätet nach, Sekunden",
+    expected: "Erwartet",
+    here: "Da",
+    late: "Verspätet",
+    repeats: "Doppelt gemeldet",
+    conflicts: "Widersprüchlich",
     provenEvents: "Belegte Ereignisse oder Register",
     unprovenEvents: "Ereignisse, die nichts belegen",
   },
@@ -328,6 +341,10 @@ export const de: Words = {
     committed: "Nicht nach: Das Log hatte es da schon. Beide Zeitpunkte sind von der Uhr des Log-Betreibers.",
     clock: "Was die Uhr des Geräts sagt, ist eine Behauptung des Geräts.",
     values: "Ziffern, wie sie signiert wurden. Zeiten sind die des Geräts, in UTC.",
+    certified:
+      "Wer diesem Nachweis glaubt, glaubt dem, der ihn signiert hat. Die Belege selbst wurden für diese Seite nicht geprüft.",
+    signedBy: (name) => `Signiert von ${name}`,
+    certifiedStates: (complete, all) => `Von ${all} Datenströmen sind ${complete} vollständig.`,
     inputs: "Eingaben, nach SHA-256 ihrer Bytes; bei einem Fall der seiner Datei SHA256SUMS.",
     tool: (tool) => `Mit ${tool} ergeben diese Befehle dieselben Bytes:`,
     foot: (tool) =>

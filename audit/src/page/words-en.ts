@@ -16,6 +16,7 @@ export const en: Words = {
     coverage: "Completeness",
     reconcile: "Reconciliation of an export with the evidence",
     sample: "Sample",
+    certificate: "Completeness certificate",
   },
   headlines: {
     verified: "Verified",
@@ -80,6 +81,8 @@ export const en: Words = {
     manifest: "The folder is the one that was frozen",
     withheld: "What was not handed over",
     consistency: "The log only grew",
+    "certificate-format": "Form of the certificate",
+    "certificate-signer": "Signed by an auditor that you named",
   },
   codes: {
     "no-witness":
@@ -251,6 +254,16 @@ export const en: Words = {
     ends: "End",
     why: "Why",
     timeAsGiven: "Time",
+    evidence: "Evidence",
+    policy: "Trust policy",
+    verdict: "Verdict on the evidence",
+    signedAt: "Signed at, as the signer says",
+    lateAfter: "Late after, seconds",
+    expected: "Expected",
+    here: "Here",
+    late: "Late",
+    repeats: "Told twice",
+    conflicts: "In conflict",
     provenEvents: "Proven events or registers",
     unprovenEvents: "Events that prove nothing",
   },
@@ -286,6 +299,10 @@ export const en: Words = {
     committed: "Not after: the log had it by then. Both moments are by the clock of the log's operator.",
     clock: "What the device's own clock says is a claim of the device.",
     values: "Digits as they were signed. Times are the device's, in UTC.",
+    certified:
+      "Whoever believes this certificate believes the one who signed it. The evidence itself was not verified for this page.",
+    signedBy: (name) => `Signed by ${name}`,
+    certifiedStates: (complete, all) => `Of ${all} streams ${complete} are complete.`,
     inputs: "Inputs, by SHA-256 of their bytes; of a case, of its file SHA256SUMS.",
     tool: (tool) => `With ${tool} these commands give the same bytes again:`,
     foot: (tool) =>

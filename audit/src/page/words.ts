@@ -19,7 +19,7 @@ type Verdict = Judgement["verdict"];
 export type Words = {
   readonly language: Language;
   /** Of the page, by what it shows. */
-  readonly titles: Readonly<Record<ResultKind, string>>;
+  readonly titles: Readonly<Record<ResultKind | "certificate", string>>;
   readonly headlines: Readonly<Record<Verdict, string>>;
   /** What a verdict means for the reader, a sentence. */
   readonly meanings: Readonly<Record<Verdict, string>>;
@@ -96,6 +96,10 @@ export type Words = {
     readonly clock: string;
     readonly values: string;
     readonly inputs: string;
+    /** Of a certificate: what its signature says, and what it doesn't. */
+    readonly certified: string;
+    readonly signedBy: (name: string) => string;
+    readonly certifiedStates: (complete: string, all: string) => string;
     readonly tool: (tool: string) => string;
     readonly foot: (tool: string) => string;
   };
@@ -177,6 +181,16 @@ type Label =
   | "ends"
   | "why"
   | "timeAsGiven"
+  | "evidence"
+  | "policy"
+  | "verdict"
+  | "signedAt"
+  | "lateAfter"
+  | "expected"
+  | "here"
+  | "late"
+  | "repeats"
+  | "conflicts"
   | "provenEvents"
   | "unprovenEvents";
 
