@@ -2,6 +2,8 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
+    // Of two processors vitest takes one by default; many tests wait for processes and timers of their own.
+    maxWorkers: "100%",
     projects: [
       {
         test: {
