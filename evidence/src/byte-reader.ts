@@ -48,7 +48,29 @@ export class ByteReader {
 
   /** A byte string; empty where none follows. */
   byteString(): Uint8Array {
-    const length = this.head(2);
+    return this.take(this.head(2));
+  }
+
+  /** A text of ASCII, as long as a name is at most; empty where none follows. */
+  ascii(): string {
+    const length = this.head(3);
+    const { bytes, at } = this;
+    this.at += length;
+    if (!this.good || length > MAX_ASCII || this.at > bytes.length) {
+      this.good = false;
+      return "";
+    }
+    let text = "";
+    for (let i = at; i < at + length; i++) {
+      const byte = bytes[i] as number;
+      if (byte > 127) this.good = false;
+      text += String.fromCharCode(byte);
+    }
+    return text;
+  }
+
+  /** So many bytes; none where they don't follow. */
+  take(length: number): Uint8Array {
     const start = this.at;
     this.at += length;
     if (!this.good || this.at > this.bytes.length) {
@@ -59,4 +81,5 @@ export class ByteReader {
   }
 }
 
+const MAX_ASCII = 128;
 const NO_BYTES = new Uint8Array();

@@ -19,11 +19,9 @@ export class CborCursor {
   mantissa: number | bigint = 0;
   exponent = 0;
   float: number | undefined;
-  readonly #view: DataView;
 
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   /** Reads a head and returns its major type. For major type 7 `argument` is the additional information: 20 false, 21 true, 22 null, 27 a float. */
@@ -51,7 +49,7 @@ export class CborCursor {
       return true;
     }
     if (!floats || this.major !== 7 || this.argument !== 27) return false;
-    this.float = this.#view.getFloat64(this.at);
+    this.float = this.#view().getFloat64(this.at);
     this.at += 8;
     return true;
   }
@@ -98,20 +96,21 @@ export class CborCursor {
   }
 
   #readArgument(info: number): void {
-    if (info === 24) {
-      this.argument = this.bytes[this.at] as number;
-      this.at += 1;
-    } else if (info === 25) {
-      this.argument = this.#view.getUint16(this.at);
-      this.at += 2;
-    } else if (info === 26) {
-      this.argument = this.#view.getUint32(this.at);
-      this.at += 4;
-    } else {
-      this.wide = this.#view.getBigUint64(this.at);
+    const width = 1 << (info - 24);
+    if (width === 8) {
+      this.wide = this.#view().getBigUint64(this.at);
       this.argument = Number(this.wide);
-      this.at += 8;
+    } else {
+      let argument = 0;
+      for (let i = 0; i < width; i++) argument = argument * 256 + (this.bytes[this.at + i] as number);
+      this.argument = argument;
     }
+    this.at += width;
+  }
+
+  /** Made where it is needed: it costs as much as reading a small pack. */
+  #view(): DataView {
+    return new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength);
   }
 
   #integer(): number | bigint {

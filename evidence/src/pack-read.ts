@@ -31,13 +31,18 @@ export type PackSummary = {
 };
 
 /**
- * Checks a pack without building its readings.
+ * Checks a pack; builds its readings only where somebody wants them.
  *
  * @param baseName - the only base name allowed: `iss/sub/`
+ * @param each - is told each reading, resolved as {@link decodePack} has it
  * @throws EvidenceError exactly as {@link decodePack}
  */
-export function checkPack(bytes: Uint8Array, baseName: string): PackSummary {
-  return new PackWalk(bytes, baseName).run();
+export function checkPack(
+  bytes: Uint8Array,
+  baseName: string,
+  each?: (reading: Reading) => void,
+): PackSummary {
+  return new PackWalk(bytes, baseName).run(each);
 }
 
 /**

@@ -187,7 +187,8 @@ export class PackRecords {
   }
 }
 
-const FLOATS = { tags: [], floats: true } as const;
+const OURS = { tags: [], floats: true, deterministic: true } as const;
+const ANY_ORDER = { ...OURS, deterministic: false } as const;
 
 /**
  * The strict scan. RFC 8428 allows any order of fields; our own packs are in the deterministic one, and to see that is cheaper than to
@@ -199,10 +200,10 @@ function scanPack(bytes: Uint8Array): void {
   }
   let end: number;
   try {
-    end = scanItem(bytes, 0, { ...FLOATS, deterministic: true });
+    end = scanItem(bytes, 0, OURS);
   } catch (error) {
     if (!isEvidenceError(error) || error.code !== "cbor-order") throw error;
-    end = scanItem(bytes, 0, { ...FLOATS, deterministic: false });
+    end = scanItem(bytes, 0, ANY_ORDER);
   }
   if (end !== bytes.length) throw new EvidenceError("cbor-trailing", "bytes after the end", { at: end });
 }

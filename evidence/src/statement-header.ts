@@ -29,7 +29,7 @@ const PROFILE = 1;
 const CHAIN_BYTES = 8;
 
 /** What content a payload is, by label 3. */
-const CONTENT_TYPES = {
+export const CONTENT_TYPES = {
   senml: 112,
   event: "application/vnd.tallystick.event+cbor",
   registry: "application/vnd.tallystick.registry+cbor",
@@ -160,7 +160,7 @@ function readSeen(value: CborValue): SeenTree {
 }
 
 /** Presence and place: what one claim says about another, or about the content. */
-function checkClaims(claims: Claims, type: Content["type"]): void {
+export function checkClaims(claims: Claims, type: Content["type"]): void {
   const { iss, sub, iat, ch, seq, prev, tq, seen, lvl } = claims;
   const operator = isOperator(iss);
   checkStream(sub);

@@ -45,6 +45,8 @@ import type { Event } from "./event-kinds.ts";
 import { ALG_ESP256, type Algorithm, type PublicKey } from "./keys.ts";
 import { SYSTEM_STREAM } from "./names.ts";
 import { checkPack } from "./pack-read.ts";
+import { readPlainHeader } from "./plain-header.ts";
+import type { Reading } from "./reading.ts";
 import { isLowS, SIGNATURE_BYTES, type SignatureProvider, type Signer } from "./signature.ts";
 import { decodeItem } from "./registry.ts";
 import { sha256, type Hash } from "./sha256.ts";
@@ -101,15 +103,20 @@ export async function sealStatement(
  * Reads a statement of the closed profile, once and strictly; the signature is not checked.
  *
  * @param bytes - exactly one statement; the result refers to them, so they must not change
+ * @param each - is told the readings on the way, where it has some
  * @throws EvidenceError `too-large`, `cose-malformed`, `cose-unprotected`, `cose-algorithm`, `statement-malformed`, `statement-claims`,
  *   `name-malformed`, `signature-invalid` (ESP256 with high s), a code of the payload, of a closed shape, or of CBOR
  */
-export function parseStatement(bytes: Uint8Array, hash: Hash = sha256): Statement {
+export function parseStatement(
+  bytes: Uint8Array,
+  hash: Hash = sha256,
+  each?: (reading: Reading) => void,
+): Statement {
   const sign1 = parseSign1(bytes, LIMITS.maxStatementBytes);
   if (sign1.unprotected.size > 0) {
     throw new EvidenceError("cose-unprotected", "the unprotected header of a statement is empty");
   }
-  return interpret(sign1, hash);
+  return interpret(sign1, hash, each);
 }
 
 /**
@@ -130,36 +137,55 @@ export function verifyStatement(statement: Statement, key: PublicKey, provider: 
 /**
  * Reads a transparent statement (RFC 9943): a statement with receipts in its unprotected header. The receipts are not parsed.
  *
+ * @param each - is told the readings on the way, where it has some
  * @throws EvidenceError `cose-unprotected` unless the unprotected header holds 1 to 16 receipts and nothing else; and as {@link parseStatement}
  */
 export function parseTransparent(
   bytes: Uint8Array,
   hash: Hash = sha256,
+  each?: (reading: Reading) => void,
 ): { statement: Statement; receipts: readonly Uint8Array[] } {
   const plain = stripped(bytes);
-  if (plain !== undefined) return { statement: parseStatement(plain.bytes, hash), receipts: plain.receipts };
+  if (plain !== undefined) {
+    const { receipts, ...sign1 } = plain;
+    const header =
+      sign1.bytes.length <= LIMITS.maxStatementBytes && sign1.signature.length === SIGNATURE_BYTES
+        ? readPlainHeader(sign1.protectedBytes, sign1.payload)
+        : undefined;
+    const statement =
+      header === undefined
+        ? parseStatement(sign1.bytes, hash, each)
+        : judged({ ...sign1, unprotected: EMPTY }, header, hash, each);
+    return { statement, receipts };
+  }
   const sign1 = parseSign1(bytes, MAX_TRANSPARENT_BYTES);
   const receipts = readReceipts(sign1.unprotected);
   const statement = encodeSign1({ ...sign1, unprotected: EMPTY });
   if (statement.length > LIMITS.maxStatementBytes) {
     throw new EvidenceError("too-large", `a statement has at most ${LIMITS.maxStatementBytes} bytes`);
   }
-  return { statement: interpret({ ...sign1, bytes: statement, unprotected: EMPTY }, hash), receipts };
+  return { statement: interpret({ ...sign1, bytes: statement, unprotected: EMPTY }, hash, each), receipts };
 }
 
 /** Tag 18 and an array of four; a map of one, label 394. */
 const SIGN1 = [0xd2, 0x84];
 const WITH_RECEIPTS = [0xa1, 0x19, 0x01, 0x8a];
 
+type Stripped = Pick<Sign1, "bytes" | "protectedBytes" | "signature"> & {
+  readonly payload: Uint8Array;
+  readonly receipts: readonly Uint8Array[];
+};
+
 /**
  * The statement without its receipts, where its parts stand as {@link encodeTransparent} writes them; whoever reads many of them saves most of the time so.
  * Undefined where they don't: what is wrong then is told by the strict reader.
  */
-function stripped(bytes: Uint8Array): { bytes: Uint8Array; receipts: readonly Uint8Array[] } | undefined {
+function stripped(bytes: Uint8Array): Stripped | undefined {
   if (bytes.length > MAX_TRANSPARENT_BYTES) return undefined;
   const reader = new ByteReader(bytes);
   reader.expect(SIGN1);
-  reader.byteString();
+  const protectedLength = reader.head(2);
+  reader.at += protectedLength;
   const headersEnd = reader.at;
   reader.expect(WITH_RECEIPTS);
   const count = reader.head(4);
@@ -167,14 +193,24 @@ function stripped(bytes: Uint8Array): { bytes: Uint8Array; receipts: readonly Ui
   const receipts: Uint8Array[] = [];
   for (let i = 0; i < count; i++) receipts.push(reader.byteString());
   const rest = reader.at;
-  reader.byteString();
-  reader.byteString();
+  const payloadLength = reader.head(2);
+  const payloadEnd = reader.at + payloadLength;
+  reader.at = payloadEnd;
+  const signatureLength = reader.head(2);
+  reader.at += signatureLength;
   if (!reader.whole || receipts.some(({ length }) => length > LIMITS.maxReceiptBytes)) return undefined;
   const statement = new Uint8Array(headersEnd + 1 + bytes.length - rest);
   statement.set(bytes.subarray(0, headersEnd));
   statement[headersEnd] = 0xa0;
   statement.set(bytes.subarray(rest), headersEnd + 1);
-  return { bytes: statement, receipts };
+  const moved = headersEnd + 1 - rest;
+  return {
+    bytes: statement,
+    receipts,
+    protectedBytes: statement.subarray(headersEnd - protectedLength, headersEnd),
+    payload: statement.subarray(payloadEnd - payloadLength + moved, payloadEnd + moved),
+    signature: statement.subarray(statement.length - signatureLength),
+  };
 }
 
 function readReceipts(unprotected: CborMap): readonly Uint8Array[] {
@@ -215,31 +251,43 @@ export function encodeTransparent(statementBytes: Uint8Array, receipts: readonly
 }
 
 /** Everything but the unprotected header, which the caller has judged. */
-function interpret(sign1: Sign1, hash: Hash): Statement {
-  const { bytes, payload, signature } = sign1;
+function interpret(sign1: Sign1, hash: Hash, each: EachReading): Statement {
+  const { payload, signature } = sign1;
   if (payload === null || signature.length !== SIGNATURE_BYTES) {
     throw new EvidenceError("cose-malformed", "a statement has a payload and a signature of 64 bytes");
   }
-  const { protectedBytes } = sign1;
-  const header = readHeader(sign1.header, payload);
+  const { bytes, protectedBytes } = sign1;
+  const parts = { bytes, protectedBytes, unprotected: EMPTY, payload, signature };
+  return judged(parts, readHeader(sign1.header, payload), hash, each);
+}
+
+type EachReading = ((reading: Reading) => void) | undefined;
+
+/** What there is beyond the header. */
+function judged(sign1: Statement["sign1"], header: Header, hash: Hash, each: EachReading): Statement {
+  const { bytes, signature } = sign1;
   if (header.alg === ALG_ESP256 && !isLowS(signature)) {
     throw new EvidenceError(
       "signature-invalid",
       "s of an ESP256 signature is in the lower half of the group order",
     );
   }
-  const found = checkPayload(header);
-  const parts = { bytes, protectedBytes, unprotected: EMPTY, payload, signature };
-  return { bytes, hash: hash(bytes), sign1: parts, ...header, ...found };
+  const { alg, kid, claims, content } = header;
+  const { records, event } = checkPayload(header, each);
+  const statement = { bytes, hash: hash(bytes), sign1, alg, kid, claims, content, records };
+  return event === undefined ? statement : { ...statement, event };
 }
 
-function checkPayload({ claims, content, kid }: Header): {
+function checkPayload(
+  { claims, content, kid }: Header,
+  each: EachReading,
+): {
   readonly records: number;
   readonly event?: Event;
 } {
   switch (content.type) {
     case "senml":
-      return { records: checkReadings(claims, content.payload) };
+      return { records: checkReadings(claims, content.payload, each) };
     case "event":
       return { records: 0, event: checkEvent(claims, content.payload) };
     case "registry":
@@ -253,8 +301,8 @@ function checkPayload({ claims, content, kid }: Header): {
   }
 }
 
-function checkReadings({ iss, sub, tq, lvl }: Claims, payload: Uint8Array): number {
-  const { records, untimed, frames } = checkPack(payload, `${iss}/${sub}/`);
+function checkReadings({ iss, sub, tq, lvl }: Claims, payload: Uint8Array, each: EachReading): number {
+  const { records, untimed, frames } = checkPack(payload, `${iss}/${sub}/`, each);
   if (untimed > 0 && tq !== 0) {
     throw new EvidenceError("senml-time", "a reading has no time, which only a statement of tq 0 may say");
   }

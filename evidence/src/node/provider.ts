@@ -24,7 +24,13 @@ const MAX_KEYS = 4096;
 /** A provider with a bounded memory of the keys that it has parsed. */
 export function createNodeProvider(): SignatureProvider {
   const parsed = new Map<string, KeyObject>();
+  let last: { readonly key: PublicKey; readonly object: KeyObject } | undefined;
   const keyObject = (key: PublicKey): KeyObject => {
+    // Statements of a chain come one after the other, and a key is never changed.
+    if (last?.key !== key) last = { key, object: lookedUp(key) };
+    return last.object;
+  };
+  const lookedUp = (key: PublicKey): KeyObject => {
     const name = toHex(key.kid);
     const known = parsed.get(name);
     if (known !== undefined) return known;

@@ -12,6 +12,8 @@ import type { GoodPath, KnownBatch, ReadReceipt } from "./receipt-reader.ts";
 const STRIDE = 2 + HASH_BYTES;
 /** Nodes kept of one tree: ten megabytes. */
 const SLOTS = 1 << 18;
+/** Words of eight bytes: a name and a hash. */
+const SLOT_WORDS = 1 + HASH_BYTES / 8;
 /** A batch with so many receipts is worth it. */
 const MANY = 64;
 const MAX_LEVELS = 64;
@@ -53,8 +55,10 @@ export class PathWalk {
         proven === undefined &&
         good !== undefined &&
         meets(good, level, node, own, bytes, at + used * STRIDE, count - used)
-      )
+      ) {
+        this.#follow(good, index, bytes, at, count, level, used);
         return true;
+      }
       if (proven?.ends(level, node, last, own, bytes, at + used * STRIDE, count - used) === true) {
         this.#keep(level, own, undefined);
         proven.add(this.#own, this.#siblings, level, index);
@@ -95,6 +99,23 @@ export class PathWalk {
     return true;
   }
 
+  /** The path takes the place of the good one that it met at `level`, behind `used` hashes of its own: the next one is often its neighbour. */
+  #follow(
+    good: GoodPath,
+    index: number,
+    bytes: Uint8Array,
+    at: number,
+    count: number,
+    level: number,
+    used: number,
+  ): void {
+    const length = count * STRIDE - 2;
+    if (good.path.length !== length) good.path = bytes.slice(at, at + length);
+    else for (let i = 0; i < used * STRIDE; i++) good.path[i] = bytes[at + i] as number;
+    for (let i = 0; i < level; i++) good.own.set(this.#own[i] as Uint8Array, i * HASH_BYTES);
+    good.index = index;
+  }
+
   #keep(level: number, own: Uint8Array, sibling: Uint8Array | undefined): void {
     this.#own[level] = own;
     this.#siblings[level] = sibling;
@@ -130,9 +151,9 @@ function meets(
 /** Nodes of one tree that were hashed up to its root, in a table in which a later one may take an older one's place. */
 class ProvenNodes {
   readonly batch: KnownBatch;
-  /** Level and number of the node in each slot; -1 for none. */
-  readonly #names = new Float64Array(SLOTS).fill(-1);
-  readonly #hashes = new Uint8Array(SLOTS * HASH_BYTES);
+  /** In each slot the node's name, -1 for none, and behind it its hash: side by side, since the table is larger than what a processor has at hand. */
+  readonly #names = new Float64Array(SLOTS * SLOT_WORDS).fill(-1);
+  readonly #hashes = new Uint8Array(this.#names.buffer);
   /** The path that was good last, as it stands in its receipt. */
   readonly #goodPath = new Uint8Array(MAX_LEVELS * STRIDE);
   #goodIndex = -1;
@@ -202,9 +223,9 @@ class ProvenNodes {
 
   #has(level: number, node: number, bytes: Uint8Array, at: number): boolean {
     const slot = slotOf(level, node);
-    if (this.#names[slot] !== nameOf(level, node)) return false;
+    if (this.#names[slot * SLOT_WORDS] !== nameOf(level, node)) return false;
     const hashes = this.#hashes;
-    for (let i = 0, from = slot * HASH_BYTES; i < HASH_BYTES; i++)
+    for (let i = 0, from = slot * SLOT_WORDS * 8 + 8; i < HASH_BYTES; i++)
       if (hashes[from + i] !== bytes[at + i]) return false;
     return true;
   }
@@ -212,8 +233,8 @@ class ProvenNodes {
   #put(level: number, node: number, hash: Uint8Array | undefined): void {
     if (hash === undefined || node > MAX_NODE) return;
     const slot = slotOf(level, node);
-    this.#names[slot] = nameOf(level, node);
-    this.#hashes.set(hash, slot * HASH_BYTES);
+    this.#names[slot * SLOT_WORDS] = nameOf(level, node);
+    this.#hashes.set(hash, slot * SLOT_WORDS * 8 + 8);
   }
 }
 

@@ -61,10 +61,12 @@ export function place(
     );
   }
   // A foreign receipt proves no place: its statement would drop out of every later check, its signature unseen.
-  if (both.some((bytes) => receipts.isForeign(bytes))) {
+  const [first, second] = both as readonly [Uint8Array, Uint8Array];
+  if (receipts.isForeign(first) || receipts.isForeign(second)) {
     throw new EvidenceError("receipt-malformed", "a receipt in a bundle signs its size");
   }
-  const [original, newest] = both.map((bytes) => receipts.check(bytes, statement.hash));
+  const original = receipts.check(first, statement.hash);
+  const newest = receipts.check(second, statement.hash);
   if (original === undefined || newest === undefined) return undefined; // reported already
   if (original.origin !== newest.origin || original.index !== newest.index) {
     throw new EvidenceError("receipt-index", "the two receipts name different places");

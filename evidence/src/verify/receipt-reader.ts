@@ -31,14 +31,14 @@ export type KnownBatch = {
   readonly behind: Uint8Array;
   /** Receipts of it that were read so far. */
   uses: number;
-  /** A path of it that was good, from the second receipt on: others meet it. */
+  /** From the second receipt on: others meet it. */
   good?: GoodPath;
 };
 
-/** A path as it stands in its receipt, and the hashes of the subtrees over its leaf, by level. */
+/** The path that was good last, as it stands in its receipt, and the hashes of the subtrees over its leaf, by level. */
 export type GoodPath = {
-  readonly index: number;
-  readonly path: Uint8Array;
+  index: number;
+  path: Uint8Array;
   readonly own: Uint8Array;
 };
 

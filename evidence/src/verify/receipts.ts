@@ -94,7 +94,7 @@ export class ReceiptCheck {
   #compare(receipt: GoodReceipt): void {
     const tree = `${receipt.origin} ${receipt.size}`;
     const known = this.#trees.get(tree);
-    if (known === undefined) this.#trees.set(tree, receipt);
+    if (known === undefined) this.#trees.set(tree, owned(receipt));
     else if (equivocate(known, receipt)) {
       throw new EvidenceError("log-equivocation", "two receipts of one size differ in root, reg or keys", {
         size: receipt.size,
@@ -122,6 +122,16 @@ export class ReceiptCheck {
   }
 }
 
+/** With hashes of its own: a view would keep all that was read with it. */
+const owned = ({ registry: { count, last }, keysRoot, ...rest }: GoodReceipt): GoodReceipt => ({
+  ...rest,
+  registry: { count, last: last.slice() },
+  keysRoot: keysRoot.slice(),
+});
+
+/** Signatures remembered: a log's newest ones. */
+const MAX_SIGNATURES = 16_384;
+
 /** The receipts of one batch share one signature: it is verified once. */
 function memoized(provider: SignatureProvider): SignatureProvider {
   const known = new Map<string, boolean>();
@@ -132,6 +142,7 @@ function memoized(provider: SignatureProvider): SignatureProvider {
       const before = known.get(name);
       if (before !== undefined) return before;
       const result = provider.verify(key, message, signature);
+      if (known.size >= MAX_SIGNATURES) known.clear();
       known.set(name, result);
       return result;
     },
