@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
-import { lstat, open, readdir, stat } from "node:fs/promises";
+import { lstat, open, readdir, stat, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { EvidenceError, toHex, type Hash } from "@tallystick/evidence";
 import { readBounded, type Progress } from "@tallystick/evidence/node";
@@ -140,7 +140,8 @@ const missing = (path: string): EvidenceError =>
 
 const PIECE_BYTES = 1 << 20;
 
-async function hashFile(file: string, path: string): Promise<string> {
+/** Opens a plain file, and no link. @throws EvidenceError `case-mismatch`, `unreachable` */
+export async function openPlain(file: string, path: string): Promise<FileHandle> {
   const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
     (error: unknown) => {
       const code = (error as NodeJS.ErrnoException).code;
@@ -149,9 +150,14 @@ async function hashFile(file: string, path: string): Promise<string> {
       throw new EvidenceError("unreachable", `${path} can't be read: ${code ?? ""}`, { path }, error);
     },
   );
+  if ((await handle.stat()).isFile()) return handle;
+  await handle.close();
+  throw new EvidenceError("case-mismatch", `${path} is no plain file`, { path });
+}
+
+async function hashFile(file: string, path: string): Promise<string> {
+  const handle = await openPlain(file, path);
   try {
-    if (!(await handle.stat()).isFile())
-      throw new EvidenceError("case-mismatch", `${path} is no plain file`, { path });
     const hash = createHash("sha256");
     const piece = new Uint8Array(PIECE_BYTES);
     let bytes = 0;

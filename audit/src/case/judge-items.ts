@@ -6,23 +6,19 @@
 import { EvidenceError, isEvidenceError } from "@tallystick/evidence";
 import { factsOf, type StatementFacts } from "../facts/extract.ts";
 import type { StatementJudge } from "../facts/judge.ts";
-import { sequenceItems } from "./sequence.ts";
+import type { Piece } from "./pieces.ts";
 
-/**
- * @param start - where in the file the bytes begin
- * @throws EvidenceError whatever a statement that can't be read is refused with
- */
+/** @throws EvidenceError whatever a statement that can't be read is refused with */
 export function judgeItems(
   judge: StatementJudge,
-  bytes: Uint8Array,
-  start: number,
-  path: string,
+  { path, offset: start, bytes, lengths }: Piece,
 ): StatementFacts[] {
   const statements: StatementFacts[] = [];
-  for (const item of sequenceItems(bytes, path)) {
-    const offset = start + item.offset;
+  let at = 0;
+  for (const length of lengths) {
+    const offset = start + at;
     try {
-      statements.push(factsOf(judge.judge(item.bytes), { offset, length: item.bytes.length }));
+      statements.push(factsOf(judge.judge(bytes.subarray(at, at + length)), { offset, length }));
     } catch (error) {
       if (!isEvidenceError(error)) throw error;
       throw new EvidenceError(
@@ -32,6 +28,7 @@ export function judgeItems(
         error,
       );
     }
+    at += length;
   }
   return statements;
 }

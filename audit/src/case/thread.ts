@@ -6,11 +6,14 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { isEvidenceError, toHex } from "@tallystick/evidence";
 import { nodeSha256 } from "@tallystick/evidence/node";
-import { buffersOf, pack } from "../facts/packed.ts";
+import { pack } from "../facts/packed.ts";
+import { lastFirst } from "../facts/known-keys.ts";
 import { StatementJudge } from "../facts/judge.ts";
+import { RepeatedNumbers } from "../facts/repeated.ts";
 import { providerOf } from "../provider.ts";
 import { judgeItems } from "./judge-items.ts";
-import type { ThreadAnswer, ThreadData, ThreadTask } from "./threads.ts";
+import type { Piece } from "./pieces.ts";
+import type { ThreadAnswer, ThreadData } from "./threads.ts";
 
 const { policy, log, keys, provider } = workerData as ThreadData;
 const judge = new StatementJudge({
@@ -18,10 +21,10 @@ const judge = new StatementJudge({
   logs: [log],
   provider: providerOf(provider),
   hash: nodeSha256,
-  keyOf: (kid) => {
+  keyOf: lastFirst((kid) => {
     const name = toHex(kid);
     return keys.get(name) ?? unknown(name);
-  },
+  }),
 });
 
 const unknown = (name: string) =>
@@ -34,14 +37,16 @@ const unknown = (name: string) =>
     },
   }) as const;
 
-parentPort?.on("message", ({ bytes, offset, path }: ThreadTask) => {
-  const answer = answerOf(new Uint8Array(bytes), offset, path);
-  parentPort?.postMessage(answer, "packed" in answer ? buffersOf(answer.packed) : []);
+const repeated = new RepeatedNumbers();
+
+// Copied, not handed over: to detach so many buffers costs more than that.
+parentPort?.on("message", (piece: Piece) => {
+  parentPort?.postMessage(answerOf(piece), []);
 });
 
-function answerOf(bytes: Uint8Array, offset: number, path: string): ThreadAnswer {
+function answerOf(piece: Piece): ThreadAnswer {
   try {
-    return { packed: pack(judgeItems(judge, bytes, offset, path)) };
+    return { packed: pack(judgeItems(judge, piece), repeated) };
   } catch (error) {
     if (!isEvidenceError(error)) throw error;
     const { code, message } = error;

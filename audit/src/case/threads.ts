@@ -7,6 +7,8 @@ import { Worker } from "node:worker_threads";
 import { EvidenceError, type CheckedLog, type EvidenceCode, type TrustPolicy } from "@tallystick/evidence";
 import type { KnownKey } from "../facts/judge.ts";
 import type { Packed } from "../facts/packed.ts";
+import { withNews, type Repeated } from "../facts/repeated.ts";
+import type { Piece } from "./pieces.ts";
 
 export type ThreadData = {
   readonly policy: TrustPolicy;
@@ -17,18 +19,13 @@ export type ThreadData = {
   readonly provider: string;
 };
 
-/** Whole items of a file that begin at `offset`. */
-export type ThreadTask = {
-  readonly bytes: ArrayBuffer;
-  readonly offset: number;
-  readonly path: string;
-};
-
 export type ThreadAnswer =
   { readonly packed: Packed } | { readonly code: EvidenceCode; readonly message: string };
 
+export type JudgedPart = { readonly packed: Packed; readonly repeated: Repeated };
+
 /** What a part leaves behind is short-lived: with room for it, it isn't copied about. */
-const YOUNG_MB = 96;
+const YOUNG_MB = 48;
 /** Tasks of one thread that wait or run. */
 const AHEAD = 3;
 
@@ -39,6 +36,8 @@ export class JudgeThreads {
     readonly resolve: (answer: ThreadAnswer) => void;
     readonly reject: (error: Error) => void;
   }[][];
+  /** By worker: what it has handed over once. */
+  readonly #repeated: Repeated[] = [];
   #turn = 0;
   #failed: Error | undefined;
 
@@ -63,14 +62,18 @@ export class JudgeThreads {
   }
 
   /** Has a part judged. @throws EvidenceError what a statement of it is refused with */
-  async judge(task: ThreadTask): Promise<Packed> {
+  async judge(task: Piece): Promise<JudgedPart> {
     if (this.#failed !== undefined) throw this.#failed;
     const place = this.#turn++ % this.#workers.length;
     const answer = await new Promise<ThreadAnswer>((resolve, reject) => {
       this.#waiting[place]?.push({ resolve, reject });
-      this.#workers[place]?.postMessage(task, [task.bytes]);
+      this.#workers[place]?.postMessage(task, [task.bytes.buffer, task.lengths.buffer]);
     });
-    if ("packed" in answer) return answer.packed;
+    if ("packed" in answer) {
+      const known = withNews(this.#repeated[place] ?? { trees: [], seen: [] }, answer.packed);
+      this.#repeated[place] = known;
+      return { packed: answer.packed, repeated: known };
+    }
     throw new EvidenceError(answer.code, answer.message, { path: task.path });
   }
 

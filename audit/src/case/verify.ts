@@ -96,9 +96,12 @@ async function argue(
   for await (const { from, at } of consistencyPaths(files, hash)) facts.writer.proof(from, at);
   const used = new Map<string, Uint8Array>();
   for await (const { file, statements } of judgedStatements(files, log, state, known, means)) {
+    let last: Uint8Array | undefined;
     for (const one of statements) {
       facts.add(one, file);
-      used.set(toHex(one.kid), one.kid);
+      if (last !== undefined && equalBytes(last, one.kid)) continue;
+      last = one.kid;
+      used.set(toHex(last), last.slice());
     }
     means.progress.update(facts.count, files.manifest.entries.here - registry.indexes.length, "statements");
   }

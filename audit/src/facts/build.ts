@@ -129,9 +129,10 @@ export class FactsBuild {
     return id;
   }
 
-  #openChain({ iss, sub, ch }: StatementFacts, stream: number): number {
+  #openChain({ iss, sub, ch: read }: StatementFacts, stream: number): number {
     const open = this.#chain;
-    if (open !== undefined && equalBytes(open.ch, ch)) return open.id;
+    if (open !== undefined && equalBytes(open.ch, read)) return open.id;
+    const ch = read.slice(); // a view would keep all that was read with it
     const name = `${iss}/${sub}/${toHex(ch)}`;
     if (ch.length === 0 || this.#chains.has(name))
       throw new EvidenceError("case-malformed", `${name}: a chain that stands in two places, or no chain`);

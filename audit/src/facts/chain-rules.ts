@@ -130,8 +130,10 @@ export class ChainRules {
   #open(chain: OpenChain, one: StatementFacts): void {
     if (one.opened === null) this.#fork(chain, 0, "opening", [one]);
     else if (chain.opening === undefined) {
-      const { hash, prev, seq, idx, kid } = one;
-      chain.opening = { hash, prev, seq, idx, kid, ch: chain.ch, before: one.opened };
+      // Copies: these are views on what was read, which would be kept with them.
+      const [hash, prev, kid] = [one.hash.slice(), one.prev?.slice() ?? null, one.kid.slice()];
+      const { seq, idx, opened: before } = one;
+      chain.opening = { hash, prev, seq, idx, kid, ch: chain.ch, before };
     }
   }
 

@@ -5,7 +5,7 @@
  */
 import type { Before, GoodReceipt, Head, SeenTree, Statement } from "@tallystick/evidence";
 import type { Found, Judged } from "./judge.ts";
-import { eatRow, eventRow, kindOf, readingRows, type EventRow, type ReadingRow } from "./rows.ts";
+import { eatRow, eventRow, kindOf, readingRow, type EventRow, type ReadingRow } from "./rows.ts";
 
 /** A tree that a receipt which holds signs, and what else it signs about it. */
 export type SignedTree = {
@@ -50,10 +50,11 @@ export type StatementFacts = {
 };
 
 const NO_BYTES = new Uint8Array();
+const NO_READINGS: readonly ReadingRow[] = [];
 
 /** @param at - where the transparent statement stands */
 export function factsOf(
-  { statement, original, index, signed, found }: Judged,
+  { statement, readings, original, index, signed, found }: Judged,
   at: { readonly offset: number; readonly length: number },
 ): StatementFacts {
   const { claims, event, hash, kid } = statement;
@@ -76,7 +77,7 @@ export function factsOf(
     found,
     signed,
     ...at,
-    readings: readingRows(statement),
+    readings: readings.length === 0 ? NO_READINGS : readings.map(readingRow),
     event: eventOf(statement),
     ...wordsOf(event),
   };

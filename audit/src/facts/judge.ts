@@ -18,6 +18,7 @@ import {
   type GoodReceipt,
   type Hash,
   type KeyRecord,
+  type Reading,
   type SignatureProvider,
   type Statement,
   type TrustPolicy,
@@ -37,6 +38,8 @@ export type KnownKey = { readonly record?: KeyRecord; readonly fault?: Found };
 
 export type Judged = {
   readonly statement: Statement;
+  /** Empty unless it is of readings. */
+  readonly readings: readonly Reading[];
   readonly original?: GoodReceipt;
   readonly index?: number;
   /** The key made the signature. */
@@ -76,27 +79,27 @@ export class StatementJudge {
   /** @throws EvidenceError where the bytes are no transparent statement */
   judge(bytes: Uint8Array): Judged {
     const { hash, logs } = this.#means;
-    const transparent = parseTransparent(bytes, hash);
+    const readings: Reading[] = [];
+    const transparent = parseTransparent(bytes, hash, (reading) => readings.push(reading));
     const { statement } = transparent;
     this.#found = [];
-    const name = `statement ${toHex(statement.hash)}`;
     try {
       const placed = place(transparent, logs, this.#receipts);
-      if (placed === undefined) return { statement, signed: false, found: this.#found };
+      if (placed === undefined) return { statement, readings, signed: false, found: this.#found };
       const { index, original, log } = placed;
       const signed = this.#key(statement, index, log);
-      return { statement, original, index, signed, found: this.#found };
+      return { statement, readings, original, index, signed, found: this.#found };
     } catch (error) {
       if (!isEvidenceError(error)) throw error;
       const { code, message } = error;
-      this.#found.push({ kind: "failed", check: "receipts", code, reason: `${message}; ${name}` });
-      return { statement, signed: false, found: this.#found };
+      const reason = `${message}; statement ${toHex(statement.hash)}`;
+      this.#found.push({ kind: "failed", check: "receipts", code, reason });
+      return { statement, readings, signed: false, found: this.#found };
     }
   }
 
   #key(statement: Statement, index: number, log: CheckedLog): boolean {
     const { iss, sub, ch, seq } = statement.claims;
-    const where = `${iss}/${sub} ${seq} at index ${index}`;
     const { record, fault } = this.#means.keyOf(statement.kid, log);
     if (fault !== undefined) this.#found.push(fault);
     if (record === undefined) return false;
@@ -110,6 +113,8 @@ export class StatementJudge {
     }
     const use = { iss, sub, seq, hash: statement.hash, index, ...(ch === undefined ? {} : { ch }) };
     const { invalid, restriction } = judgeUse(record, use, record.succession);
+    if (invalid === undefined && restriction === undefined) return true;
+    const where = `${iss}/${sub} ${seq} at index ${index}`;
     if (invalid !== undefined)
       this.#found.push({ kind: "failed", check: "keys", code: invalid, reason: where });
     else if (restriction !== undefined)

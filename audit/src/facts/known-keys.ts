@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  equalBytes,
   operatorFault,
   parseIss,
   toHex,
@@ -39,12 +40,21 @@ export function knownKey(
 /** Remembers by kid. */
 export function remembered(find: (kid: Uint8Array) => KnownKey): (kid: Uint8Array) => KnownKey {
   const known = new Map<string, KnownKey>();
-  return (kid) => {
+  return lastFirst((kid) => {
     const name = toHex(kid);
     const before = known.get(name);
     if (before !== undefined) return before;
     const found = find(kid);
     known.set(name, found);
     return found;
+  });
+}
+
+/** Statements of a chain come one after the other: the key is nearly always that of the one before. */
+export function lastFirst(find: (kid: Uint8Array) => KnownKey): (kid: Uint8Array) => KnownKey {
+  let last: { readonly kid: Uint8Array; readonly found: KnownKey } | undefined;
+  return (kid) => {
+    if (last === undefined || !equalBytes(last.kid, kid)) last = { kid: kid.slice(), found: find(kid) };
+    return last.found;
   };
 }

@@ -1,11 +1,12 @@
 /**
- * Judged statements on their way from one thread to another: numbers and hashes in arrays that change hands without a copy, words that repeat once, and only what is
+ * Judged statements on their way from one thread to another: numbers and hashes in arrays, words and trees that repeat once, and only what is
  * rare as objects. An object a statement would cost as much to hand over as to verify.
  *
  * @module
  */
-import { HASH_BYTES } from "@tallystick/evidence";
-import type { StatementFacts } from "./extract.ts";
+import { HASH_BYTES, type SeenTree } from "@tallystick/evidence";
+import type { SignedTree, StatementFacts } from "./extract.ts";
+import type { News, Repeated, RepeatedNumbers } from "./repeated.ts";
 import type { ReadingRow } from "./rows.ts";
 
 /** What consecutive statements of a chain share. */
@@ -27,16 +28,18 @@ export type Packed = {
   /** Digits of each reading, joined by LF; empty where it has none. */
   readonly values: string;
   readonly texts: readonly (readonly [number, string])[];
+  readonly trees: News<SignedTree>;
+  readonly seen: News<SeenTree>;
 };
 
-/** seq, idx, size of the tree, iat, tq, lvl, size seen, kind, signed, has a predecessor, offset, length, readings, time, items and origin of the tree, origin seen */
-const COLUMNS = 17;
-/** The statement's, the one before, root seen; root, last item and keys of the tree. */
-const HASHES = 6;
+/** seq, idx, number of the tree, iat, tq, lvl, number of the tree seen, kind, signed, has a predecessor, offset, length, readings */
+const COLUMNS = 13;
+/** The statement's, the one before. */
+const HASHES = 2;
 /** name, t, float, unit, q, rx, n */
 const READING_COLUMNS = 7;
 
-export function pack(statements: readonly StatementFacts[]): Packed {
+export function pack(statements: readonly StatementFacts[], repeated: RepeatedNumbers): Packed {
   const numbers = new Float64Array(statements.length * COLUMNS);
   const hashes = new Uint8Array(statements.length * HASHES * HASH_BYTES);
   const readings = new Float64Array(
@@ -62,30 +65,20 @@ export function pack(statements: readonly StatementFacts[]): Packed {
     const { tree, seen } = one;
     hash(0, one.hash);
     if (one.prev !== null) hash(1, one.prev);
-    if (seen !== null) hash(2, seen.root);
-    if (tree !== null) {
-      hash(3, tree.root);
-      hash(4, tree.lastItem);
-      hash(5, tree.keysRoot);
-    }
     const at = i * COLUMNS;
     numbers[at] = one.seq;
     numbers[at + 1] = one.idx ?? -1;
-    numbers[at + 2] = tree?.size ?? -1;
+    numbers[at + 2] = tree === null ? -1 : repeated.trees.of(tree);
     numbers[at + 3] = one.iat ?? -1;
     numbers[at + 4] = one.tq;
     numbers[at + 5] = one.lvl;
-    numbers[at + 6] = seen?.size ?? -1;
+    numbers[at + 6] = seen === null ? -1 : repeated.seen.of(seen);
     numbers[at + 7] = word(one.kind);
     numbers[at + 8] = one.signed ? 1 : 0;
     numbers[at + 9] = one.prev === null ? 0 : 1;
     numbers[at + 10] = one.offset;
     numbers[at + 11] = one.length;
     numbers[at + 12] = one.readings.length;
-    numbers[at + 13] = tree?.timeUnixS ?? -1;
-    numbers[at + 14] = tree?.items ?? -1;
-    numbers[at + 15] = tree === null ? -1 : word(tree.origin);
-    numbers[at + 16] = seen?.origin === undefined ? -1 : word(seen.origin);
     const { found, event, opened, gap, heads, erases } = one;
     if (found.length > 0 || event !== null) rare.push([i, { found, event, opened, gap, heads, erases }]);
     for (const reading of one.readings) {
@@ -101,7 +94,8 @@ export function pack(statements: readonly StatementFacts[]): Packed {
       values.push(reading.v ?? "");
     }
   }
-  return { runs, numbers, hashes, words, rare, readings, values: values.join("\n"), texts };
+  const news = { trees: repeated.trees.news(), seen: repeated.seen.news() };
+  return { runs, numbers, hashes, words, rare, readings, values: values.join("\n"), texts, ...news };
 }
 
 const sameRun = (run: Run, { iss, sub, ch, kid }: StatementFacts): boolean =>
@@ -112,17 +106,10 @@ const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => {
   return a.length === b.length;
 };
 
-/** The buffers of what was packed, to be handed over. */
-export const buffersOf = ({ numbers, hashes, readings }: Packed): ArrayBuffer[] => [
-  numbers.buffer,
-  hashes.buffer,
-  readings.buffer,
-];
-
 const NOTHING: Rare = { found: [], event: null, opened: null, gap: null, heads: null, erases: null };
 
-/** The statements, one after the other. */
-export function* unpack(packed: Packed): Generator<StatementFacts> {
+/** The statements, one after the other. @param repeated - with the news of this part */
+export function* unpack(packed: Packed, repeated: Repeated): Generator<StatementFacts> {
   const { numbers, hashes, words, readings } = packed;
   const values = packed.values.split("\n");
   const rare = new Map(packed.rare);
@@ -136,42 +123,20 @@ export function* unpack(packed: Packed): Generator<StatementFacts> {
       for (const last = reading + (numbers[at + 12] as number); reading < last; reading++)
         rows.push(readingOf(readings, reading, words, values[reading] ?? "", texts.get(reading) ?? null));
       const from = i * HASHES * HASH_BYTES;
-      const hash = (place: number): Uint8Array =>
-        hashes.subarray(from + place * HASH_BYTES, from + (place + 1) * HASH_BYTES);
-      const treeSize = numbers[at + 2] as number;
-      const seenSize = numbers[at + 6] as number;
-      const origin = words[numbers[at + 16] as number];
       yield {
         iss,
         sub,
         ch,
         kid,
         seq: numbers[at + 0] as number,
-        hash: hash(0),
-        prev:
-          (numbers[at + 9] as number) === 1
-            ? hashes.subarray(from + HASH_BYTES, from + 2 * HASH_BYTES)
-            : null,
+        hash: hashes.subarray(from, from + HASH_BYTES),
+        prev: numbers[at + 9] === 1 ? hashes.subarray(from + HASH_BYTES, from + 2 * HASH_BYTES) : null,
         idx: orNull(numbers, at + 1),
-        tree:
-          treeSize < 0
-            ? null
-            : {
-                origin: words[numbers[at + 15] as number] ?? "",
-                size: treeSize,
-                root: hash(3),
-                timeUnixS: numbers[at + 13] as number,
-                items: numbers[at + 14] as number,
-                lastItem: hash(4),
-                keysRoot: hash(5),
-              },
+        tree: repeated.trees[numbers[at + 2] as number] ?? null,
         iat: orNull(numbers, at + 3),
         tq: numbers[at + 4] as number,
         lvl: numbers[at + 5] as number,
-        seen:
-          seenSize < 0
-            ? null
-            : { size: seenSize, root: hash(2), ...(origin === undefined ? {} : { origin }) },
+        seen: repeated.seen[numbers[at + 6] as number] ?? null,
         kind: words[numbers[at + 7] as number] ?? "",
         signed: (numbers[at + 8] as number) === 1,
         offset: numbers[at + 10] as number,

@@ -6,7 +6,6 @@
 import {
   Decimal,
   decodeEat,
-  decodePack,
   Float,
   formatDecimal,
   toHex,
@@ -75,13 +74,8 @@ export type EventRow = {
 export const kindOf = ({ content, event }: Pick<Statement, "content" | "event">): string =>
   content.type === "senml" ? "readings" : (event?.kind ?? content.type);
 
-/** The readings of a statement. @throws EvidenceError what {@link decodePack} throws for one that was not parsed */
-export function readingRows({ claims, content }: Pick<Statement, "claims" | "content">): ReadingRow[] {
-  if (content.type !== "senml") return [];
-  return decodePack(content.payload, `${claims.iss}/${claims.sub}/`).map(readingRow);
-}
-
-function readingRow({ name, unit, value, time, quality, received }: Reading, n: number): ReadingRow {
+/** @param n - its place among the readings of its statement */
+export function readingRow({ name, unit, value, time, quality, received }: Reading, n: number): ReadingRow {
   const measured = "v" in value ? value.v : undefined;
   return {
     n,

@@ -6,6 +6,7 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { equalBytes, toHex, type Head, type KeyRecord, type SeenTree } from "@tallystick/evidence";
 import type { SignedTree } from "./extract.ts";
+import { signedTrees } from "./repeated.ts";
 import type { EventRow, ReadingRow, StatementRow } from "./rows.ts";
 
 /** Statements that are missing from what was handed over, and why. */
@@ -30,14 +31,6 @@ function remember<T>(map: Map<number, T>, size: number, one: T): void {
   map.set(size, one);
 }
 
-const sameTree = (a: SignedTree, b: SignedTree): boolean =>
-  equalBytes(a.root, b.root) &&
-  equalBytes(a.keysRoot, b.keysRoot) &&
-  equalBytes(a.lastItem, b.lastItem) &&
-  a.items === b.items &&
-  a.timeUnixS === b.timeUnixS &&
-  a.origin === b.origin;
-
 export class FactsWriter {
   readonly #db: DatabaseSync;
   readonly #streams = new Map<string, number>();
@@ -51,6 +44,8 @@ export class FactsWriter {
   /** Written already, by size: asking the table would cost more. */
   readonly #trees = new Map<number, SignedTree>();
   readonly #roots = new Map<number, Uint8Array>();
+  /** Those very objects: of most statements the tree is one that came before. */
+  readonly #written = new WeakSet<SignedTree | SeenTree>();
   #chains = 0;
 
   constructor(db: DatabaseSync) {
@@ -132,20 +127,20 @@ export class FactsWriter {
 
   /** A tree that the log signed; the same one again is one. */
   tree(tree: SignedTree): void {
+    if (this.#written.has(tree)) return;
     const { origin, size, root, timeUnixS, items, lastItem, keysRoot } = tree;
     const known = this.#trees.get(size);
-    if (known !== undefined && sameTree(known, tree)) return;
-    remember(this.#trees, size, {
-      ...tree,
-      root: root.slice(),
-      lastItem: lastItem.slice(),
-      keysRoot: keysRoot.slice(),
-    });
+    this.#written.add(tree);
+    if (known !== undefined && signedTrees.same(known, tree)) return;
+    remember(this.#trees, size, signedTrees.copy(tree));
     this.#tree.run(origin, size, root, timeUnixS, items, lastItem, keysRoot);
   }
 
   /** A tree that a device had verified; of this log, where it names none. */
-  seen({ size, root, origin = "" }: SeenTree): void {
+  seen(tree: SeenTree): void {
+    if (this.#written.has(tree)) return;
+    const { size, root, origin = "" } = tree;
+    this.#written.add(tree);
     const known = this.#roots.get(size);
     if (origin === "" && known !== undefined && equalBytes(known, root)) return;
     if (origin === "") remember(this.#roots, size, root.slice());
