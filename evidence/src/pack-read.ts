@@ -115,7 +115,7 @@ class PackWalk {
     const first = records.index === 0;
     if (records.has(SLOT.bn) !== first)
       this.#malformed("the base name stands in the first record, and only there");
-    if (first && records.text(SLOT.bn) !== this.#baseName) {
+    if (first && !this.#hasBaseName()) {
       this.#malformed("the base name is not that of the statement: iss/sub/");
     }
     if (records.has(SLOT.bver)) this.#readVersion(first);
@@ -130,6 +130,18 @@ class PackWalk {
     }
     if (records.has(SLOT.bv)) this.#baseValue = records.exact(SLOT.bv);
     if (records.has(SLOT.bs)) this.#baseSum = records.exact(SLOT.bs);
+  }
+
+  /** Compared as it stands: to make a text of it costs more than all else about a short pack. */
+  #hasBaseName(): boolean {
+    const records = this.#records;
+    const name = this.#baseName;
+    records.span(SLOT.bn);
+    const { bytes, start, end } = records;
+    let isSame = end - start === name.length;
+    for (let i = 0; isSame && i < name.length; i++)
+      isSame = (bytes[start + i] as number) < 128 && bytes[start + i] === name.charCodeAt(i);
+    return isSame || records.text(SLOT.bn) === name;
   }
 
   #readVersion(first: boolean): void {

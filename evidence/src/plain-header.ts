@@ -120,15 +120,11 @@ function readClaims(reader: ByteReader): Claims | undefined {
     found++;
   }
   if (!reader.good || found !== count || tq > 3 || lvl > 2) return undefined;
-  return {
-    iss,
-    sub,
-    seq,
-    tq: tq as TimeQuality,
-    lvl: lvl as Level,
-    ...(iat !== undefined && { iat }),
-    ch,
-    ...(prev !== undefined && { prev }),
-    ...(seen !== undefined && { seen }),
-  };
+  const claims: Written = { iss, sub, seq, tq: tq as TimeQuality, lvl: lvl as Level, ch };
+  if (iat !== undefined) claims.iat = iat;
+  if (prev !== undefined) claims.prev = prev;
+  if (seen !== undefined) claims.seen = seen;
+  return claims;
 }
+
+type Written = { -readonly [Name in keyof Claims]: Claims[Name] };

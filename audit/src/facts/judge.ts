@@ -111,7 +111,8 @@ export class StatementJudge {
       this.#found.push({ kind: "failed", check: "signatures", code: error.code, reason });
       return false;
     }
-    const use = { iss, sub, seq, hash: statement.hash, index, ...(ch === undefined ? {} : { ch }) };
+    const named = { iss, sub, seq, hash: statement.hash, index };
+    const use = ch === undefined ? named : { ...named, ch };
     const { invalid, restriction } = judgeUse(record, use, record.succession);
     if (invalid === undefined && restriction === undefined) return true;
     const where = `${iss}/${sub} ${seq} at index ${index}`;

@@ -60,7 +60,8 @@ export class ReceiptCheck {
     if (known !== undefined && this.#walk.leads(known, entry)) {
       const { claims, root } = known.batch;
       this.#findings.passed("receipts");
-      return { ...claims, root, index: known.index };
+      const { origin, timeUnixS, size, registry, keysRoot } = claims;
+      return { origin, timeUnixS, size, registry, keysRoot, root, index: known.index };
     }
     try {
       if (isForeignReceipt(bytes)) {
