@@ -13,14 +13,18 @@ import {
   decodeBundle,
   decodeChange,
   decodeItem,
+  ed25519Key,
   encodeBundle,
   encodeTransparent,
+  encodeUtf8,
   equalBytes,
   EVIDENCE_CODES,
   isEvidenceError,
+  parseNote,
   parsePolicy,
   parseStatement,
   parseTransparent,
+  parseVkey,
   toHex,
   verify,
   verifyStatement,
@@ -36,7 +40,8 @@ import { nodeSha256 } from "@tallystick/evidence/node";
 import type { Corpus, Handed } from "../corpus.ts";
 import { editCbor } from "../mutate/cbor-edits.ts";
 import type { Random } from "../random.ts";
-import { signAnew } from "../signing.ts";
+import { editText } from "../mutate/text.ts";
+import { signAnew, signNoteAnew, type Keys } from "../signing.ts";
 import { must, refusal, type Outcome, type Seed, type Target } from "../target.ts";
 
 type Trust = { readonly policy: TrustPolicy };
@@ -61,10 +66,11 @@ export function bundleTargets(corpus: Corpus): readonly Target[] {
       nature: "cbor",
       weight: 20,
       seeds,
-      resign: (bytes, other, random) =>
-        random.chance(0.5)
-          ? rebuilt(bytes, other, random)
-          : editCbor(bytes, other, random, (nodes) => signAnew(nodes, keys)),
+      resign: (bytes, other, random) => {
+        if (random.chance(0.05)) return checkpointAnew(bytes, other, random, keys);
+        if (random.chance(0.5)) return rebuilt(bytes, other, random);
+        return editCbor(bytes, other, random, (nodes) => signAnew(nodes, keys));
+      },
       run: (bytes, seed) => {
         const verdict = judge(bytes, seed.about as Trust);
         checkVerdict(verdict);
@@ -239,6 +245,31 @@ function rebuilt(bytes: Uint8Array, other: Uint8Array, random: Random): Uint8Arr
   }
 }
 
+/** One log's checkpoint says something else, and is signed by that log. */
+function checkpointAnew(
+  bytes: Uint8Array,
+  other: Uint8Array,
+  random: Random,
+  keys: Keys,
+): Uint8Array | undefined {
+  try {
+    const bundle = decodeBundle(bytes);
+    const at = random.below(bundle.logs.length);
+    const logs = bundle.logs.map((log, i) => {
+      if (i !== at) return log;
+      const vkey = parseVkey(log.vkey);
+      const { text } = parseNote(encodeUtf8(log.checkpoint));
+      const changed = Buffer.from(editText(encodeUtf8(text), other, random)).toString();
+      const { kid } = ed25519Key(vkey.publicKey);
+      return { ...log, checkpoint: signNoteAnew(changed, keys, toHex(kid), vkey) };
+    });
+    return encodeBundle({ ...bundle, logs });
+  } catch (error) {
+    if (isEvidenceError(error)) return undefined;
+    throw error;
+  }
+}
+
 function rearranged(bundle: Bundle, stranger: Bundle, random: Random): Bundle {
   const name = random.pick([
     "statements",
@@ -251,6 +282,7 @@ function rearranged(bundle: Bundle, stranger: Bundle, random: Random): Bundle {
     "scope",
   ] as const);
   if (name === "receipts") return otherReceipts(bundle, stranger, random);
+  if (name === "scope" && random.chance(0.02)) return { ...bundle, scope: tooMany(bundle.scope) };
   if (name === "scope") return { ...bundle, scope: bundle.scope.map((one) => otherScope(one, random)) };
   // an item among the statements, or the other way round, is a strange one too
   const strange = name === "registry" && random.chance(0.3) ? stranger.statements : stranger[name];
@@ -277,6 +309,10 @@ function otherList<T>(list: readonly T[], strange: readonly T[], random: Random)
   ]);
   return made;
 }
+
+/** More than a bundle may have. */
+const tooMany = (scope: readonly Scope[]): readonly Scope[] =>
+  Array.from({ length: 4097 }, (_, i) => scope[i % scope.length] as Scope);
 
 const otherScope = (scope: Scope, random: Random): Scope => ({
   ...scope,
