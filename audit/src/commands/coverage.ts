@@ -3,11 +3,10 @@
  *
  * @module
  */
-import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import process from "node:process";
-import { decodeBundle, isEvidenceError, toHex, type Scope } from "@tallystick/evidence";
+import { isEvidenceError, toHex } from "@tallystick/evidence";
 import {
   nodeSha256,
   readBounded,
@@ -25,13 +24,14 @@ import type { CoverageBody } from "../coverage/body.ts";
 import { coverFacts } from "../coverage/cover.ts";
 import { CoverageFiles } from "../coverage/files.ts";
 import { coverageText } from "../coverage/text.ts";
+import { claimedBy } from "../facts/claimed.ts";
 import { openFacts, type Facts } from "../facts/open.ts";
 import { exitCode } from "../judgement.ts";
-import { readEvidence } from "../log/given.ts";
 import { TOOL } from "../papers/tool.ts";
 import { resultText, type Result, type ResultInput } from "../result.ts";
 import { Zone } from "../zone.ts";
 import { certify, readCertifier } from "./certificate.ts";
+import { makeBeside, outputOf } from "./output.ts";
 import { readPolicy } from "./policy.ts";
 
 const DEFAULT_LATE = "24h";
@@ -89,7 +89,7 @@ export const coverage: Command = {
       const { body, faults } = coverFacts(facts.db, {
         ...asked,
         streams: streams ?? askedOf(facts),
-        scopes: await scopesOf(facts),
+        scopes: await claimedBy(facts),
         write: (finding) => files?.add(finding),
         writeStream: (stream) => files?.stream(stream),
         progress: (done, of) => progress.update(done, of, "streams"),
@@ -191,31 +191,6 @@ function streamOf(text: string): Asked {
 /** What a case was taken of; null for a bundle. */
 const askedOf = ({ files }: Facts): readonly Asked[] | null =>
   files === null ? null : files.manifest.streams;
-
-/** The parts of chains that the evidence says it has. */
-async function scopesOf({ files, path }: Facts): Promise<readonly Scope[]> {
-  if (files !== null) return files.manifest.chains;
-  try {
-    return decodeBundle(await readEvidence(path)).scope;
-  } catch (error) {
-    if (isEvidenceError(error)) return []; // the verdict says it
-    throw error;
-  }
-}
-
-function outputOf(values: Arguments["values"]): string | undefined {
-  const output = values["output"];
-  if (typeof output !== "string") return undefined;
-  if (existsSync(output)) throw new UsageError(`-o ${output}: is there already; name a new folder`);
-  return output;
-}
-
-/** A folder beside the one to be, so that half a result is never taken for a whole one. */
-async function makeBeside(output: string): Promise<string> {
-  const parent = dirname(resolve(output));
-  await mkdir(parent, { recursive: true });
-  return mkdtemp(resolve(parent, `.${basename(output)}.`));
-}
 
 const MAX_POLICY_BYTES = 1 << 20;
 

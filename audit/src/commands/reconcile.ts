@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { existsSync, statSync } from "node:fs";
-import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { statSync } from "node:fs";
+import { rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, dirname, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import process from "node:process";
 import {
   nodeSha256,
@@ -15,7 +15,6 @@ import {
   syncDirectory,
   terminalProgress,
   UsageError,
-  type Arguments,
   type Command,
 } from "@tallystick/evidence/node";
 import { bestProvider } from "../provider.ts";
@@ -29,6 +28,7 @@ import { reconcileText } from "../reconcile/say.ts";
 import { suggest } from "../reconcile/suggest.ts";
 import { resultText, type Result, type ResultInput } from "../result.ts";
 import type { ReconcileBody } from "../reconcile/body.ts";
+import { makeBeside, outputOf, quoted } from "./output.ts";
 import { readPolicy } from "./policy.ts";
 
 const MAX_POLICY_BYTES = 1 << 20;
@@ -106,24 +106,6 @@ export const reconcile: Command = {
     }
   },
 };
-
-function outputOf(values: Arguments["values"]): string | undefined {
-  const output = values["output"];
-  if (typeof output !== "string") return undefined;
-  if (existsSync(output)) throw new UsageError(`-o ${output}: is there already; name a new folder`);
-  return output;
-}
-
-/** A folder beside the one to be, so that half a result is never taken for a whole one. */
-async function makeBeside(output: string): Promise<string> {
-  const parent = dirname(resolve(output));
-  await mkdir(parent, { recursive: true });
-  return mkdtemp(resolve(parent, `.${basename(output)}.`));
-}
-
-/** What a shell takes for the same words. */
-const quoted = (text: string): string =>
-  /^[A-Za-z0-9._/:=@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 
 function resultOf(
   facts: Facts,

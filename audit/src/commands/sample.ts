@@ -27,6 +27,7 @@ import { resultText, type Result, type ResultInput } from "../result.ts";
 import type { SampleBody, SampleMethod } from "../sample/body.ts";
 import { fileHash, KINDS, lineItems, statementItems } from "../sample/items.ts";
 import { bodyOf, draw, MAX_DRAWN, writeItems, type Plan } from "../sample/make.ts";
+import { quoted } from "./output.ts";
 import { readPolicy } from "./policy.ts";
 
 export const sample: Command = {
@@ -227,10 +228,6 @@ function said(output: string, { method, population, drawn, strata, n }: SampleBo
     strata.length > 1 ? strata.map((one) => `  ${one.name}: ${one.drawn} of ${one.count}\n`).join("") : "";
   return `${output}: ${drawn} of ${population.count} items drawn${fewer}, ${method}${money}\n${each}`;
 }
-
-/** What a shell takes for the same words. */
-const quoted = (text: string): string =>
-  /^[A-Za-z0-9._/:=@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 
 /** By the files' own names, and where it is written is left open: neither changes anything of the bytes. */
 function repeatLine(input: string, values: Arguments["values"]): string {

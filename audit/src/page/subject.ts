@@ -5,14 +5,7 @@
  */
 import { existsSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
-import {
-  decodeBundle,
-  formatVkey,
-  isEvidenceError,
-  toHex,
-  type Scope,
-  type TrustPolicy,
-} from "@tallystick/evidence";
+import { formatVkey, toHex, type TrustPolicy } from "@tallystick/evidence";
 import {
   createNodeProvider,
   nodeSha256,
@@ -25,6 +18,7 @@ import { judgeCertificate } from "../certificate/judge.ts";
 import { isCertificate } from "../certificate/seal.ts";
 import { readAuditors } from "../commands/auditors.ts";
 import { readPolicy } from "../commands/policy.ts";
+import { claimedBy } from "../facts/claimed.ts";
 import { openFacts, type Facts } from "../facts/open.ts";
 import type { Judgement } from "../judgement.ts";
 import { readEvidence } from "../log/given.ts";
@@ -174,17 +168,6 @@ async function evidenceOf(facts: Facts, policy: TrustPolicy, words: Words): Prom
     words,
     isEstablished,
   );
-}
-
-/** What the evidence says is complete: a bundle's scope, the chains of a case. */
-async function claimedBy({ files, path }: Facts): Promise<readonly Scope[]> {
-  if (files !== null) return files.manifest.chains;
-  try {
-    return decodeBundle(await readEvidence(path)).scope;
-  } catch (error) {
-    if (isEvidenceError(error)) return []; // the verdict says it
-    throw error;
-  }
 }
 
 const policyInput = (file: string, bytes: Uint8Array): ResultInput => ({
