@@ -101,11 +101,11 @@ export class Town {
   }
 
   /** The newest published tree. */
-  checkpoint(): { size: number; root: string } {
-    const { size, root } = parseCheckpoint(
+  checkpoint(): { size: number; root: string; origin: string } {
+    const { size, root, origin } = parseCheckpoint(
       textOf(readFileSync(join(this.publicFolder, "checkpoint"), "utf8")),
     );
-    return { size, root: toHex(root) };
+    return { size, root: toHex(root), origin };
   }
 
   /** The log's public key, in hexadecimal. */

@@ -22,7 +22,7 @@ import type { ScrapiParts } from "./scrapi/routes.ts";
 import { close, createApp, listen, type Health } from "./serve.ts";
 import { openSilence } from "./silence/open.ts";
 import { createSodiumProvider } from "./sodium.ts";
-import { isStorageFailure } from "./storage/database.ts";
+import { isStorageFailure, orStorageFailed } from "./storage/database.ts";
 import { Tally } from "./tally.ts";
 import { machineTime } from "./time.ts";
 import { Own } from "./trail/open.ts";
@@ -112,7 +112,8 @@ export async function openAnchor(config: Config, logger: Logger): Promise<Anchor
           signal,
         };
         await runStages(stages);
-      } catch (error) {
+      } catch (raised) {
+        const error = orStorageFailed(raised);
         if (isStorageFailure(error)) opened.abandon();
         throw error;
       } finally {

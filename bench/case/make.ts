@@ -202,7 +202,7 @@ class Maker {
       tq: 2,
       lvl: 1,
       ...(line.last === undefined ? {} : { prev: line.last }),
-      ...(newest === undefined ? {} : { seen: { size: newest.size, root: newest.root } }),
+      ...(newest === undefined ? {} : { seen: { size: newest.size, root: newest.root, origin: ORIGIN } }),
     };
     if (newest !== undefined) this.#seen.add(newest.size);
     const statement = await sealStatement(claims, content, meter.signer, nodeSha256);

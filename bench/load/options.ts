@@ -25,7 +25,7 @@ export type LoadOptions = {
   /** Longest measured stage. */
   readonly maxSeconds: number;
   /** What statements say of the log. */
-  readonly seen: { readonly size: number; readonly root: string };
+  readonly seen: { readonly size: number; readonly root: string; readonly origin: string };
   /** The log's name and key (hex), to verify one message of receipts in `verifyEvery`. */
   readonly log: { readonly origin: string; readonly key: string };
   readonly verifyEvery: number;

@@ -69,7 +69,7 @@ export async function presign({ device, count, stream, seen, ...job }: PresignJo
       iat: FIRST_UNIX_S + 60 * seq,
       tq: 2,
       lvl: 1,
-      seen: { size: seen.size, root: fromHex(seen.root) },
+      seen: { ...seen, root: fromHex(seen.root) },
       ...(seq > 0 && { prev: hashes.slice((seq - 1) * HASH_BYTES, seq * HASH_BYTES) }),
     };
     const payload =

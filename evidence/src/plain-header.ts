@@ -42,7 +42,9 @@ const TQ = [0x62, 0x74, 0x71];
 const LVL = [0x63, 0x6c, 0x76, 0x6c];
 const SEQ = [0x63, 0x73, 0x65, 0x71];
 const PREV = [0x64, 0x70, 0x72, 0x65, 0x76, 0x58, 0x20];
-const SEEN = [0x64, 0x73, 0x65, 0x65, 0x6e, 0x82];
+const SEEN = [0x64, 0x73, 0x65, 0x65, 0x6e];
+const OF_TWO = 0x82;
+const OF_THREE = 0x83;
 const ROOT = [0x58, 0x20];
 const FIRST_PREV = 0x70;
 /** Claims that are always there: iss, sub, v, ch, tq, lvl, seq. */
@@ -113,10 +115,8 @@ function readClaims(reader: ByteReader): Claims | undefined {
   let seen: Claims["seen"];
   if (found < count) {
     reader.expect(SEEN);
-    const size = reader.head(0);
-    reader.expect(ROOT);
-    seen = { size, root: reader.take(32) };
-    if (size === 0) return undefined;
+    seen = readSeen(reader);
+    if (seen === undefined) return undefined;
     found++;
   }
   if (!reader.good || found !== count || tq > 3 || lvl > 2) return undefined;
@@ -125,6 +125,18 @@ function readClaims(reader: ByteReader): Claims | undefined {
   if (prev !== undefined) claims.prev = prev;
   if (seen !== undefined) claims.seen = seen;
   return claims;
+}
+
+function readSeen(reader: ByteReader): Claims["seen"] {
+  const members = reader.bytes[reader.at++];
+  if (members !== OF_TWO && members !== OF_THREE) return undefined;
+  const size = reader.head(0);
+  reader.expect(ROOT);
+  const tree = { size, root: reader.take(32) };
+  if (size === 0) return undefined;
+  if (members === OF_TWO) return tree;
+  const origin = reader.ascii();
+  return origin === "" ? undefined : { ...tree, origin };
 }
 
 type Written = { -readonly [Name in keyof Claims]: Claims[Name] };

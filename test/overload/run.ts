@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseCheckpoint, toHex } from "@tallystick/evidence";
 import { issOf, signerOf } from "../../bench/load/keys.ts";
+import type { PresignJob } from "../../bench/load/presign.ts";
 import { Dice } from "../support/dice.ts";
 import type { Seen } from "../support/fault-run.ts";
 import { finding, WorldFault, type Finding } from "../support/finding.ts";
@@ -203,8 +204,8 @@ async function enrolAll(town: Town): Promise<void> {
 }
 
 /** The newest published tree. */
-function treeOf(town: Town): { readonly size: number; readonly root: string } {
+function treeOf(town: Town): PresignJob["seen"] {
   const note = readFileSync(join(town.publicFolder, "checkpoint"), "utf8");
-  const { size, root } = parseCheckpoint(note.slice(0, note.indexOf("\n\n") + 1));
-  return { size, root: toHex(root) };
+  const { size, root, origin } = parseCheckpoint(note.slice(0, note.indexOf("\n\n") + 1));
+  return { size, root: toHex(root), origin };
 }

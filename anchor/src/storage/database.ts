@@ -152,6 +152,10 @@ export function storageFailed(message: string, cause?: unknown): EvidenceError {
   return new EvidenceError("storage-failed", message + reason, {}, cause);
 }
 
+/** What SQLite raised outside a transaction, as {@link storageFailed}; anything else as it is. */
+export const orStorageFailed = (error: unknown): unknown =>
+  error instanceof Error && "errcode" in error ? storageFailed("the database can't be used", error) : error;
+
 /** Whether this is, or holds, what {@link storageFailed} makes. */
 export function isStorageFailure(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.some(isStorageFailure);

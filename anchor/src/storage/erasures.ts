@@ -4,7 +4,7 @@
  * @module
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { BUSY_MS, LEAVES_NOTHING_BEHIND } from "./database.ts";
+import { BUSY_MS, LEAVES_NOTHING_BEHIND, storageFailed } from "./database.ts";
 
 /** An erased entry, and `by`: the hash of the statement that says so. Its place is null where the statement was erased before it came back to a restored log. */
 export type Erasure = {
@@ -64,13 +64,16 @@ export class ErasureStore {
    * Brings the write-ahead log into the file and empties it: what was erased is in neither then. Between transactions, and without waiting for anybody.
    *
    * @returns false where another process reads just now: to be tried again
+   * @throws EvidenceError `storage-failed`
    */
   settle(): boolean {
-    this.#db.exec("PRAGMA busy_timeout = 0");
     try {
-      return this.#db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get()?.["busy"] === 0;
-    } finally {
+      this.#db.exec("PRAGMA busy_timeout = 0");
+      const settled = this.#db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get()?.["busy"] === 0;
       this.#db.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
+      return settled;
+    } catch (error) {
+      throw storageFailed("the write-ahead log can't be emptied", error);
     }
   }
 }

@@ -78,7 +78,7 @@ describe("packets", () => {
 });
 
 test("statements are signed as devices sign them, and laid out in messages", async () => {
-  const seen = { size: 5, root: "11".repeat(32) };
+  const seen = { size: 5, root: "11".repeat(32), origin: "bench.example/log" };
   const { packets, offsets, firsts, hashes } = await presign({
     device: 3,
     count: 7,
@@ -175,7 +175,7 @@ test("the day's log gives receipts of a log of a million entries that verify", a
     stream: "meter/y",
     readings: 1,
     perMessage: 3,
-    seen: { size: 2, root: "00".repeat(32) },
+    seen: { size: 2, root: "00".repeat(32), origin: "bench.example/log" },
   });
   let payload: Uint8Array = new Uint8Array();
   new PacketReader((_type, packet) => {

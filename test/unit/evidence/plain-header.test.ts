@@ -43,12 +43,15 @@ const senml: Content = { type: "senml", payload: readingsPayload };
 const { prev: _prev, ...first } = claims;
 const { seen: _seen, ...blind } = claims;
 const { iat: _iat, ...timeless } = claims;
+/** As agents say it: of which log the tree is. */
+const seen = { size: 1000, root: PAYLOAD, origin: "a.example/log" };
 
 /** Statements of devices, as they are written. */
 const PLAIN: readonly { name: string; claims: Claims; content: Content; by?: Signer }[] = [
   ...CONTENTS.filter(({ content }) => content.type !== "registry" && content.type !== "envelope"),
   { name: "a first one", claims: { ...first, seq: 0 }, content: senml },
   { name: "a large number", claims: { ...claims, seq: 70_000 }, content: senml },
+  { name: "a tree with its log", claims: { ...claims, seen }, content: senml },
   { name: "one that saw nothing", claims: blind, content: senml },
   { name: "one without time", claims: { ...timeless, tq: 0 }, content: senml },
   { name: "ESP256", claims, content: senml, by: esp256Signer() },
@@ -77,10 +80,10 @@ describe.each(PLAIN)("a header of $name", (one) => {
 });
 
 describe("whatever isn't of that form is left to the strict reader", () => {
-  const seen = { size: 1000, root: PAYLOAD, origin: "another.example/log" };
+  const long = { ...seen, origin: `${"long.".repeat(30)}example/log` };
   const others = [
     ...CONTENTS.filter(({ content }) => content.type === "registry" || content.type === "envelope"),
-    { name: "a tree of another log", claims: { ...claims, seen }, content: senml },
+    { name: "a log of a long name", claims: { ...claims, seen: long }, content: senml },
     { name: "a number beyond 32 bits", claims: { ...claims, seq: 2 ** 40 }, content: senml },
   ];
   test.each(others)("$name", async (one) => {
