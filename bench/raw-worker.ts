@@ -1,9 +1,11 @@
 /**
- * A thread that does nothing but verify one signature again and again: the most that its core could admit.
+ * A thread that does nothing but verify signatures: the most that its core could admit. Each is another one, as statements are: one that is verified again and
+ * again is 7 % faster, since the processor learns where its digits branch.
  *
  * @module
  */
 import { parentPort, workerData } from "node:worker_threads";
+import type { Signer } from "@tallystick/evidence";
 import { createNodeProvider } from "@tallystick/evidence/node";
 import { createSodiumProvider } from "../anchor/src/sodium.ts";
 import { signerOf } from "./load/keys.ts";
@@ -18,18 +20,31 @@ const {
   seconds: number;
 };
 const provider = name === "sodium" ? createSodiumProvider() : createNodeProvider();
-const signer = signerOf(0);
-const message = new Uint8Array(messageBytes).fill(7);
-const signature = await signer.sign(message);
-const AT_ONCE = 100;
+const KEYS = 16;
+const SIGNATURES = 4096;
+const AT_ONCE = 128;
+
+type Signed = { readonly signer: Signer; readonly message: Uint8Array; readonly signature: Uint8Array };
+
+const signers = Array.from({ length: KEYS }, (_, i) => signerOf(i));
+const signed = await Promise.all(Array.from({ length: SIGNATURES }, (_, i) => signedBy(signers, i)));
+
+/** Runs of one key, as in a case. */
+async function signedBy(all: readonly Signer[], i: number): Promise<Signed> {
+  const signer = all[Math.floor((i * KEYS) / SIGNATURES)] as Signer;
+  const message = new Uint8Array(messageBytes).fill(7);
+  new DataView(message.buffer).setUint32(0, i);
+  return { signer, message, signature: await signer.sign(message) };
+}
 
 const verifyFor = (ms: number): number => {
   let count = 0;
   const endMs = performance.now() + ms;
   while (performance.now() < endMs) {
-    for (let i = 0; i < AT_ONCE; i++)
+    for (let i = 0; i < AT_ONCE; i++, count++) {
+      const { signer, message, signature } = signed[count % SIGNATURES] as Signed;
       if (!provider.verify(signer.key, message, signature)) throw new Error("refused");
-    count += AT_ONCE;
+    }
   }
   return count;
 };

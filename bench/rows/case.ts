@@ -30,7 +30,7 @@ async function verified(context: Context, policy: string, provider: string): Pro
   const { stdout } = await promisify(execFile)(process.execPath, [
     SCRIPT,
     ...args,
-    String(cpus().length),
+    String(cpus().length - 1),
     provider,
   ]);
   return JSON.parse(stdout) as Run;

@@ -12,6 +12,31 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return true;
 }
 
+type CompareRange = (
+  this: Uint8Array,
+  other: Uint8Array,
+  from: number,
+  to: number,
+  ownFrom: number,
+  ownTo: number,
+) => number;
+
+/** Node's comparison in C: for hundreds of bytes it takes a tenth of the time. A browser has none. */
+const compareRange = (globalThis as { readonly Buffer?: { readonly prototype: { compare: CompareRange } } })
+  .Buffer?.prototype.compare;
+/** From so many bytes on a call into C is the shorter way. */
+const LONG_BYTES = 96;
+
+/** True where the `length` bytes from `aAt` on are those from `bAt` on. False where one of the two hasn't as many. */
+export function equalRange(a: Uint8Array, aAt: number, b: Uint8Array, bAt: number, length: number): boolean {
+  if (length <= 0) return true;
+  if (aAt + length > a.length || bAt + length > b.length) return false;
+  if (length >= LONG_BYTES && compareRange !== undefined)
+    return compareRange.call(a, b, bAt, bAt + length, aAt, aAt + length) === 0;
+  for (let i = 0; i < length; i++) if (a[aAt + i] !== b[bAt + i]) return false;
+  return true;
+}
+
 /** Bytewise lexicographic order, a prefix before what it begins: the order of RFC 8949 4.2.1. */
 export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   const shared = Math.min(a.length, b.length);

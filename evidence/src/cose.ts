@@ -84,18 +84,22 @@ export function toBeSigned(
   payload: Uint8Array,
   externalAad: Uint8Array = NO_BYTES,
 ): Uint8Array {
-  const parts = [protectedBytes, externalAad, payload];
-  let length = SIGNATURE1.length;
-  for (const part of parts) length += headLength(part.length) + part.length;
-  const bytes = new Uint8Array(length);
+  const length = lengthOf(protectedBytes) + lengthOf(externalAad) + lengthOf(payload);
+  const bytes = new Uint8Array(SIGNATURE1.length + length);
   bytes.set(SIGNATURE1);
   let at = SIGNATURE1.length;
-  for (const part of parts) {
-    at = writeHead(bytes, at, BYTE_STRING, part.length);
-    bytes.set(part, at);
-    at += part.length;
-  }
+  at = writePart(bytes, at, protectedBytes);
+  at = writePart(bytes, at, externalAad);
+  writePart(bytes, at, payload);
   return bytes;
+}
+
+const lengthOf = (part: Uint8Array): number => headLength(part.length) + part.length;
+
+function writePart(bytes: Uint8Array, at: number, part: Uint8Array): number {
+  const from = writeHead(bytes, at, BYTE_STRING, part.length);
+  if (part.length > 0) bytes.set(part, from);
+  return from + part.length;
 }
 
 const NO_BYTES = new Uint8Array();

@@ -216,6 +216,7 @@ export {
   signBatch,
   verifyReceipt,
   type BatchClaims,
+  type SignedTree,
   type Proof,
   type Receipt,
   type SignedBatch,

@@ -46,6 +46,9 @@ export type BatchClaims = {
   readonly keysRoot: Uint8Array;
 };
 
+/** A tree, and all that the log signs about it. */
+export type SignedTree = BatchClaims & { readonly root: Uint8Array };
+
 /** The one signature of a batch, from which each receipt of its tree is made. */
 export type SignedBatch = {
   readonly protectedBytes: Uint8Array;
@@ -252,10 +255,7 @@ function commonRoot({ proofs }: Receipt, entries: readonly Uint8Array[], hash: H
 }
 
 /** True where two receipts are about one size and differ in what the log signed about it: proof that its operator cheats. */
-export function equivocate(
-  a: BatchClaims & { readonly root: Uint8Array },
-  b: BatchClaims & { readonly root: Uint8Array },
-): boolean {
+export function equivocate(a: SignedTree, b: SignedTree): boolean {
   if (a.origin !== b.origin || a.size !== b.size) return false;
   return !(
     equalBytes(a.root, b.root) &&

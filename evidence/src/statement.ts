@@ -147,15 +147,13 @@ export function parseTransparent(
 ): { statement: Statement; receipts: readonly Uint8Array[] } {
   const plain = stripped(bytes);
   if (plain !== undefined) {
-    const { receipts, ...sign1 } = plain;
+    const { receipts, sign1 } = plain;
     const header =
       sign1.bytes.length <= LIMITS.maxStatementBytes && sign1.signature.length === SIGNATURE_BYTES
-        ? readPlainHeader(sign1.protectedBytes, sign1.payload)
+        ? readPlainHeader(sign1.protectedBytes, plain.payload)
         : undefined;
     const statement =
-      header === undefined
-        ? parseStatement(sign1.bytes, hash, each)
-        : judged({ ...sign1, unprotected: EMPTY }, header, hash, each);
+      header === undefined ? parseStatement(sign1.bytes, hash, each) : judged(sign1, header, hash, each);
     return { statement, receipts };
   }
   const sign1 = parseSign1(bytes, MAX_TRANSPARENT_BYTES);
@@ -171,7 +169,8 @@ export function parseTransparent(
 const SIGN1 = [0xd2, 0x84];
 const WITH_RECEIPTS = [0xa1, 0x19, 0x01, 0x8a];
 
-type Stripped = Pick<Sign1, "bytes" | "protectedBytes" | "signature"> & {
+type Stripped = {
+  readonly sign1: Statement["sign1"];
   readonly payload: Uint8Array;
   readonly receipts: readonly Uint8Array[];
 };
@@ -204,13 +203,15 @@ function stripped(bytes: Uint8Array): Stripped | undefined {
   statement[headersEnd] = 0xa0;
   statement.set(bytes.subarray(rest), headersEnd + 1);
   const moved = headersEnd + 1 - rest;
-  return {
+  const payload = statement.subarray(payloadEnd - payloadLength + moved, payloadEnd + moved);
+  const sign1 = {
     bytes: statement,
-    receipts,
     protectedBytes: statement.subarray(headersEnd - protectedLength, headersEnd),
-    payload: statement.subarray(payloadEnd - payloadLength + moved, payloadEnd + moved),
+    unprotected: EMPTY,
+    payload,
     signature: statement.subarray(statement.length - signatureLength),
   };
+  return { sign1, payload, receipts };
 }
 
 function readReceipts(unprotected: CborMap): readonly Uint8Array[] {

@@ -74,7 +74,7 @@ function judgeTransparent(
   const check = new ReceiptCheck(policy, provider, hash, findings);
   const good = receipts.flatMap((bytes) => check.check(bytes, statement.hash) ?? []);
   if (receipts.length === 0) findings.missing("receipts", "receipt-missing", "the statement has no receipt");
-  if (good.some(({ origin, index }) => origin === good[0]?.origin && index !== good[0].index)) {
+  if (good.some(({ tree, index }) => tree.origin === good[0]?.tree.origin && index !== good[0].index)) {
     findings.failed("receipts", "receipt-index", "the receipts name different places");
   }
   if (policy.quorum === null)
@@ -86,7 +86,7 @@ function judgeTransparent(
       "a statement alone brings no cosigned checkpoint: get the bundle",
     );
   // The newest receipt knows of the latest revocation.
-  const newest = good.toSorted((a, b) => b.size - a.size)[0];
+  const newest = good.toSorted((a, b) => b.tree.size - a.tree.size)[0];
   judgeKey(statement, newest, registry, { policy, provider, hash }, findings);
   findings.notDone("completeness", "a statement alone says nothing of the ones around it");
   if (statement.claims.seen !== undefined)
@@ -116,7 +116,7 @@ function judgeKey(
     return;
   }
   try {
-    const state = registry.at(receipt);
+    const state = registry.at(receipt.tree);
     findings.passed("registry", `${state.count} items`);
     const record = state.get(statement.kid);
     if (record === undefined) {

@@ -271,11 +271,15 @@ export class World {
 
   /** One receipt of the batch for all these statements, in their order. */
   receipt(statements: readonly Statement[], batch: Batch = this.newest): Uint8Array {
-    const proofs = statements.map((statement) => {
-      const index = this.indexOf(statement);
-      return { index, path: inclusionPath(index, batch.size, this.#read, nodeSha256) };
-    });
-    return encodeReceipt(batch.signed, proofs);
+    return encodeReceipt(
+      batch.signed,
+      statements.map((statement) => this.proof(statement, batch)),
+    );
+  }
+
+  proof(statement: Statement, batch: Batch): { readonly index: number; readonly path: Uint8Array[] } {
+    const index = this.indexOf(statement);
+    return { index, path: inclusionPath(index, batch.size, this.#read, nodeSha256) };
   }
 
   /** The statement with one receipt of each of these batches. */

@@ -14,13 +14,12 @@ import {
   ReceiptCheck,
   type CheckedLog,
   type Findings,
-  type GoodReceipt,
   type Hash,
   type Placed,
   type SignatureProvider,
+  type SignedTree,
   type TrustPolicy,
 } from "@tallystick/evidence";
-import type { SignedTree } from "../facts/extract.ts";
 import type { FilePlace } from "../facts/write.ts";
 import { numbered, readSequence, type CaseFiles } from "./folder.ts";
 import { sequenceItems } from "./sequence.ts";
@@ -55,7 +54,7 @@ export async function replayCase(
   const indexes: number[] = [];
   const hashes: Uint8Array[] = [];
   const places: FilePlace[] = [];
-  let newest: GoodReceipt | undefined;
+  let newest: SignedTree | undefined;
   try {
     for await (const { at, ...placed } of placedItems(files, log, means)) {
       const item = state.apply(placed.statement, placed.index);
@@ -64,7 +63,7 @@ export async function replayCase(
       indexes.push(placed.index);
       hashes.push(placed.statement.hash);
       places.push(at);
-      newest ??= placed.newest;
+      newest ??= placed.newest.tree;
     }
     if (newest === undefined) throw new EvidenceError("registry-missing", "the case has no registry");
     agreesWith(newest, state, log);
@@ -98,7 +97,7 @@ async function* placedItems(
 }
 
 /** The registry is the whole one that the log signed with this tree. */
-function agreesWith({ registry, keysRoot }: GoodReceipt, state: KeyState, log: CheckedLog): void {
+function agreesWith({ registry, keysRoot }: SignedTree, state: KeyState, log: CheckedLog): void {
   if (state.count < registry.count)
     throw new EvidenceError(
       "registry-missing",
@@ -120,7 +119,7 @@ function agreesWith({ registry, keysRoot }: GoodReceipt, state: KeyState, log: C
  * @param trees - by ascending size
  */
 export async function checkTrees(
-  trees: Iterable<Omit<SignedTree, "origin" | "timeUnixS" | "root">>,
+  trees: Iterable<Pick<SignedTree, "size" | "registry" | "keysRoot">>,
   registry: CaseRegistry,
   files: CaseFiles,
   log: CheckedLog,
@@ -129,17 +128,17 @@ export async function checkTrees(
   const { indexes, hashes } = registry;
   const wanted = new Map<number, Map<string, Uint8Array>>();
   let within = 0;
-  for (const { size, items, lastItem, keysRoot } of trees) {
+  for (const { size, registry: signed, keysRoot } of trees) {
     while ((indexes[within] ?? size) < size) within++;
     const last = hashes.subarray((within - 1) * HASH_BYTES, within * HASH_BYTES);
-    if (items !== within || !equalBytes(last, lastItem)) {
-      const reason = `a receipt signs ${items} items at size ${size}, the registry has ${within} there or another last one`;
+    if (signed.count !== within || !equalBytes(last, signed.last)) {
+      const reason = `a receipt signs ${signed.count} items at size ${size}, the registry has ${within} there or another last one`;
       means.findings.failed("registry", "registry-mismatch", reason);
       return;
     }
-    const roots = wanted.get(items) ?? new Map<string, Uint8Array>();
+    const roots = wanted.get(within) ?? new Map<string, Uint8Array>();
     roots.set(String(keysRoot), keysRoot);
-    wanted.set(items, roots);
+    wanted.set(within, roots);
   }
   // The state after the last item was compared already.
   const current = registry.state.root();

@@ -1,5 +1,5 @@
 /**
- * The statements of a case, judged one by one and handed on in their order: by threads where there are many.
+ * The statements of a case, judged one by one and handed on in their order: here, and by threads beside this one where there are many.
  *
  * @module
  */
@@ -9,12 +9,21 @@ import { StatementJudge, type KnownKey } from "../facts/judge.ts";
 import { unpack } from "../facts/packed.ts";
 import type { CaseFiles } from "./folder.ts";
 import { judgeItems } from "./judge-items.ts";
-import { statementPieces } from "./pieces.ts";
-import { JudgeThreads, type JudgedPart } from "./threads.ts";
+import { statementPieces, type Piece } from "./pieces.ts";
+import { JudgeThreads } from "./threads.ts";
 import type { CaseMeans } from "./verify.ts";
 
 /** Judged statements of one file, consecutive. */
 export type Part = { readonly file: number; readonly statements: Iterable<StatementFacts> };
+
+/** A part whose turn hasn't come; what it is refused with is told then. */
+type Coming = Omit<Part, "statements"> & {
+  readonly statements: Promise<Part["statements"]>;
+  isJudged: boolean;
+};
+
+/** Parts that wait for one before them: so many times what the threads have under way. */
+const MOST_OPEN = 4;
 
 /** @throws EvidenceError `case-malformed`, and whatever a statement that can't be read is refused with */
 export async function* judgedStatements(
@@ -25,40 +34,57 @@ export async function* judgedStatements(
   means: CaseMeans,
 ): AsyncGenerator<Part> {
   const { policy, provider, hash, threads } = means;
-  if (threads > 0) return yield* byThreads(files, log, state, known, means);
   const judge = new StatementJudge({ policy, logs: [log], provider, hash, keyOf: known });
-  for await (const piece of statementPieces(files))
-    yield { file: piece.file, statements: judgeItems(judge, piece) };
+  const here = (piece: Piece): StatementFacts[] => judgeItems(judge, piece);
+  if (threads > 0) return yield* withThreads(files, here, startThreads(log, state, known, means));
+  for await (const { file, ...piece } of statementPieces(files)) yield { file, statements: here(piece) };
 }
 
-async function* byThreads(
-  files: CaseFiles,
+function startThreads(
   log: CheckedLog,
   state: KeyState,
   known: (kid: Uint8Array) => KnownKey,
-  means: CaseMeans,
-): AsyncGenerator<Part> {
+  { policy, provider, threads }: CaseMeans,
+): JudgeThreads {
   const keys = new Map<string, KnownKey>();
   for (const { kid, role } of state.records()) if (role === "device") keys.set(toHex(kid), known(kid));
-  const { policy, provider, threads } = means;
-  const pool = new JudgeThreads(threads, { policy, log, keys, provider: provider.name });
+  return new JudgeThreads(threads, { policy, log, keys, provider: provider.name });
+}
+
+/** What the threads can't take just now is judged here: no processor waits, and half of it, of two, needn't be handed over twice. */
+async function* withThreads(
+  files: CaseFiles,
+  here: (piece: Piece) => Iterable<StatementFacts>,
+  pool: JudgeThreads,
+): AsyncGenerator<Part> {
   try {
-    const open: { readonly file: number; readonly judged: Promise<JudgedPart> }[] = [];
-    const next = async (): Promise<Part | undefined> => {
-      const first = open.shift();
-      if (first === undefined) return undefined;
-      const { packed, repeated } = await first.judged;
-      return { file: first.file, statements: unpack(packed, repeated) };
-    };
+    const open: Coming[] = [];
     for await (const { file, ...piece } of statementPieces(files)) {
-      const judged = pool.judge(piece);
-      judged.catch(() => undefined); // told when its turn comes
-      open.push({ file, judged });
-      const part = open.length >= pool.most ? await next() : undefined;
-      if (part !== undefined) yield part;
+      const judged = pool.isBusy
+        ? new Promise<Part["statements"]>((resolve) => resolve(here(piece)))
+        : judgedBy(pool, piece);
+      open.push(coming(file, judged));
+      while (open[0]?.isJudged === true || open.length >= MOST_OPEN * pool.most) yield await nextOf(open);
     }
-    for (let part = await next(); part !== undefined; part = await next()) yield part;
+    while (open.length > 0) yield await nextOf(open);
   } finally {
     await pool.end();
   }
+}
+
+async function judgedBy(pool: JudgeThreads, piece: Piece): Promise<Part["statements"]> {
+  const { packed, repeated } = await pool.judge(piece);
+  return unpack(packed, repeated);
+}
+
+function coming(file: number, statements: Coming["statements"]): Coming {
+  const part: Coming = { file, statements, isJudged: false };
+  const judged = (): void => void (part.isJudged = true);
+  statements.then(judged, judged);
+  return part;
+}
+
+async function nextOf(open: Coming[]): Promise<Part> {
+  const { file, statements } = open.shift() as Coming;
+  return { file, statements: await statements };
 }

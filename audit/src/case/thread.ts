@@ -51,5 +51,8 @@ function answerOf(piece: Piece): ThreadAnswer {
     if (!isEvidenceError(error)) throw error;
     const { code, message } = error;
     return { code, message };
+  } finally {
+    // Given back at once: a collector that sees only views on it would let many of them come together.
+    piece.bytes.buffer.transfer(0);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The threads that judge a case's statements. Work goes round robin and comes back in its order; only so much is under way that memory stays flat.
+ * The threads that judge a case's statements beside the one that asks. Only so much is under way that memory stays flat.
  *
  * @module
  */
@@ -38,7 +38,6 @@ export class JudgeThreads {
   }[][];
   /** By worker: what it has handed over once. */
   readonly #repeated: Repeated[] = [];
-  #turn = 0;
   #failed: Error | undefined;
 
   constructor(count: number, data: ThreadData) {
@@ -61,10 +60,15 @@ export class JudgeThreads {
     return this.#workers.length * AHEAD;
   }
 
+  /** Whether that many are. */
+  get isBusy(): boolean {
+    return this.#waiting.every(({ length }) => length >= AHEAD);
+  }
+
   /** Has a part judged. @throws EvidenceError what a statement of it is refused with */
   async judge(task: Piece): Promise<JudgedPart> {
     if (this.#failed !== undefined) throw this.#failed;
-    const place = this.#turn++ % this.#workers.length;
+    const place = this.#next();
     const answer = await new Promise<ThreadAnswer>((resolve, reject) => {
       this.#waiting[place]?.push({ resolve, reject });
       this.#workers[place]?.postMessage(task, [task.bytes.buffer, task.lengths.buffer]);
@@ -75,6 +79,14 @@ export class JudgeThreads {
       return { packed: answer.packed, repeated: known };
     }
     throw new EvidenceError(answer.code, answer.message, { path: task.path });
+  }
+
+  /** The one with the least to do. */
+  #next(): number {
+    let place = 0;
+    for (const [i, { length }] of this.#waiting.entries())
+      if (length < (this.#waiting[place] as unknown[]).length) place = i;
+    return place;
   }
 
   async end(): Promise<void> {

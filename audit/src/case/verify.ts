@@ -16,6 +16,7 @@ import {
   type Hash,
   type KeyState,
   type SignatureProvider,
+  type SignedTree,
   type TrustPolicy,
 } from "@tallystick/evidence";
 import type { Progress } from "@tallystick/evidence/node";
@@ -31,14 +32,13 @@ import { compareFiles, type CaseFiles } from "./folder.ts";
 import { checkTrees, replayCase } from "./registry.ts";
 import { checkSeenTrees, consistencyPaths } from "./seen.ts";
 import { judgedStatements } from "./statements.ts";
-import type { SignedTree } from "../facts/extract.ts";
 
 export type CaseMeans = {
   readonly policy: TrustPolicy;
   readonly provider: SignatureProvider;
   readonly hash: Hash;
   readonly progress: Progress;
-  /** Threads that check signatures; 0 checks them here. */
+  /** Threads that judge statements beside this one. */
   readonly threads: number;
 };
 
@@ -172,17 +172,19 @@ function checkUsed(
   }
 }
 
-type TreeRow = Omit<SignedTree, "origin" | "timeUnixS" | "root">;
-
-function* treesOf(db: DatabaseSync): Generator<TreeRow> {
+function* treesOf(db: DatabaseSync): Generator<Pick<SignedTree, "size" | "registry" | "keysRoot">> {
   const rows = db.prepare("SELECT size, items, last, keys FROM trees ORDER BY size").iterate();
   for (const row of rows) {
-    const { size, items, last, keys } = row as unknown as Pick<TreeRow, "size" | "items"> & {
-      last: Uint8Array;
-      keys: Uint8Array;
-    };
-    yield { size, items, lastItem: last, keysRoot: keys };
+    const { size, items, last, keys } = row as unknown as TreeRow;
+    yield { size, registry: { count: items, last }, keysRoot: keys };
   }
 }
+
+type TreeRow = {
+  readonly size: number;
+  readonly items: number;
+  readonly last: Uint8Array;
+  readonly keys: Uint8Array;
+};
 
 const EQUIVOCATED = `SELECT size FROM (SELECT DISTINCT size, root, items, last, keys FROM trees) GROUP BY size HAVING count(*) > 1`;

@@ -76,12 +76,29 @@ export class FactsBuild {
     this.#checkOrder(one);
     const id = ++this.#count;
     const { standing, code } = standingOf(one.found);
-    const { seq, hash, idx, tree, iat, tq, lvl, seen, kid, kind, offset, length } = one;
-    const place = { id, stream, chain, seq, hash, idx, committed: tree?.timeUnixS ?? null };
+    const { tree, seen } = one;
     // What it saw of another log is no size of this one.
     const isOfThisLog = (seen?.origin ?? tree?.origin) === tree?.origin;
-    const said = { iat, tq, lvl, seen: isOfThisLog ? (seen?.size ?? null) : null, kid, kind };
-    this.writer.statement({ ...place, ...said, standing, code, file, offset, length });
+    this.writer.statement({
+      id,
+      stream,
+      chain,
+      seq: one.seq,
+      hash: one.hash,
+      idx: one.idx,
+      committed: tree?.timeUnixS ?? null,
+      iat: one.iat,
+      tq: one.tq,
+      lvl: one.lvl,
+      seen: isOfThisLog ? (seen?.size ?? null) : null,
+      kid: one.kid,
+      kind: one.kind,
+      standing,
+      code,
+      file,
+      offset: one.offset,
+      length: one.length,
+    });
     for (const reading of one.readings) this.writer.reading(id, stream, reading);
     if (one.event !== null) this.writer.event(id, stream, one.event);
     for (const { kind: how, check, code: found, reason } of one.found)

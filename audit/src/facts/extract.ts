@@ -3,20 +3,9 @@
  *
  * @module
  */
-import type { Before, GoodReceipt, Head, SeenTree, Statement } from "@tallystick/evidence";
+import type { Before, Event, Head, SeenTree, SignedTree, Statement } from "@tallystick/evidence";
 import type { Found, Judged } from "./judge.ts";
 import { eatRow, eventRow, kindOf, readingRow, type EventRow, type ReadingRow } from "./rows.ts";
-
-/** A tree that a receipt which holds signs, and what else it signs about it. */
-export type SignedTree = {
-  readonly origin: string;
-  readonly size: number;
-  readonly root: Uint8Array;
-  readonly timeUnixS: number;
-  readonly items: number;
-  readonly lastItem: Uint8Array;
-  readonly keysRoot: Uint8Array;
-};
 
 export type StatementFacts = {
   readonly iss: string;
@@ -55,10 +44,11 @@ const NO_READINGS: readonly ReadingRow[] = [];
 /** @param at - where the transparent statement stands */
 export function factsOf(
   { statement, readings, original, index, signed, found }: Judged,
-  at: { readonly offset: number; readonly length: number },
+  { offset, length }: { readonly offset: number; readonly length: number },
 ): StatementFacts {
   const { claims, event, hash, kid } = statement;
   const { iss, sub, ch, seq, prev, iat, tq, lvl, seen } = claims;
+  const { opened, gap, heads, erases } = event === undefined ? NO_WORDS : wordsOf(event);
   return {
     iss,
     sub,
@@ -67,7 +57,7 @@ export function factsOf(
     hash,
     prev: prev ?? null,
     idx: index ?? null,
-    tree: original === undefined ? null : treeOf(original),
+    tree: original?.tree ?? null,
     iat: iat ?? null,
     tq,
     lvl,
@@ -76,10 +66,14 @@ export function factsOf(
     kind: kindOf(statement),
     found,
     signed,
-    ...at,
+    offset,
+    length,
     readings: readings.length === 0 ? NO_READINGS : readings.map(readingRow),
     event: eventOf(statement),
-    ...wordsOf(event),
+    opened,
+    gap,
+    heads,
+    erases,
   };
 }
 
@@ -89,19 +83,13 @@ function eventOf({ event, content }: Statement): StatementFacts["event"] {
   return content.type === "eat" ? eatRow(content.payload) : null;
 }
 
-const wordsOf = (event: Statement["event"]): Pick<StatementFacts, "opened" | "gap" | "heads" | "erases"> => ({
-  opened: event?.kind === "stream-opened" ? event.before : null,
-  gap: event?.kind === "gap" ? { count: event.count, reason: event.reason } : null,
-  heads: event?.kind === "heads" ? event.heads : null,
-  erases: event?.kind === "erased" ? event.hash : null,
-});
+type Words = Pick<StatementFacts, "opened" | "gap" | "heads" | "erases">;
 
-const treeOf = ({ origin, size, root, timeUnixS, registry, keysRoot }: GoodReceipt): SignedTree => ({
-  origin,
-  size,
-  root,
-  timeUnixS,
-  items: registry.count,
-  lastItem: registry.last,
-  keysRoot,
+const NO_WORDS: Words = { opened: null, gap: null, heads: null, erases: null };
+
+const wordsOf = (event: Event): Words => ({
+  opened: event.kind === "stream-opened" ? event.before : null,
+  gap: event.kind === "gap" ? { count: event.count, reason: event.reason } : null,
+  heads: event.kind === "heads" ? event.heads : null,
+  erases: event.kind === "erased" ? event.hash : null,
 });

@@ -50,7 +50,7 @@ export function bundleFacts(bundle: Bundle, { policy, provider, hash }: Means, d
   for (const [i, log] of logs.entries()) {
     if (log === undefined) continue;
     const mine = items.filter((item) => item.log === log);
-    const newest = mine[0]?.newest;
+    const newest = mine[0]?.newest.tree;
     const trees = receipts.treesOf(log.origin);
     const state = replayRegistry(mine, trees, log, provider, hash, findings);
     if (state === undefined || newest === undefined) continue;

@@ -129,13 +129,13 @@ export function standingOf(found: readonly Pick<Found, "kind" | "code">[]): {
   readonly standing: Standing;
   readonly code: string | null;
 } {
+  if (found.length === 0) return GOOD;
   const of = (kind: Found["kind"]): string[] => found.flatMap((one) => (one.kind === kind ? [one.code] : []));
   const [failed] = of("failed");
   if (failed !== undefined) return { standing: "bad", code: failed };
   const [missing] = of("missing");
   if (missing !== undefined) return { standing: "unproven", code: missing };
-  const restricted = of("restricted");
-  return restricted.length === 0
-    ? { standing: "good", code: null }
-    : { standing: "restricted", code: [...new Set(restricted)].toSorted().join(" ") };
+  return { standing: "restricted", code: [...new Set(of("restricted"))].toSorted().join(" ") };
 }
+
+const GOOD = { standing: "good", code: null } as const;

@@ -104,7 +104,7 @@ type Given = {
 async function givenCase(path: string, means: FactsMeans): Promise<Given> {
   const files = await openCase(path, means.hash);
   const { origin, size, root } = files.manifest;
-  const threads = means.threads ?? (files.manifest.entries.here < FEW ? 0 : availableParallelism());
+  const threads = means.threads ?? (files.manifest.entries.here < FEW ? 0 : availableParallelism() - 1);
   return {
     sha256: toHex(files.digest),
     facts: { kind: "case", bytes: files.bytes, log: { origin, size, root: toHex(root) }, files },

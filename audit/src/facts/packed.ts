@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { HASH_BYTES, type SeenTree } from "@tallystick/evidence";
-import type { SignedTree, StatementFacts } from "./extract.ts";
+import { HASH_BYTES, type SeenTree, type SignedTree } from "@tallystick/evidence";
+import type { StatementFacts } from "./extract.ts";
 import type { News, Repeated, RepeatedNumbers } from "./repeated.ts";
 import type { ReadingRow } from "./rows.ts";
 
@@ -123,6 +123,7 @@ export function* unpack(packed: Packed, repeated: Repeated): Generator<Statement
       for (const last = reading + (numbers[at + 12] as number); reading < last; reading++)
         rows.push(readingOf(readings, reading, words, values[reading] ?? "", texts.get(reading) ?? null));
       const from = i * HASHES * HASH_BYTES;
+      const { found, event, opened, gap, heads, erases } = rare.get(i) ?? NOTHING;
       yield {
         iss,
         sub,
@@ -142,7 +143,12 @@ export function* unpack(packed: Packed, repeated: Repeated): Generator<Statement
         offset: numbers[at + 10] as number,
         length: numbers[at + 11] as number,
         readings: rows,
-        ...(rare.get(i) ?? NOTHING),
+        found,
+        event,
+        opened,
+        gap,
+        heads,
+        erases,
       };
     }
   }

@@ -4,8 +4,7 @@
  *
  * @module
  */
-import { equalBytes, type SeenTree } from "@tallystick/evidence";
-import type { SignedTree } from "./extract.ts";
+import { equalBytes, type SeenTree, type SignedTree } from "@tallystick/evidence";
 
 /** Trees numbered before the numbers begin anew: those of a few days. */
 const MAX_NUMBERED = 16_384;
@@ -28,16 +27,12 @@ export const signedTrees: Kind<SignedTree> = {
   same: (a, b) =>
     equalBytes(a.root, b.root) &&
     equalBytes(a.keysRoot, b.keysRoot) &&
-    equalBytes(a.lastItem, b.lastItem) &&
-    a.items === b.items &&
+    equalBytes(a.registry.last, b.registry.last) &&
+    a.registry.count === b.registry.count &&
     a.timeUnixS === b.timeUnixS &&
     a.origin === b.origin,
-  copy: (one) => ({
-    ...one,
-    root: one.root.slice(),
-    lastItem: one.lastItem.slice(),
-    keysRoot: one.keysRoot.slice(),
-  }),
+  // Nearly always the very object, one for all receipts of a batch, with bytes of its own.
+  copy: (one) => one,
 };
 
 const SEEN: Kind<SeenTree> = {
@@ -59,7 +54,7 @@ class Numbers<T extends { readonly size: number }> {
 
   of(one: T): number {
     const known = this.#known.get(one.size);
-    if (known !== undefined && this.#kind.same(known.one, one)) return known.number;
+    if (known !== undefined && (known.one === one || this.#kind.same(known.one, one))) return known.number;
     const copy = this.#kind.copy(one);
     this.#known.set(one.size, { one: copy, number: this.#count });
     this.#added.push(copy);

@@ -4,8 +4,14 @@
  * @module
  */
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
-import { equalBytes, toHex, type Head, type KeyRecord, type SeenTree } from "@tallystick/evidence";
-import type { SignedTree } from "./extract.ts";
+import {
+  equalBytes,
+  toHex,
+  type Head,
+  type KeyRecord,
+  type SeenTree,
+  type SignedTree,
+} from "@tallystick/evidence";
 import { signedTrees } from "./repeated.ts";
 import type { EventRow, ReadingRow, StatementRow } from "./rows.ts";
 
@@ -43,9 +49,7 @@ export class FactsWriter {
   readonly #proof: StatementSync;
   /** Written already, by size: asking the table would cost more. */
   readonly #trees = new Map<number, SignedTree>();
-  readonly #roots = new Map<number, Uint8Array>();
-  /** Those very objects: of most statements the tree is one that came before. */
-  readonly #written = new WeakSet<SignedTree | SeenTree>();
+  readonly #roots = new Map<number, Required<SeenTree>>();
   #chains = 0;
 
   constructor(db: DatabaseSync) {
@@ -127,23 +131,19 @@ export class FactsWriter {
 
   /** A tree that the log signed; the same one again is one. */
   tree(tree: SignedTree): void {
-    if (this.#written.has(tree)) return;
-    const { origin, size, root, timeUnixS, items, lastItem, keysRoot } = tree;
+    const { origin, size, root, timeUnixS, registry, keysRoot } = tree;
     const known = this.#trees.get(size);
-    this.#written.add(tree);
-    if (known !== undefined && signedTrees.same(known, tree)) return;
-    remember(this.#trees, size, signedTrees.copy(tree));
-    this.#tree.run(origin, size, root, timeUnixS, items, lastItem, keysRoot);
+    if (known === tree || (known !== undefined && signedTrees.same(known, tree))) return;
+    remember(this.#trees, size, tree);
+    this.#tree.run(origin, size, root, timeUnixS, registry.count, registry.last, keysRoot);
   }
 
   /** A tree that a device had verified; of this log, where it names none. */
   seen(tree: SeenTree): void {
-    if (this.#written.has(tree)) return;
     const { size, root, origin = "" } = tree;
-    this.#written.add(tree);
     const known = this.#roots.get(size);
-    if (origin === "" && known !== undefined && equalBytes(known, root)) return;
-    if (origin === "") remember(this.#roots, size, root.slice());
+    if (known?.origin === origin && equalBytes(known.root, root)) return;
+    remember(this.#roots, size, { size, root: root.slice(), origin });
     this.#seen.run(size, root, origin);
   }
 

@@ -102,7 +102,7 @@ function judgeKeys(
   const [anyone] = [...statements, ...items];
   if (state === undefined || anyone === undefined) return [];
   const mine = bundle.keys.filter((key) => key.log === logIndex);
-  const leaves = checkLeaves(mine, anyone.newest.keysRoot, hash, findings);
+  const leaves = checkLeaves(mine, anyone.newest.tree.keysRoot, hash, findings);
   return checkSignatures(statements, state, leaves, provider, findings);
 }
 

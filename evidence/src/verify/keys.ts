@@ -11,12 +11,12 @@ import { decodeLeaf, encodeLeaf, judgeUse, type KeyLeaf } from "../key-leaf.ts";
 import type { KeyRecord } from "../key-record.ts";
 import { KeyState } from "../key-state.ts";
 import { hashLeaf, verifyInclusion } from "../merkle.ts";
+import type { SignedTree } from "../receipt.ts";
 import type { SignatureProvider } from "../signature.ts";
 import type { Hash } from "../sha256.ts";
 import { verifyStatement } from "../statement.ts";
 import type { Findings, FindingSink } from "./findings.ts";
 import type { Placed } from "./placed.ts";
-import type { GoodReceipt } from "./receipts.ts";
 import type { CheckedLog } from "./trust.ts";
 
 /**
@@ -25,7 +25,7 @@ import type { CheckedLog } from "./trust.ts";
  */
 export function replayRegistry(
   items: readonly Placed[],
-  trees: readonly GoodReceipt[],
+  trees: readonly SignedTree[],
   log: CheckedLog,
   provider: SignatureProvider,
   hash: Hash,
@@ -61,7 +61,7 @@ export function replayRegistry(
  */
 function checkAgainstReg(
   ordered: readonly Pick<Placed, "statement" | "index">[],
-  trees: readonly Pick<GoodReceipt, "size" | "registry">[],
+  trees: readonly Pick<SignedTree, "size" | "registry">[],
 ): void {
   let next = 0;
   for (const { size, registry } of trees.toSorted((a, b) => a.size - b.size)) {

@@ -1,11 +1,11 @@
 /**
  * Walks up inclusion paths (RFC 9162 section 2.1.3.2), many of them in few trees, and hashes nothing twice: two paths of one leaf share what is below
- * the edge of the smaller tree, and in the tree that most paths are of, whatever was proven once is compared.
+ * the edge of the smaller tree, and whatever was proven of a tree once is compared.
  *
  * @module
  */
-import { concatBytes, equalBytes } from "../bytes.ts";
-import { hashLeaf, nodeHasher } from "../merkle.ts";
+import { equalBytes, equalRange } from "../bytes.ts";
+import { half, hashLeaf, isOdd, nodeHasher } from "../merkle.ts";
 import { HASH_BYTES, type Hash } from "../sha256.ts";
 import type { GoodPath, KnownBatch, ReadReceipt } from "./receipt-reader.ts";
 
@@ -18,15 +18,19 @@ const SLOT_WORDS = 1 + HASH_BYTES / 8;
 const MANY = 64;
 const MAX_LEVELS = 64;
 
+/** How far a walk has come: at `level` the node of that number over its leaf, of which `last` is the tree's last; so many hashes of the path are used. */
+type Step = { level: number; node: number; last: number; used: number };
+
 export class PathWalk {
   readonly #hash: Hash;
   readonly #node: (left: Uint8Array, right: Uint8Array) => Uint8Array;
   #proven: ProvenNodes | undefined;
-  /** The walk before: its leaf, and by level the hash of the subtree over it, and the sibling. */
-  #leaf: Uint8Array = new Uint8Array();
-  #index = -1;
-  readonly #own: Uint8Array[] = [];
-  readonly #siblings: (Uint8Array | undefined)[] = [];
+  /** The walk before, if it was good, and by level the hashes of the subtrees over its leaf. */
+  #before: { readonly receipt: ReadReceipt; readonly entry: Uint8Array } | undefined;
+  readonly #own = new Uint8Array((MAX_LEVELS + 1) * HASH_BYTES);
+  readonly #owns = Array.from({ length: MAX_LEVELS + 1 }, (_, level) =>
+    this.#own.subarray(level * HASH_BYTES, (level + 1) * HASH_BYTES),
+  );
   #levels = 0;
 
   constructor(hash: Hash) {
@@ -35,91 +39,125 @@ export class PathWalk {
   }
 
   /** Whether the path leads from the entry to the batch's root. */
-  leads({ batch, index, bytes, at, count }: ReadReceipt, entry: Uint8Array): boolean {
-    const { size } = batch.claims;
-    if (index >= size) return false;
+  leads(receipt: ReadReceipt, entry: Uint8Array): boolean {
+    const { batch, index, count } = receipt;
+    const { size } = batch.tree;
+    if (index >= size || count !== pathLength(index, size)) return false;
+    const level = this.#begin(receipt, entry);
+    this.#before = undefined;
+    const step = {
+      level,
+      node: Math.floor(index / 2 ** level),
+      last: Math.floor((size - 1) / 2 ** level),
+      used: level,
+    };
     const proven = this.#provenOf(batch);
-    const { good } = batch;
-    const again = index === this.#index && equalBytes(entry, this.#leaf);
-    let own = again ? (this.#own[0] as Uint8Array) : hashLeaf(entry, this.#hash);
-    let isSame = again;
-    const before = this.#levels;
-    this.#leaf = entry;
-    this.#index = index;
-    this.#levels = 0;
-    let used = 0;
-    let level = 0;
-    let node = index;
-    for (let last = size - 1; last > 0; last = Math.floor(last / 2), level++) {
-      if (
-        proven === undefined &&
-        good !== undefined &&
-        meets(good, level, node, own, bytes, at + used * STRIDE, count - used)
-      ) {
-        this.#follow(good, index, bytes, at, count, level, used);
-        return true;
-      }
-      if (proven?.ends(level, node, last, own, bytes, at + used * STRIDE, count - used) === true) {
-        this.#keep(level, own, undefined);
-        proven.add(this.#own, this.#siblings, level, index);
-        proven.good(index, bytes, at, count);
-        return true;
-      }
-      const isRight = node % 2 === 1;
-      const alone = !isRight && node === last;
-      if (!alone && used === count) return false;
-      const sibling = alone ? undefined : bytes.subarray(at + used * STRIDE, at + used * STRIDE + HASH_BYTES);
-      if (!alone) used++;
-      const known = this.#siblings[level];
-      isSame =
-        isSame &&
-        level + 1 < before &&
-        (sibling === undefined ? known === undefined : known !== undefined && equalBytes(known, sibling));
-      const above = isSame
-        ? (this.#own[level + 1] as Uint8Array)
-        : sibling === undefined
-          ? own
-          : isRight
-            ? this.#node(sibling, own)
-            : this.#node(own, sibling);
-      this.#keep(level, own, sibling);
-      own = above;
-      node = Math.floor(node / 2);
+    const isGood = proven === undefined ? this.#climb(receipt, step) : this.#climbTo(proven, receipt, step);
+    if (isGood) this.#before = { receipt, entry };
+    return isGood;
+  }
+
+  /** The level at which a walk begins: over what it shares with the one before, if that was of the same leaf. */
+  #begin({ batch, index, bytes, at, count }: ReadReceipt, entry: Uint8Array): number {
+    const { receipt, entry: leaf } = this.#before ?? {};
+    if (receipt?.index !== index || leaf === undefined || !equalBytes(entry, leaf)) {
+      this.#own.set(hashLeaf(entry, this.#hash));
+      return 0;
     }
-    this.#keep(level, own, undefined);
-    if (used !== count || !equalBytes(own, batch.root)) return false;
-    proven?.add(this.#own, this.#siblings, level, index);
-    proven?.good(index, bytes, at, count);
-    if (proven === undefined && good === undefined && batch.uses > 1)
+    // So far both trees have the whole subtree over the leaf, and its sibling at each level below.
+    const size = Math.min(batch.tree.size, receipt.batch.tree.size);
+    const most = Math.min(this.#levels, count, receipt.count);
+    let levels = 0;
+    for (let width = 2; levels < most && (Math.floor(index / width) + 1) * width <= size; width *= 2)
+      levels++;
+    return equalRange(receipt.bytes, receipt.at, bytes, at, levels * STRIDE - 2) ? levels : 0;
+  }
+
+  /** One level up. False where the path has no hash for it. */
+  #up(step: Step, { bytes, at, count }: ReadReceipt): boolean {
+    const { level, node, last, used } = step;
+    const own = this.#owns[level] as Uint8Array;
+    let above = own;
+    if (isOdd(node) || node !== last) {
+      if (used === count) return false;
+      const sibling = bytes.subarray(at + used * STRIDE, at + used * STRIDE + HASH_BYTES);
+      above = isOdd(node) ? this.#node(sibling, own) : this.#node(own, sibling);
+      step.used++;
+    }
+    this.#own.set(above, (level + 1) * HASH_BYTES);
+    step.level++;
+    step.node = half(node);
+    step.last = half(last);
+    return true;
+  }
+
+  #isRoot({ level, used }: Step, { batch, count }: ReadReceipt): boolean {
+    this.#levels = level;
+    return used === count && equalBytes(this.#owns[level] as Uint8Array, batch.tree.root);
+  }
+
+  /** To the root, or to where a path of the same batch was good. */
+  #climb(receipt: ReadReceipt, step: Step): boolean {
+    const { batch, index, bytes, at, count } = receipt;
+    const { good } = batch;
+    while (step.last > 0) {
+      if (good !== undefined && this.#meets(good, receipt, step)) return true;
+      if (!this.#up(step, receipt)) return false;
+    }
+    if (!this.#isRoot(step, receipt)) return false;
+    if (good === undefined && batch.uses > 1)
       batch.good = {
         index,
         path: bytes.slice(at, at + count * STRIDE - 2),
-        own: concatBytes(...this.#own.slice(0, level + 1)),
+        own: this.#own.slice(0, (step.level + 1) * HASH_BYTES),
       };
     return true;
   }
 
-  /** The path takes the place of the good one that it met at `level`, behind `used` hashes of its own: the next one is often its neighbour. */
-  #follow(
-    good: GoodPath,
-    index: number,
-    bytes: Uint8Array,
-    at: number,
-    count: number,
-    level: number,
-    used: number,
-  ): void {
-    const length = count * STRIDE - 2;
-    if (good.path.length !== length) good.path = bytes.slice(at, at + length);
-    else for (let i = 0; i < used * STRIDE; i++) good.path[i] = bytes[at + i] as number;
-    for (let i = 0; i < level; i++) good.own.set(this.#own[i] as Uint8Array, i * HASH_BYTES);
-    good.index = index;
+  /** To the root of a tree of which many nodes are known. */
+  #climbTo(proven: ProvenNodes, receipt: ReadReceipt, step: Step): boolean {
+    const from = { ...step };
+    while (step.last > 0) {
+      if (proven.ends(step, this.#own, receipt)) {
+        this.#levels = step.level;
+        proven.add(from, step.level, this.#own, receipt);
+        return true;
+      }
+      if (!this.#up(step, receipt)) return false;
+    }
+    if (!this.#isRoot(step, receipt)) return false;
+    proven.add(from, step.level, this.#own, receipt);
+    return true;
   }
 
-  #keep(level: number, own: Uint8Array, sibling: Uint8Array | undefined): void {
-    this.#own[level] = own;
-    this.#siblings[level] = sibling;
-    this.#levels = level + 1;
+  /**
+   * Whether the path meets one that was good, in a node that both are over or in two that are neighbours, and goes on as that does. It takes the place of that
+   * one then: the next one is often its neighbour.
+   */
+  #meets(good: GoodPath, { index, bytes, at, count }: ReadReceipt, { level, node, used }: Step): boolean {
+    const met = Math.floor(good.index / 2 ** level);
+    const isNeighbour = node !== met && half(node) === half(met);
+    if (node !== met && !isNeighbour) return false;
+    const own = level * HASH_BYTES;
+    const rest = (count - used) * STRIDE - 2;
+    const from = good.path.length - rest;
+    if (rest <= 0 || from < 0) return false;
+    const here = at + used * STRIDE;
+    const skipped = isNeighbour ? STRIDE : 0;
+    const isGood = isNeighbour
+      ? equalRange(good.path, from, this.#own, own, HASH_BYTES) &&
+        equalRange(good.own, own, bytes, here, HASH_BYTES)
+      : equalRange(good.own, own, this.#own, own, HASH_BYTES);
+    if (!isGood || !equalRange(good.path, from + skipped, bytes, here + skipped, rest - skipped))
+      return false;
+    const length = count * STRIDE - 2;
+    if (good.path.length !== length) good.path = bytes.slice(at, at + length);
+    else good.path.set(bytes.subarray(at, here + (isNeighbour ? HASH_BYTES : 0)));
+    good.index = index;
+    this.#own.set(good.own.subarray(own + HASH_BYTES), own + HASH_BYTES);
+    good.own.set(this.#own.subarray(0, own + HASH_BYTES));
+    this.#levels = good.own.length / HASH_BYTES - 1;
+    return true;
   }
 
   #provenOf(batch: KnownBatch): ProvenNodes | undefined {
@@ -128,24 +166,12 @@ export class PathWalk {
   }
 }
 
-/** Whether a path meets one that was good here, and goes on as that does. */
-function meets(
-  { index, path, own: proven }: GoodPath,
-  level: number,
-  node: number,
-  own: Uint8Array,
-  bytes: Uint8Array,
-  at: number,
-  left: number,
-): boolean {
-  if (node !== Math.floor(index / 2 ** level)) return false;
-  for (let i = 0, from = level * HASH_BYTES; i < HASH_BYTES; i++)
-    if (proven[from + i] !== own[i]) return false;
-  const length = left * STRIDE - 2;
-  const from = path.length - length;
-  if (left === 0 || from < 0) return false;
-  for (let i = 0; i < length; i++) if (path[from + i] !== bytes[at + i]) return false;
-  return true;
+/** Hashes of the path of a leaf: one for each level at which its node has a neighbour. */
+function pathLength(index: number, size: number): number {
+  let length = 0;
+  for (let node = index, last = size - 1; last > 0; node = half(node), last = half(last))
+    if (isOdd(node) || node !== last) length++;
+  return length;
 }
 
 /** Nodes of one tree that were hashed up to its root, in a table in which a later one may take an older one's place. */
@@ -154,89 +180,71 @@ class ProvenNodes {
   /** In each slot the node's name, -1 for none, and behind it its hash: side by side, since the table is larger than what a processor has at hand. */
   readonly #names = new Float64Array(SLOTS * SLOT_WORDS).fill(-1);
   readonly #hashes = new Uint8Array(this.#names.buffer);
-  /** The path that was good last, as it stands in its receipt. */
-  readonly #goodPath = new Uint8Array(MAX_LEVELS * STRIDE);
-  #goodIndex = -1;
-  #goodCount = 0;
+  /** The one whose path was good last. */
+  #good: ReadReceipt | undefined;
 
   constructor(batch: KnownBatch) {
     this.batch = batch;
   }
 
   /** Whether this node is a proven one, and so are all siblings from here up: then the path is good as it is. */
-  ends(
-    level: number,
-    node: number,
-    last: number,
-    own: Uint8Array,
-    bytes: Uint8Array,
-    at: number,
-    left: number,
-  ): boolean {
-    if (!this.#has(level, node, own, 0)) return false;
-    let used = 0;
-    let met = Math.floor(this.#goodIndex / 2 ** level);
+  ends({ level, node, last, used }: Step, own: Uint8Array, { bytes, at, count }: ReadReceipt): boolean {
+    if (!this.#has(level, node, own, level * HASH_BYTES)) return false;
+    const good = this.#good;
+    let met = good === undefined ? -1 : Math.floor(good.index / 2 ** level);
+    let next = used;
     for (
       let k = level, n = node, edge = last;
       edge > 0;
-      k++, n = Math.floor(n / 2), met = Math.floor(met / 2), edge = Math.floor(edge / 2)
+      k++, n = half(n), met = half(met), edge = half(edge)
     ) {
       // From where two paths meet on, the one that was good last has the very same hashes.
-      if (n === met && this.#endsAsLast(bytes, at + used * STRIDE, left - used)) return true;
-      const isRight = n % 2 === 1;
+      if (n === met && good !== undefined && endsAlike(good, bytes, at + next * STRIDE, count - next))
+        return true;
+      const isRight = isOdd(n);
       if (!isRight && n === edge) continue;
-      if (used === left || !this.#has(k, isRight ? n - 1 : n + 1, bytes, at + used * STRIDE)) return false;
-      used++;
+      if (next === count || !this.#has(k, isRight ? n - 1 : n + 1, bytes, at + next * STRIDE)) return false;
+      next++;
     }
-    return used === left;
+    return next === count;
   }
 
-  /** Remembers the path that was good last. */
-  good(index: number, bytes: Uint8Array, at: number, count: number): void {
-    this.#goodIndex = index;
-    this.#goodCount = count;
-    this.#goodPath.set(bytes.subarray(at, at + count * STRIDE - 2));
-  }
-
-  #endsAsLast(bytes: Uint8Array, at: number, count: number): boolean {
-    const from = (this.#goodCount - count) * STRIDE;
-    if (count === 0 || from < 0) return false;
-    const good = this.#goodPath;
-    for (let i = 0, length = count * STRIDE - 2; i < length; i++)
-      if (good[from + i] !== bytes[at + i]) return false;
-    return true;
-  }
-
-  /** Adds what a walk has proven: the nodes over its leaf up to `levels`, and their siblings below. */
-  add(
-    own: readonly Uint8Array[],
-    siblings: readonly (Uint8Array | undefined)[],
-    levels: number,
-    index: number,
-  ): void {
-    let node = index;
-    for (let level = 0; level <= levels && level < MAX_LEVELS; level++, node = Math.floor(node / 2)) {
-      this.#put(level, node, own[level]);
-      if (level < levels) this.#put(level, node % 2 === 1 ? node - 1 : node + 1, siblings[level]);
+  /** Adds what a good walk has proven: the nodes over its leaf from where it began up to `levels`, and their siblings below. */
+  add({ level, node, last, used }: Step, levels: number, own: Uint8Array, receipt: ReadReceipt): void {
+    this.#good = receipt;
+    const { bytes, at } = receipt;
+    let next = used;
+    for (let k = level, n = node, edge = last; k <= levels; k++, n = half(n), edge = half(edge)) {
+      this.#put(k, n, own, k * HASH_BYTES);
+      const isAlone = !isOdd(n) && n === edge;
+      if (k < levels && !isAlone) this.#put(k, isOdd(n) ? n - 1 : n + 1, bytes, at + next++ * STRIDE);
     }
   }
 
   #has(level: number, node: number, bytes: Uint8Array, at: number): boolean {
     const slot = slotOf(level, node);
     if (this.#names[slot * SLOT_WORDS] !== nameOf(level, node)) return false;
-    const hashes = this.#hashes;
-    for (let i = 0, from = slot * SLOT_WORDS * 8 + 8; i < HASH_BYTES; i++)
-      if (hashes[from + i] !== bytes[at + i]) return false;
-    return true;
+    return equalRange(this.#hashes, slot * SLOT_WORDS * 8 + 8, bytes, at, HASH_BYTES);
   }
 
-  #put(level: number, node: number, hash: Uint8Array | undefined): void {
-    if (hash === undefined || node > MAX_NODE) return;
+  #put(level: number, node: number, bytes: Uint8Array, at: number): void {
+    if (node > MAX_NODE || level >= MAX_LEVELS) return;
     const slot = slotOf(level, node);
     this.#names[slot * SLOT_WORDS] = nameOf(level, node);
-    this.#hashes.set(hash, slot * SLOT_WORDS * 8 + 8);
+    this.#hashes.set(bytes.subarray(at, at + HASH_BYTES), slot * SLOT_WORDS * 8 + 8);
   }
 }
+
+/** Whether the last `left` hashes of a path are those at `from`. */
+const endsAlike = (
+  { bytes, at, count }: ReadReceipt,
+  others: Uint8Array,
+  from: number,
+  left: number,
+): boolean =>
+  left > 0 &&
+  left <= count &&
+  equalRange(bytes, at + (count - left) * STRIDE, others, from, left * STRIDE - 2);
 
 /** Beyond it a node's name would not be exact. */
 const MAX_NODE = 2 ** 46;

@@ -44,6 +44,11 @@ export function placeAll(
   });
 }
 
+function logOf(logs: readonly (CheckedLog | undefined)[], origin: string): CheckedLog | undefined {
+  for (const log of logs) if (log?.origin === origin) return log;
+  return undefined;
+}
+
 /**
  * Places one statement; undefined where a receipt doesn't hold, which was reported.
  *
@@ -68,22 +73,25 @@ export function place(
   const original = receipts.check(first, statement.hash);
   const newest = receipts.check(second, statement.hash);
   if (original === undefined || newest === undefined) return undefined; // reported already
-  if (original.origin !== newest.origin || original.index !== newest.index) {
+  const { origin, size: newestSize, root: newestRoot } = newest.tree;
+  if (original.tree.origin !== origin || original.index !== newest.index) {
     throw new EvidenceError("receipt-index", "the two receipts name different places");
   }
-  const log = logs.find((one) => one?.origin === newest.origin);
+  const log = logOf(logs, origin);
   if (log === undefined)
     throw new EvidenceError("receipt-missing", "the bundle has no checkpoint of the receipts' log");
   const { size, root } = log.checkpoint;
-  if (newest.size !== size) {
+  if (newestSize !== size) {
     throw new EvidenceError("receipt-size", "the second receipt is not at the checkpoint", {
-      size: newest.size,
+      size: newestSize,
       checkpoint: size,
     });
   }
-  if (original.size > size)
-    throw new EvidenceError("receipt-size", "a receipt newer than the checkpoint", { size: original.size });
-  if (!equalBytes(newest.root, root)) {
+  if (original.tree.size > size)
+    throw new EvidenceError("receipt-size", "a receipt newer than the checkpoint", {
+      size: original.tree.size,
+    });
+  if (!equalBytes(newestRoot, root)) {
     throw new EvidenceError("log-equivocation", "receipt and checkpoint of one size have different roots", {
       size,
     });

@@ -5,9 +5,9 @@
  * @module
  */
 import { ByteReader } from "../byte-reader.ts";
-import { concatBytes } from "../bytes.ts";
+import { concatBytes, equalRange } from "../bytes.ts";
 import { BYTE_STRING, headLength, writeHead } from "../cbor-head.ts";
-import type { BatchClaims, Receipt } from "../receipt.ts";
+import type { Receipt, SignedTree } from "../receipt.ts";
 import { HASH_BYTES } from "../sha256.ts";
 import { SIGNATURE_BYTES } from "../signature.ts";
 
@@ -22,10 +22,9 @@ const WITH_PROOF = Uint8Array.of(0xa1, 0x19, 0x01, 0x8c, 0xa1, 0x20, 0x81);
 const THREE = [0x83];
 const DETACHED = Uint8Array.of(0xf6, 0x58, 0x40);
 
-/** A tree whose signature was verified, and the root that it is over. */
+/** A tree whose signature was verified. */
 export type KnownBatch = {
-  readonly claims: BatchClaims;
-  readonly root: Uint8Array;
+  readonly tree: SignedTree;
   /** What stands before the proof of each of its receipts, and what behind it. */
   readonly before: Uint8Array;
   readonly behind: Uint8Array;
@@ -88,29 +87,21 @@ export class ReceiptReader {
     if (!reader.good || !fits || end + batch.behind.length !== bytes.length) return undefined;
     for (let one = reader.at; one < end; one += STRIDE)
       if (bytes[one] !== 0x58 || bytes[one + 1] !== 0x20) return undefined;
-    if (size !== batch.claims.size || !isAt(bytes, end, batch.behind)) return undefined;
+    if (size !== batch.tree.size || !isAt(bytes, end, batch.behind)) return undefined;
     batch.uses++;
     return { batch, index, bytes, at, count };
   }
 
   /** Remembers a batch by a receipt that was verified, if it is in the form in which `encodeReceipt` writes. */
-  remember({ origin, timeUnixS, size, registry, keysRoot, bytes, sign1 }: Receipt, root: Uint8Array): void {
+  remember({ bytes, sign1 }: Receipt, tree: SignedTree): void {
     const { protectedBytes, signature } = sign1;
     const head = new Uint8Array(headLength(protectedBytes.length));
     writeHead(head, 0, BYTE_STRING, protectedBytes.length);
     const before = concatBytes(SIGN1, head, protectedBytes, WITH_PROOF);
     if (!isAt(bytes, 0, before)) return;
     if (this.#known.size >= MAX_BATCHES) this.#known.clear();
-    // Copies: these are views on what was read, which would be kept with them.
     this.#known.set(nameOf(signature, 0), {
-      claims: {
-        origin,
-        timeUnixS,
-        size,
-        registry: { count: registry.count, last: registry.last.slice() },
-        keysRoot: keysRoot.slice(),
-      },
-      root,
+      tree,
       before,
       behind: concatBytes(DETACHED, signature),
       uses: 0,
@@ -118,10 +109,8 @@ export class ReceiptReader {
   }
 }
 
-const isAt = (bytes: Uint8Array, at: number, expected: Uint8Array): boolean => {
-  for (let i = 0; i < expected.length; i++) if (bytes[at + i] !== expected[i]) return false;
-  return true;
-};
+const isAt = (bytes: Uint8Array, at: number, expected: Uint8Array): boolean =>
+  equalRange(bytes, at, expected, 0, expected.length);
 
 /** Six bytes of a signature: enough to find it by; that it is the very one is compared. */
 const nameOf = (bytes: Uint8Array, at: number): number => {

@@ -8,15 +8,15 @@ import { EvidenceError, isEvidenceError } from "../errors.ts";
 import { isForeignReceipt, parseForeignReceipt, verifyForeignReceipt } from "../foreign-receipt.ts";
 import type { TrustPolicy } from "../policy.ts";
 import type { SignatureProvider } from "../signature.ts";
-import { equivocate, parseReceipt, verifyReceipt, type BatchClaims } from "../receipt.ts";
+import { equivocate, parseReceipt, verifyReceipt, type Receipt, type SignedTree } from "../receipt.ts";
 import type { Hash } from "../sha256.ts";
 import type { FindingSink } from "./findings.ts";
 import { PathWalk } from "./path-walk.ts";
 import { ReceiptReader } from "./receipt-reader.ts";
 import { logOf } from "./trust.ts";
 
-/** What a receipt that holds says of its tree, the root it leads to, and the place of its one entry. */
-export type GoodReceipt = BatchClaims & { readonly root: Uint8Array; readonly index: number };
+/** The tree of a receipt that holds, one object for all receipts of a batch, and the place of its one entry. */
+export type GoodReceipt = { readonly tree: SignedTree; readonly index: number };
 
 export class ReceiptCheck {
   readonly #policy: TrustPolicy;
@@ -25,8 +25,8 @@ export class ReceiptCheck {
   readonly #findings: FindingSink;
   readonly #reader = new ReceiptReader();
   readonly #walk: PathWalk;
-  /** Every tree that some good receipt is about: origin and size to the receipt. */
-  readonly #trees = new Map<string, GoodReceipt>();
+  /** Every tree that some good receipt is about, by origin and size. */
+  readonly #trees = new Map<string, SignedTree>();
 
   constructor(policy: TrustPolicy, provider: SignatureProvider, hash: Hash, findings: FindingSink) {
     this.#policy = policy;
@@ -42,7 +42,7 @@ export class ReceiptCheck {
   }
 
   /** Every tree of a log that a good receipt is about, once. */
-  treesOf(origin: string): readonly GoodReceipt[] {
+  treesOf(origin: string): readonly SignedTree[] {
     return [...this.#trees.values()].filter((tree) => tree.origin === origin);
   }
 
@@ -58,10 +58,8 @@ export class ReceiptCheck {
   check(bytes: Uint8Array, entry: Uint8Array): GoodReceipt | undefined {
     const known = this.#reader.read(bytes);
     if (known !== undefined && this.#walk.leads(known, entry)) {
-      const { claims, root } = known.batch;
       this.#findings.passed("receipts");
-      const { origin, timeUnixS, size, registry, keysRoot } = claims;
-      return { origin, timeUnixS, size, registry, keysRoot, root, index: known.index };
+      return { tree: known.batch.tree, index: known.index };
     }
     try {
       if (isForeignReceipt(bytes)) {
@@ -78,12 +76,11 @@ export class ReceiptCheck {
         throw new EvidenceError("log-key", `the trust policy has another key for the log ${receipt.origin}`);
       }
       const { root, indexes } = verifyReceipt(receipt, [entry], log.key, this.#provider, this.#hash);
-      const { origin, timeUnixS, size, registry, keysRoot } = receipt;
-      const good = { origin, timeUnixS, size, registry, keysRoot, root, index: indexes[0] ?? 0 };
-      this.#compare(good);
-      this.#reader.remember(receipt, root);
+      const tree = treeOf(receipt, root);
+      this.#compare(tree);
+      this.#reader.remember(receipt, tree);
       this.#findings.passed("receipts");
-      return good;
+      return { tree, index: indexes[0] ?? 0 };
     } catch (error) {
       if (!isEvidenceError(error)) throw error;
       this.#findings.failed("receipts", error.code, `${error.message}; statement ${toHex(entry)}`);
@@ -92,15 +89,15 @@ export class ReceiptCheck {
   }
 
   /** Two receipts of one size that differ are proof that the log's operator cheats. */
-  #compare(receipt: GoodReceipt): void {
-    const tree = `${receipt.origin} ${receipt.size}`;
-    const known = this.#trees.get(tree);
-    if (known === undefined) this.#trees.set(tree, owned(receipt));
-    else if (equivocate(known, receipt)) {
+  #compare(tree: SignedTree): void {
+    const { origin, size } = tree;
+    const name = `${origin} ${size}`;
+    const known = this.#trees.get(name);
+    if (known === undefined) this.#trees.set(name, tree);
+    else if (equivocate(known, tree))
       throw new EvidenceError("log-equivocation", "two receipts of one size differ in root, reg or keys", {
-        size: receipt.size,
+        size,
       });
-    }
   }
 
   #foreign(bytes: Uint8Array, entry: Uint8Array): void {
@@ -124,8 +121,14 @@ export class ReceiptCheck {
 }
 
 /** With hashes of its own: a view would keep all that was read with it. */
-const owned = ({ registry: { count, last }, keysRoot, ...rest }: GoodReceipt): GoodReceipt => ({
-  ...rest,
+const treeOf = (
+  { origin, timeUnixS, size, registry: { count, last }, keysRoot }: Receipt,
+  root: Uint8Array,
+): SignedTree => ({
+  origin,
+  timeUnixS,
+  size,
+  root,
   registry: { count, last: last.slice() },
   keysRoot: keysRoot.slice(),
 });

@@ -48,7 +48,7 @@ export function checkSeen(
     return { origin: log.origin, judge };
   });
   const looked = new Set<string>();
-  const signed = statements.map(({ original: { size, root } }): Tree => ({ size, root }));
+  const signed = statements.map(({ original: { tree } }): Tree => ({ size: tree.size, root: tree.root }));
   for (const tree of [...seen, ...signed]) {
     const name = nameOf(tree);
     if (looked.has(name)) continue;

@@ -1,8 +1,9 @@
 /**
  * Receipts of a batch that is known are read and hashed in a shorter way: it must accept and refuse what the long way does, bit by bit.
  */
-import { Findings, parsePolicy, ReceiptCheck, type Statement } from "@tallystick/evidence";
+import { encodeReceipt, Findings, parsePolicy, ReceiptCheck, type Statement } from "@tallystick/evidence";
 import { createNodeProvider, nodeSha256 } from "@tallystick/evidence/node";
+import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
 import { World, type Batch } from "../../support/world.ts";
 
@@ -19,7 +20,7 @@ beforeAll(async () => {
   batches = [await world.commit()];
   for (let i = 1; i <= 150; i++) {
     await chain.readings(1);
-    if (i % 10 === 0) batches.push(await world.commit());
+    if (i % 10 === 0 || i % 17 < 3) batches.push(await world.commit());
   }
   statements = chain.statements;
 });
@@ -65,4 +66,44 @@ test("a receipt with any other bit holds for nothing, nor does one of another st
       expect(known.check(bytes, statement.hash)).toBeDefined();
     }
   }
+});
+
+test("nor does one whose path has a hash too few or too many, in any place, or leads from another place", () => {
+  const known = warm();
+  for (const at of [0, 3, 77, 78, 140, 149]) {
+    const statement = statements[at] ?? expect.fail();
+    for (const batch of [world.firstOf(statement), world.newest]) {
+      const { index, path } = world.proof(statement, batch);
+      const wrong = path.flatMap((one, i) => [
+        { index, path: path.toSpliced(i, 1) },
+        { index, path: path.toSpliced(i, 0, one) },
+        { index, path: path.toSpliced(i, 1, path[i + 1] ?? statement.hash) },
+        { index: index ^ (2 ** i), path },
+      ]);
+      for (const proof of wrong.filter((one) => one.path.length > 0 && one.index < batch.size)) {
+        // Before it the good one, of which a wrong one shares the most.
+        expect(known.check(world.receipt([statement], batch), statement.hash)).toBeDefined();
+        expect(known.check(encodeReceipt(batch.signed, [proof]), statement.hash)).toBeUndefined();
+      }
+    }
+  }
+});
+
+test("in any order, and of trees of any shape, what the long way says", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.nat(statements.length - 1), fc.nat(batches.length - 1)), { maxLength: 120 }),
+      (asked) => {
+        const known = fresh();
+        for (const [at, number] of asked) {
+          const statement = statements[at] ?? expect.fail();
+          const batch = batches[number] ?? expect.fail();
+          if (batch.size <= world.indexOf(statement)) continue;
+          const good = known.check(world.receipt([statement], batch), statement.hash);
+          expect(good).toMatchObject({ index: world.indexOf(statement), tree: { size: batch.size } });
+        }
+      },
+    ),
+    { numRuns: 60 },
+  );
 });
