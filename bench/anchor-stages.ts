@@ -25,18 +25,18 @@ import {
   type Statement,
 } from "@tallystick/evidence";
 import { createKeyFile, loadSigner, nodeSha256 } from "@tallystick/evidence/node";
-import { Admission } from "../anchor/src/admit.ts";
+import { Admission } from "../anchor/src/admission/admit.ts";
 import { defaultConfig, placesOf } from "../anchor/src/config.ts";
-import { createLog } from "../anchor/src/create-log.ts";
+import { createLog } from "../anchor/src/log/create-log.ts";
 import { handleBatch, runLedger, type LedgerParts, type Work } from "../anchor/src/ledger.ts";
-import { openLog } from "../anchor/src/open-log.ts";
-import { Places } from "../anchor/src/place.ts";
-import { Pool } from "../anchor/src/pool.ts";
-import { Ready } from "../anchor/src/ready.ts";
-import { Receipts } from "../anchor/src/receipts.ts";
-import { Refusals } from "../anchor/src/refusals.ts";
-import { SignatureThreads } from "../anchor/src/signature-threads.ts";
-import { createSodiumProvider } from "../anchor/src/sodium.ts";
+import { openLog } from "../anchor/src/log/open-log.ts";
+import { Places } from "../anchor/src/sequence/place.ts";
+import { Pool } from "../anchor/src/intake/pool.ts";
+import { Ready } from "../anchor/src/sequence/ready.ts";
+import { Receipts } from "../anchor/src/receipts/receipts.ts";
+import { Refusals } from "../anchor/src/receipts/refusals.ts";
+import { SignatureThreads } from "../anchor/src/admission/signature-threads.ts";
+import { createSodiumProvider } from "../anchor/src/admission/sodium.ts";
 import { Tally } from "../anchor/src/tally.ts";
 import { machineTime } from "../anchor/src/time.ts";
 

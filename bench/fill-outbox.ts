@@ -8,12 +8,12 @@ import { join } from "node:path";
 import process from "node:process";
 import { decimal, encodePack } from "@tallystick/evidence";
 import { loadSigner, nodeSha256 } from "@tallystick/evidence/node";
-import { Chains } from "../agent/src/chains.ts";
-import { bindIdentity, markIn } from "../agent/src/identity.ts";
-import { Outbox } from "../agent/src/outbox.ts";
-import { Sealer, type Order } from "../agent/src/seal.ts";
-import { SigningKeys } from "../agent/src/signing-key.ts";
-import { openStorage } from "../agent/src/storage.ts";
+import { Chains } from "../agent/src/seal/chains.ts";
+import { bindIdentity, markIn } from "../agent/src/storage/identity.ts";
+import { Outbox } from "../agent/src/outbox/outbox.ts";
+import { Sealer, type Order } from "../agent/src/seal/seal.ts";
+import { SigningKeys } from "../agent/src/seal/signing-key.ts";
+import { openStorage } from "../agent/src/storage/storage.ts";
 
 const SUB = "meter/m-0";
 const FIRST_UNIX_S = 1_790_000_000;

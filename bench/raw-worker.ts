@@ -7,7 +7,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import type { Signer } from "@tallystick/evidence";
 import { createNodeProvider } from "@tallystick/evidence/node";
-import { createSodiumProvider } from "../anchor/src/sodium.ts";
+import { createSodiumProvider } from "../anchor/src/admission/sodium.ts";
 import { signerOf } from "./load/keys.ts";
 
 const {

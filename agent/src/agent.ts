@@ -4,24 +4,24 @@
  * @module
  */
 import type { Stage } from "@tallystick/evidence/node";
-import type { StreamSettings, Settings } from "./config.ts";
-import { isStreamOf, type ProgramSettings } from "./config-programs.ts";
+import type { StreamSettings, Settings } from "./config/config.ts";
+import { isStreamOf, type ProgramSettings } from "./config/config-programs.ts";
 import { core, type Core, type CoreParts } from "./core.ts";
-import { absentSince } from "./gaps.ts";
-import { bindIdentity, type Mark } from "./identity.ts";
-import { baseName, type Entry } from "./journal.ts";
-import { lookAt, type Look } from "./look.ts";
+import { absentSince } from "./seal/gaps.ts";
+import { bindIdentity, type Mark } from "./storage/identity.ts";
+import { baseName, type Entry } from "./storage/journal.ts";
+import { lookAt, type Look } from "./commands/look.ts";
 import type { Log } from "./log.ts";
-import type { Importer } from "./importer.ts";
-import { packsOf } from "./packs.ts";
-import { recall } from "./recall.ts";
-import { sample, Sampler } from "./sample.ts";
-import type { Source, SourceContext } from "./source.ts";
+import type { Importer } from "./programs/importer.ts";
+import { packsOf } from "./seal/packs.ts";
+import { recall } from "./sample/recall.ts";
+import { sample, Sampler } from "./sample/sample.ts";
+import type { Source, SourceContext } from "./sources/source.ts";
 import type { Program, ProgramOptions } from "./sources/exec/program.ts";
 import type { SourceOptions } from "./sources/open.ts";
-import { Stream } from "./stream.ts";
-import type { Timekeeping } from "./timekeeping.ts";
-import type { Since } from "./unread.ts";
+import { Stream } from "./sample/stream.ts";
+import type { Timekeeping } from "./clock/timekeeping.ts";
+import type { Since } from "./sample/unread.ts";
 
 export type AgentParts = Omit<CoreParts, "lost"> & {
   /** Shows that this device had a database before, where the database is new. */
@@ -178,7 +178,7 @@ async function openImporter(
   const recovered = new Map([...mine].map((sub) => [sub, left.get(sub) ?? []] as const));
   for (const sub of mine) left.delete(sub);
   const { name } = settings;
-  const { Importer } = await import("./importer.ts");
+  const { Importer } = await import("./programs/importer.ts");
   const program = await parts.openProgram(settings, contextOf({ program: name }, agent, log));
   const importer = new Importer({ ...agent, iss, settings, program, storage, log, timer }, recovered);
   housekeeping.takeIn({ sub: `exec:${name}`, source: program.counters, sampler: importer.counters });

@@ -4,14 +4,14 @@
  * @module
  */
 import { sleep, type Timer } from "@tallystick/evidence/node";
-import { PROCESS_SCOPE, type Counters } from "./counters.ts";
-import type { LineState } from "./line-state.ts";
-import type { Outbox } from "./outbox.ts";
-import type { SourceCounters } from "./source.ts";
-import type { SamplerCounters } from "./sample.ts";
-import type { Storage } from "./storage.ts";
-import type { System } from "./system.ts";
-import type { Timekeeping } from "./timekeeping.ts";
+import { PROCESS_SCOPE, type Counters } from "./storage/counters.ts";
+import type { LineState } from "./uplink/line-state.ts";
+import type { Outbox } from "./outbox/outbox.ts";
+import type { SourceCounters } from "./sources/source.ts";
+import type { SamplerCounters } from "./sample/sample.ts";
+import type { Storage } from "./storage/storage.ts";
+import type { System } from "./self/system.ts";
+import type { Timekeeping } from "./clock/timekeeping.ts";
 
 /** The counters of one stream, as its source and its sampler keep them. */
 export type Counted = {

@@ -8,7 +8,7 @@
  */
 import process from "node:process";
 import { EXIT, runCommand, type Command } from "@tallystick/evidence/node";
-import { VERSION } from "./version.ts";
+import { VERSION } from "./self/version.ts";
 
 const CONFIG = { config: { type: "string", short: "c" } } as const;
 const JSON_OUT = { json: { type: "boolean" } } as const;
@@ -30,14 +30,14 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     details: `Prints the key's id and its public half, for tally-anchor enrol. Where the configuration has pkcs11, the key is made in the token
 and never leaves it: p256, unless --type says otherwise. In a file it is ed25519.\n${WHERE}`,
     options: { ...KEY, type: { type: "string" } },
-    run: async (given) => (await import("./key.ts")).makeKey(given),
+    run: async (given) => (await import("./commands/key.ts")).makeKey(given),
   },
   "key print": {
     summary: "print the key's id and public half",
     usage: "[--key FILE | --config FILE] [--json]",
     details: WHERE,
     options: KEY,
-    run: async (given) => (await import("./key.ts")).printKey(given),
+    run: async (given) => (await import("./commands/key.ts")).printKey(given),
   },
   "key rotate": {
     summary: "make the device's next key; the agent hands over to it",
@@ -45,14 +45,14 @@ and never leaves it: p256, unless --type says otherwise. In a file it is ed25519
     details: `The old key's last word names the new one and where each stream stands; from there on the new one signs. The old key is destroyed (in a token:
 left, and told of) when the log took a statement of the new one in. tally-agent status shows a rotation under way.\n${WHERE}`,
     options: { ...KEY, type: { type: "string" } },
-    run: async (given) => (await import("./key.ts")).rotateKey(given),
+    run: async (given) => (await import("./commands/key.ts")).rotateKey(given),
   },
   status: {
     summary: "show streams, outbox, receipts, rejections and alarms, also while the agent runs",
     usage: "[--config FILE] [--json]",
     details: `Exit code 1 if there is an alarm.\n${WHERE}`,
     options: { ...CONFIG, ...JSON_OUT },
-    run: async (given) => (await import("./status.ts")).runStatus(given),
+    run: async (given) => (await import("./commands/status.ts")).runStatus(given),
   },
   enrol: {
     summary: "enrol this device with an invite: key, registry, configuration, and the first receipt",
@@ -82,7 +82,7 @@ Exit code 3 also where the device is enrolled, and was interrupted before the fi
   --moved       it is the same device on this machine, after a repair: bind it to this one. Not for a copy of its disk: two machines with
                 one key sign against each other, and the log keeps the proof\n${WHERE}`,
     options: { ...CONFIG, ...JSON_OUT, moved: { type: "boolean" } },
-    run: async (given) => (await import("./machine-command.ts")).runMachine(given),
+    run: async (given) => (await import("./commands/machine.ts")).runMachine(given),
   },
   doctor: {
     summary: "look at everything that the agent needs, also while it runs; nothing is changed",
@@ -100,21 +100,21 @@ Prints one JSON object for each reading: n (name), u (unit), v (exact number) or
 device gives no time or no zone), q (what is known against it); for each event its members. Exit code 1 if any frame was bad; the good ones
 are still printed.`,
     options: { kind: { type: "string" }, map: { type: "string" } },
-    run: async (given) => (await import("./decode.ts")).decodeCommand.run(given),
+    run: async (given) => (await import("./commands/decode.ts")).decodeCommand.run(given),
   },
   "config check": {
     summary: "check the configuration; every fault with its line",
     usage: "[--config FILE]",
     details: WHERE,
     options: CONFIG,
-    run: async (given) => (await import("./config-commands.ts")).checkConfig(given),
+    run: async (given) => (await import("./commands/config.ts")).checkConfig(given),
   },
   "config migrate": {
     summary: "bring an older configuration up to date",
     usage: "[--config FILE]",
     details: WHERE,
     options: CONFIG,
-    run: async (given) => (await import("./config-commands.ts")).migrateConfig(given),
+    run: async (given) => (await import("./commands/config.ts")).migrateConfig(given),
   },
 };
 

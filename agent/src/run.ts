@@ -18,21 +18,21 @@ import {
   systemTimer,
 } from "@tallystick/evidence/node";
 import { startAgent } from "./agent.ts";
-import { boundMachine } from "./binding.ts";
-import { monotonicMs } from "./clock.ts";
-import { configPath, readSettings, type Settings } from "./config.ts";
+import { boundMachine } from "./storage/binding.ts";
+import { monotonicMs } from "./clock/clock.ts";
+import { configPath, readSettings, type Settings } from "./config/config.ts";
 import type { Log } from "./log.ts";
-import { markIn } from "./identity.ts";
-import { readMachine } from "./machine.ts";
+import { markIn } from "./storage/identity.ts";
+import { readMachine } from "./self/machine.ts";
 import { openKeyStore, type KeyStore } from "./keys/store.ts";
-import { DISK_FULL, fullMarkIn, isDiskFull, openWithRoom } from "./room.ts";
-import { openSigningKey, SigningKeys } from "./signing-key.ts";
-import { lookAtSelf } from "./self.ts";
+import { DISK_FULL, fullMarkIn, isDiskFull, openWithRoom } from "./storage/room.ts";
+import { openSigningKey, SigningKeys } from "./seal/signing-key.ts";
+import { lookAtSelf } from "./self/self.ts";
 import { openSource } from "./sources/open.ts";
-import { openStorage, type Storage } from "./storage.ts";
-import { machineTime } from "./system-time.ts";
-import { brokerLine } from "./uplink.ts";
-import { BUILD_UNIX_MS, VERSION } from "./version.ts";
+import { openStorage, type Storage } from "./storage/storage.ts";
+import { machineTime } from "./clock/system-time.ts";
+import { brokerLine } from "./uplink/uplink.ts";
+import { BUILD_UNIX_MS, VERSION } from "./self/version.ts";
 
 /** How long a clean stop may take before the process is ended all the same. */
 const GRACE_MS = 8000;

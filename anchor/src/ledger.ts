@@ -5,17 +5,17 @@
  * @module
  */
 import type { EvidenceCode, Statement } from "@tallystick/evidence";
-import type { Candidate } from "./admit.ts";
-import type { Inbox } from "./inbox.ts";
-import type { Entrant } from "./place.ts";
-import type { Pool } from "./pool.ts";
-import type { Publisher } from "./publish.ts";
-import type { Ready } from "./ready.ts";
-import type { Receipts } from "./receipts.ts";
-import type { Refusals } from "./refusals.ts";
+import type { Candidate } from "./admission/admit.ts";
+import type { Inbox } from "./registry/inbox.ts";
+import type { Entrant } from "./sequence/place.ts";
+import type { Pool } from "./intake/pool.ts";
+import type { Publisher } from "./publish/publish.ts";
+import type { Ready } from "./sequence/ready.ts";
+import type { Receipts } from "./receipts/receipts.ts";
+import type { Refusals } from "./receipts/refusals.ts";
 import type { Registrations } from "./scrapi/registrations.ts";
-import type { Placed, Sequenced, Sequencer } from "./sequence.ts";
-import { signedBatch, type LogIdentity } from "./sign.ts";
+import type { Placed, Sequenced, Sequencer } from "./sequence/sequence.ts";
+import { signedBatch, type LogIdentity } from "./publish/sign.ts";
 import { storageFailed } from "./storage/database.ts";
 import type { Tally } from "./tally.ts";
 

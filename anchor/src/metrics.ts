@@ -4,7 +4,7 @@
  * @module
  */
 import { collectDefaultMetrics, Counter, Gauge, Registry } from "prom-client";
-import type { Pool } from "./pool.ts";
+import type { Pool } from "./intake/pool.ts";
 import type { SilenceState } from "./silence/stage.ts";
 import type { Tally } from "./tally.ts";
 

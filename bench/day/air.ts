@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Connect, Connection } from "../../agent/src/uplink.ts";
+import type { Connect, Connection } from "../../agent/src/uplink/uplink.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
 /** IPv4 and TCP with timestamps; a segment carries 1,400 bytes on a mobile network. */

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { Entrant } from "../../anchor/src/place.ts";
-import type { Store } from "../../anchor/src/sequence.ts";
+import type { Entrant } from "../../anchor/src/sequence/place.ts";
+import type { Store } from "../../anchor/src/sequence/sequence.ts";
 import { decimal, encodeEvent, sealStatement } from "@tallystick/evidence";
 import { nodeSha256 } from "@tallystick/evidence/node";
 import { issOf, signerOf } from "../load/keys.ts";

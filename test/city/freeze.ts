@@ -19,9 +19,9 @@ import {
 } from "@tallystick/evidence";
 import { nodeSha256 } from "@tallystick/evidence/node";
 import { defaultConfig, placesOf } from "../../anchor/src/config.ts";
-import { openLog, type OpenLog } from "../../anchor/src/open-log.ts";
-import { signedBatch } from "../../anchor/src/sign.ts";
-import { createSodiumProvider } from "../../anchor/src/sodium.ts";
+import { openLog, type OpenLog } from "../../anchor/src/log/open-log.ts";
+import { signedBatch } from "../../anchor/src/publish/sign.ts";
+import { createSodiumProvider } from "../../anchor/src/admission/sodium.ts";
 import type { BatchRow } from "../../anchor/src/storage/batches.ts";
 import type { CaseChain, CaseManifest } from "../../audit/src/case/manifest.ts";
 import { CaseWriter } from "../../audit/src/case/write.ts";

@@ -16,10 +16,10 @@ import {
 } from "@tallystick/evidence";
 import { nodeSha256 } from "@tallystick/evidence/node";
 import { defaultConfig, placesOf, type Config } from "../../anchor/src/config.ts";
-import { createLog } from "../../anchor/src/create-log.ts";
-import { openLog, type OpenLog } from "../../anchor/src/open-log.ts";
-import type { Sequenced } from "../../anchor/src/sequence.ts";
-import { createSodiumProvider } from "../../anchor/src/sodium.ts";
+import { createLog } from "../../anchor/src/log/create-log.ts";
+import { openLog, type OpenLog } from "../../anchor/src/log/open-log.ts";
+import type { Sequenced } from "../../anchor/src/sequence/sequence.ts";
+import { createSodiumProvider } from "../../anchor/src/admission/sodium.ts";
 import { signerOf, writeKeyFile } from "./keys.ts";
 
 const ORIGIN = "city.example/2026";

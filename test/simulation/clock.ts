@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { TimeSource } from "../../agent/src/system-time.ts";
+import type { TimeSource } from "../../agent/src/clock/system-time.ts";
 import type { Schedule } from "./schedule.ts";
 import { BEGIN_UNIX_MS } from "./world.ts";
 

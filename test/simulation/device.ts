@@ -6,10 +6,10 @@
 import { ed25519Key, formatVkey, isEvidenceError, parseVkey } from "@tallystick/evidence";
 import { nodeSha256, runTogether } from "@tallystick/evidence/node";
 import { startAgent, type AgentParts } from "../../agent/src/agent.ts";
-import { parseSettings, type Settings } from "../../agent/src/config.ts";
+import { parseSettings, type Settings } from "../../agent/src/config/config.ts";
 import type { Log } from "../../agent/src/log.ts";
-import { SigningKeys } from "../../agent/src/signing-key.ts";
-import { storageOn } from "../../agent/src/storage.ts";
+import { SigningKeys } from "../../agent/src/seal/signing-key.ts";
+import { storageOn } from "../../agent/src/storage/storage.ts";
 import { MachineClock } from "./clock.ts";
 import { keyPair, type KeyPair } from "./keys.ts";
 import { Life, wordsOf } from "./life.ts";

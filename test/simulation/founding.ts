@@ -13,7 +13,7 @@ import {
   type Statement,
 } from "@tallystick/evidence";
 import { nodeSha256 } from "@tallystick/evidence/node";
-import { openStore, Sequencer } from "../../anchor/src/sequence.ts";
+import { openStore, Sequencer } from "../../anchor/src/sequence/sequence.ts";
 import { createDatabase } from "../../anchor/src/storage/database.ts";
 import { openingOf } from "../support/anchor-log.ts";
 import { keyPair, Signatures, type KeyPair } from "./keys.ts";

@@ -15,10 +15,10 @@ import {
 } from "@tallystick/evidence";
 import { nodeSha256 } from "@tallystick/evidence/node";
 import { defaultConfig, type Config } from "../../anchor/src/config.ts";
-import { resumeLog, type ResumeOptions } from "../../anchor/src/open-log.ts";
-import { Pool } from "../../anchor/src/pool.ts";
+import { resumeLog, type ResumeOptions } from "../../anchor/src/log/open-log.ts";
+import { Pool } from "../../anchor/src/intake/pool.ts";
 import { runStages, type Surroundings } from "../../anchor/src/running.ts";
-import { runJob, SignatureJob, verdictsOf } from "../../anchor/src/signature-job.ts";
+import { runJob, SignatureJob, verdictsOf } from "../../anchor/src/admission/signature-job.ts";
 import { Tally } from "../../anchor/src/tally.ts";
 import { MachineClock } from "./clock.ts";
 import { allFailed } from "./device.ts";

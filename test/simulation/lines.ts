@@ -5,8 +5,8 @@
  */
 import { downTopic, EvidenceError, stateTopic } from "@tallystick/evidence";
 import type { IClientOptions, IPublishPacket, MqttClient } from "mqtt";
-import type { Connect } from "../../agent/src/uplink.ts";
-import type { ConnectBroker } from "../../anchor/src/intake.ts";
+import type { Connect } from "../../agent/src/uplink/uplink.ts";
+import type { ConnectBroker } from "../../anchor/src/intake/intake.ts";
 import type { Broker, Message } from "./broker.ts";
 import type { Life } from "./life.ts";
 import { Link, type LineSpeed } from "./link.ts";

@@ -11,7 +11,7 @@ import {
   type Register,
   type Source,
   type SourceContext,
-} from "../../agent/src/source.ts";
+} from "../../agent/src/sources/source.ts";
 import type { Life } from "./life.ts";
 
 const COUNTER: Register = {

@@ -6,8 +6,8 @@
  */
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import type { Disk } from "@tallystick/evidence/node";
-import type { OpenLog } from "../../anchor/src/open-log.ts";
-import { signedNote } from "../../anchor/src/sign.ts";
+import type { OpenLog } from "../../anchor/src/log/open-log.ts";
+import { signedNote } from "../../anchor/src/publish/sign.ts";
 import type { Invariant } from "../support/finding.ts";
 import { PUBLIC, type LedgerParts } from "./ledger-node.ts";
 import type { Sabotage } from "./world.ts";

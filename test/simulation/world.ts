@@ -5,7 +5,7 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import type { Signer } from "@tallystick/evidence";
-import type { OpenLog } from "../../anchor/src/open-log.ts";
+import type { OpenLog } from "../../anchor/src/log/open-log.ts";
 import { Broker } from "./broker.ts";
 import type { DeviceParts } from "./device.ts";
 import { keyPair, Signatures, type KeyPair } from "./keys.ts";

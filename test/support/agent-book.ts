@@ -15,8 +15,8 @@ import {
   type Reading,
   type Statement,
 } from "@tallystick/evidence";
-import { readStorage, type Storage } from "../../agent/src/storage.ts";
-import { STATE } from "../../agent/src/outbox.ts";
+import { readStorage, type Storage } from "../../agent/src/storage/storage.ts";
+import { STATE } from "../../agent/src/outbox/outbox.ts";
 
 export type BookEntry = {
   readonly statement: Statement;

@@ -20,15 +20,20 @@ import {
 } from "@tallystick/evidence";
 import { createNodeProvider, nodeSha256, type Stage } from "@tallystick/evidence/node";
 import { startAgent, type AgentParts } from "../../agent/src/agent.ts";
-import { parseSettings, type Settings } from "../../agent/src/config.ts";
+import { parseSettings, type Settings } from "../../agent/src/config/config.ts";
 import { core, type Core } from "../../agent/src/core.ts";
-import { markIn } from "../../agent/src/identity.ts";
-import { makeReport, type Report } from "../../agent/src/report.ts";
-import { newSourceCounters, type Observation, type Register, type Source } from "../../agent/src/source.ts";
-import { SigningKeys } from "../../agent/src/signing-key.ts";
-import { openStorage, readStorage, type Storage } from "../../agent/src/storage.ts";
-import type { TimeSource } from "../../agent/src/system-time.ts";
-import type { Connect } from "../../agent/src/uplink.ts";
+import { markIn } from "../../agent/src/storage/identity.ts";
+import { makeReport, type Report } from "../../agent/src/commands/report.ts";
+import {
+  newSourceCounters,
+  type Observation,
+  type Register,
+  type Source,
+} from "../../agent/src/sources/source.ts";
+import { SigningKeys } from "../../agent/src/seal/signing-key.ts";
+import { openStorage, readStorage, type Storage } from "../../agent/src/storage/storage.ts";
+import type { TimeSource } from "../../agent/src/clock/system-time.ts";
+import type { Connect } from "../../agent/src/uplink/uplink.ts";
 import { FakeAnchor } from "./fake-anchor.ts";
 import { FakeProgram } from "./fake-program.ts";
 import { FakeTime } from "./fake-time.ts";

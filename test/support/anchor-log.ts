@@ -26,13 +26,13 @@ import {
 } from "@tallystick/evidence";
 import { loadSigner, nodeSha256 } from "@tallystick/evidence/node";
 import { defaultConfig, placesOf, type Config } from "../../anchor/src/config.ts";
-import { createLog } from "../../anchor/src/create-log.ts";
-import { openLog, type OpenLog } from "../../anchor/src/open-log.ts";
-import { backupLog } from "../../anchor/src/backup.ts";
+import { createLog } from "../../anchor/src/log/create-log.ts";
+import { openLog, type OpenLog } from "../../anchor/src/log/open-log.ts";
+import { backupLog } from "../../anchor/src/backup/backup.ts";
 import { restoreLog, type Restored } from "../../anchor/src/restore/restore.ts";
-import { signedBatch } from "../../anchor/src/sign.ts";
-import type { Sequenced } from "../../anchor/src/sequence.ts";
-import { createSodiumProvider } from "../../anchor/src/sodium.ts";
+import { signedBatch } from "../../anchor/src/publish/sign.ts";
+import type { Sequenced } from "../../anchor/src/sequence/sequence.ts";
+import { createSodiumProvider } from "../../anchor/src/admission/sodium.ts";
 import { checkLog, type CheckedLog } from "./testlog.ts";
 
 export const ORIGIN = "tally.example/2026";

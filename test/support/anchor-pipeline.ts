@@ -14,19 +14,24 @@ import {
   type DownMessage,
   type Statement,
 } from "@tallystick/evidence";
-import { Admission } from "../../anchor/src/admit.ts";
+import { Admission } from "../../anchor/src/admission/admit.ts";
 import type { Config } from "../../anchor/src/config.ts";
 import { handleBatch, type LedgerParts, type Work } from "../../anchor/src/ledger.ts";
-import { Places, type Entrant } from "../../anchor/src/place.ts";
-import { Pool } from "../../anchor/src/pool.ts";
-import { Receipts } from "../../anchor/src/receipts.ts";
-import { Refusals } from "../../anchor/src/refusals.ts";
+import { Places, type Entrant } from "../../anchor/src/sequence/place.ts";
+import { Pool } from "../../anchor/src/intake/pool.ts";
+import { Receipts } from "../../anchor/src/receipts/receipts.ts";
+import { Refusals } from "../../anchor/src/receipts/refusals.ts";
 import { Registrations } from "../../anchor/src/scrapi/registrations.ts";
-import { runJob, SignatureJob, verdictsOf, type VerifyOne } from "../../anchor/src/signature-job.ts";
-import { createSodiumProvider } from "../../anchor/src/sodium.ts";
+import {
+  runJob,
+  SignatureJob,
+  verdictsOf,
+  type VerifyOne,
+} from "../../anchor/src/admission/signature-job.ts";
+import { createSodiumProvider } from "../../anchor/src/admission/sodium.ts";
 import { Tally } from "../../anchor/src/tally.ts";
 import { machineTime } from "../../anchor/src/time.ts";
-import { Wanted } from "../../anchor/src/wanted.ts";
+import { Wanted } from "../../anchor/src/restore/wanted.ts";
 import type { AnchorLog } from "./anchor-log.ts";
 
 /** A provider as a job asks it. */

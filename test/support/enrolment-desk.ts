@@ -12,12 +12,12 @@ import { inviterOf, makeInvite, type Invited } from "../../anchor/src/enrolment/
 import { InviteStore } from "../../anchor/src/enrolment/invites.ts";
 import { openEnrolment } from "../../anchor/src/enrolment/open.ts";
 import { RequestStore } from "../../anchor/src/enrolment/requests.ts";
-import { Inbox } from "../../anchor/src/inbox.ts";
-import { Lookups } from "../../anchor/src/lookups.ts";
-import { openPublic, type PublicServer } from "../../anchor/src/public-server.ts";
-import { PublishedRegistry } from "../../anchor/src/published-registry.ts";
-import { KeyStates } from "../../anchor/src/registry.ts";
-import { createSodiumProvider } from "../../anchor/src/sodium.ts";
+import { Inbox } from "../../anchor/src/registry/inbox.ts";
+import { Lookups } from "../../anchor/src/http/lookups.ts";
+import { openPublic, type PublicServer } from "../../anchor/src/http/public-server.ts";
+import { PublishedRegistry } from "../../anchor/src/registry/published-registry.ts";
+import { KeyStates } from "../../anchor/src/registry/registry.ts";
+import { createSodiumProvider } from "../../anchor/src/admission/sodium.ts";
 import { Tally } from "../../anchor/src/tally.ts";
 import { AnchorLog } from "./anchor-log.ts";
 import { selfSigned, type TestCertificate } from "./tls-files.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { newSourceCounters } from "../../agent/src/source.ts";
+import { newSourceCounters } from "../../agent/src/sources/source.ts";
 import { readLine } from "../../agent/src/sources/exec/line.ts";
 import type { Batch, Program } from "../../agent/src/sources/exec/program.ts";
 

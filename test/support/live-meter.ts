@@ -4,7 +4,12 @@
  * @module
  */
 import { decimal } from "@tallystick/evidence";
-import { newSourceCounters, type Observation, type Register, type Source } from "../../agent/src/source.ts";
+import {
+  newSourceCounters,
+  type Observation,
+  type Register,
+  type Source,
+} from "../../agent/src/sources/source.ts";
 
 /** Readings of each observation; all say the same number, under names of their own. */
 export type MeterOptions = {

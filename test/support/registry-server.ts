@@ -6,10 +6,10 @@
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { serve } from "@hono/node-server";
-import { Lookups } from "../../anchor/src/lookups.ts";
-import { KeyStates } from "../../anchor/src/registry.ts";
-import { createApp } from "../../anchor/src/serve.ts";
-import { createSodiumProvider } from "../../anchor/src/sodium.ts";
+import { Lookups } from "../../anchor/src/http/lookups.ts";
+import { KeyStates } from "../../anchor/src/registry/registry.ts";
+import { createApp } from "../../anchor/src/http/serve.ts";
+import { createSodiumProvider } from "../../anchor/src/admission/sodium.ts";
 import { readTls, type TlsFiles } from "@tallystick/evidence/node";
 import type { AnchorLog } from "./anchor-log.ts";
 

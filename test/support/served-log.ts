@@ -5,13 +5,13 @@
  */
 import { encodeBundle, parsePolicy } from "@tallystick/evidence";
 import { createNodeProvider, nodeSha256, noProgress, openPlace } from "@tallystick/evidence/node";
-import { Lookups } from "../../anchor/src/lookups.ts";
+import { Lookups } from "../../anchor/src/http/lookups.ts";
 import { createMetrics } from "../../anchor/src/metrics.ts";
-import { KeyStates } from "../../anchor/src/registry.ts";
+import { KeyStates } from "../../anchor/src/registry/registry.ts";
 import { serviceKeys } from "../../anchor/src/scrapi/keys.ts";
 import type { ScrapiConfig } from "../../anchor/src/scrapi/settings.ts";
-import { close, createApp, listen } from "../../anchor/src/serve.ts";
-import { createSodiumProvider } from "../../anchor/src/sodium.ts";
+import { close, createApp, listen } from "../../anchor/src/http/serve.ts";
+import { createSodiumProvider } from "../../anchor/src/admission/sodium.ts";
 import { buildBundle } from "../../audit/src/bundle/build.ts";
 import { openLog } from "../../audit/src/log/note.ts";
 import type { AnchorLog } from "./anchor-log.ts";

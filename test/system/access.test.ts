@@ -12,7 +12,7 @@ import process from "node:process";
 import { expect, test } from "vitest";
 import { pinOf } from "@tallystick/evidence/node";
 import { mainOf } from "../../demo/program.ts";
-import type { Report } from "../../agent/src/report.ts";
+import type { Report } from "../../agent/src/commands/report.ts";
 import { freePort } from "../support/loopback.ts";
 import { selfSigned } from "../support/tls-files.ts";
 import { Town, type TownSettings } from "../support/town.ts";

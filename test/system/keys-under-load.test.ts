@@ -4,8 +4,8 @@
  */
 import { expect, test } from "vitest";
 import { toHex } from "@tallystick/evidence";
-import { makeReport } from "../../agent/src/report.ts";
-import { readStorage } from "../../agent/src/storage.ts";
+import { makeReport } from "../../agent/src/commands/report.ts";
+import { readStorage } from "../../agent/src/storage/storage.ts";
 import { CountingMeter } from "../support/counting-meter.ts";
 import { copyLedger, type ChainCopy } from "../support/ledger-copy.ts";
 import { closeBooks, METER, MeteredAgent } from "../support/metered-agent.ts";

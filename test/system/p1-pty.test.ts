@@ -10,7 +10,7 @@ import { formatDecimal } from "@tallystick/evidence";
 import { serialTransport } from "../../agent/src/sources/line/serial.ts";
 import type { SerialLine } from "../../agent/src/sources/open.ts";
 import { p1SourceOver } from "../../agent/src/sources/p1/source.ts";
-import type { Observation, SourceContext } from "../../agent/src/source.ts";
+import type { Observation, SourceContext } from "../../agent/src/sources/source.ts";
 import { startState, telegram } from "../../demo/meter.ts";
 import { need } from "../support/require.ts";
 import { sharedBytes } from "../support/shared.ts";

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { openCheckpoint, parseVkey } from "@tallystick/evidence";
 import { createNodeProvider } from "@tallystick/evidence/node";
-import type { Report } from "../../agent/src/report.ts";
+import type { Report } from "../../agent/src/commands/report.ts";
 import type { Restored } from "../../anchor/src/restore/restore.ts";
 import { AgentBook } from "../support/agent-book.ts";
 import { CountingMeter } from "../support/counting-meter.ts";

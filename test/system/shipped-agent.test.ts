@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { buildAgent } from "../../agent/build/bundle.ts";
-import type { Report } from "../../agent/src/report.ts";
+import type { Report } from "../../agent/src/commands/report.ts";
 import { startState, telegram } from "../../demo/meter.ts";
 import { CountingMeter } from "../support/counting-meter.ts";
 import { need } from "../support/require.ts";

@@ -6,7 +6,7 @@
  * @module
  */
 import { expect, test } from "vitest";
-import type { Report } from "../../agent/src/report.ts";
+import type { Report } from "../../agent/src/commands/report.ts";
 import { AgentBook, secondOf } from "../support/agent-book.ts";
 import { CountingMeter } from "../support/counting-meter.ts";
 import { DeviceWire } from "../support/device-wire.ts";

@@ -15,11 +15,11 @@ import {
   type Expected,
   type Finding,
 } from "@tallystick/evidence/node";
-import type { Settings } from "../config.ts";
+import type { Settings } from "../config/config.ts";
 import { openKeyStore } from "../keys/store.ts";
-import { signingKid } from "../signing-key.ts";
-import { notedLine } from "../line-state.ts";
-import { tryBroker } from "../uplink.ts";
+import { signingKid } from "../seal/signing-key.ts";
+import { notedLine } from "../uplink/line-state.ts";
+import { tryBroker } from "../uplink/uplink.ts";
 import type { Patient } from "./patient.ts";
 
 export async function* brokerFindings(patient: Patient, signal: AbortSignal): AsyncGenerator<Finding, void> {

@@ -4,7 +4,7 @@
  * @module
  */
 import { fail, inTime, ok, synchronisedBy, warn, type Finding } from "@tallystick/evidence/node";
-import { BUILD_UNIX_MS } from "../version.ts";
+import { BUILD_UNIX_MS } from "../self/version.ts";
 import type { Patient } from "./patient.ts";
 
 /** The clock may stand so far before a time that was noted: slewing, and rounding. */

@@ -14,10 +14,10 @@ import {
   warn,
   type Finding,
 } from "@tallystick/evidence/node";
-import { PROCESS_SCOPE } from "../counters.ts";
-import { sealingRate } from "../rate.ts";
-import { MIN_FREE_BYTES } from "../room.ts";
-import { DATABASE_FILE } from "../storage.ts";
+import { PROCESS_SCOPE } from "../storage/counters.ts";
+import { sealingRate } from "../outbox/rate.ts";
+import { MIN_FREE_BYTES } from "../storage/room.ts";
+import { DATABASE_FILE } from "../storage/storage.ts";
 import type { Patient } from "./patient.ts";
 
 const DAY_S = 86_400;

@@ -14,7 +14,7 @@ import {
   type Command,
   type Finding,
 } from "@tallystick/evidence/node";
-import { configPath, readSettings, type Settings } from "../config.ts";
+import { configPath, readSettings, type Settings } from "../config/config.ts";
 import { brokerFindings } from "./broker.ts";
 import { clockFindings } from "./clock.ts";
 import { diskFindings } from "./disk.ts";

@@ -6,7 +6,7 @@
 import { statSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import { permissionFindings, userOf, warn, type Finding, type Guarded } from "@tallystick/evidence/node";
-import { DATABASE_FILE } from "../storage.ts";
+import { DATABASE_FILE } from "../storage/storage.ts";
 import type { Patient } from "./patient.ts";
 
 export function fileFindings({ file, settings, pid, record }: Patient): readonly Finding[] {

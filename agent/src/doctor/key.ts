@@ -8,7 +8,7 @@ import { dirname } from "node:path";
 import { toHex } from "@tallystick/evidence";
 import { fail, ok, systemTimer, unreadable, warn, type Finding } from "@tallystick/evidence/node";
 import { openKeyStore, type KeyStore } from "../keys/store.ts";
-import { signingKid } from "../signing-key.ts";
+import { signingKid } from "../seal/signing-key.ts";
 import type { Patient } from "./patient.ts";
 
 export async function keyFindings({ settings, record }: Patient): Promise<readonly Finding[]> {

@@ -5,8 +5,8 @@
  */
 import { isEvidenceError } from "@tallystick/evidence";
 import { fail, ok, unknown, warn, type Finding } from "@tallystick/evidence/node";
-import { boundMachine } from "../binding.ts";
-import { readMachine } from "../machine.ts";
+import { boundMachine } from "../storage/binding.ts";
+import { readMachine } from "../self/machine.ts";
 import type { Patient } from "./patient.ts";
 
 export function machineFindings({ settings }: Patient): readonly Finding[] {

@@ -6,10 +6,10 @@
 import { join } from "node:path";
 import { failure, lockHolder, unreadable, type Finding } from "@tallystick/evidence/node";
 import { isEvidenceError } from "@tallystick/evidence";
-import type { Settings } from "../config.ts";
-import { Meta } from "../meta.ts";
-import { makeReport, type Report } from "../report.ts";
-import { DATABASE_FILE, LOCK_FILE, readStorage, type Storage } from "../storage.ts";
+import type { Settings } from "../config/config.ts";
+import { Meta } from "../storage/meta.ts";
+import { makeReport, type Report } from "../commands/report.ts";
+import { DATABASE_FILE, LOCK_FILE, readStorage, type Storage } from "../storage/storage.ts";
 
 export type Patient = {
   readonly file: string;

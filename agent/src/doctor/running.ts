@@ -4,7 +4,7 @@
  * @module
  */
 import { fail, inBytes, ok, residentBytes, unknown, warn, type Finding } from "@tallystick/evidence/node";
-import { VERSION } from "../version.ts";
+import { VERSION } from "../self/version.ts";
 import type { Patient } from "./patient.ts";
 
 export function runningFindings({ settings, pid, record, fault }: Patient): readonly Finding[] {

@@ -5,8 +5,8 @@
  */
 import { accessSync, constants, readdirSync, statSync, type Stats } from "node:fs";
 import { fail, ok, probePort, unknown, userOf, warn, type Finding } from "@tallystick/evidence/node";
-import type { StreamSettings } from "../config.ts";
-import type { ProgramSettings } from "../config-programs.ts";
+import type { StreamSettings } from "../config/config.ts";
+import type { ProgramSettings } from "../config/config-programs.ts";
 import type { Line } from "../sources/open.ts";
 import type { Patient } from "./patient.ts";
 

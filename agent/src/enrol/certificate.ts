@@ -7,7 +7,7 @@
 import { existsSync } from "node:fs";
 import { isEvidenceError } from "@tallystick/evidence";
 import { sleep, type Timer } from "@tallystick/evidence/node";
-import { contextOf, type TlsSettings } from "../dial.ts";
+import { contextOf, type TlsSettings } from "../uplink/dial.ts";
 
 const LOOK_MS = 500;
 

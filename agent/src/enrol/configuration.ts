@@ -8,7 +8,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { isMap, isScalar, isSeq, parseDocument, type Document } from "yaml";
 import { EvidenceError, parseIss, parseVkey, type Invite } from "@tallystick/evidence";
 import { ConfigError, writeDurable } from "@tallystick/evidence/node";
-import { parseSettings, type Settings } from "../config.ts";
+import { parseSettings, type Settings } from "../config/config.ts";
 
 /** What an invite says of the configuration. */
 export type Invited = Pick<Invite, "device" | "logs" | "broker">;

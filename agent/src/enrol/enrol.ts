@@ -19,13 +19,13 @@ import {
   type Invite,
 } from "@tallystick/evidence";
 import { EXIT, systemTimer, UsageError, type Arguments } from "@tallystick/evidence/node";
-import { boundMachine, readBinding, writeBinding } from "../binding.ts";
-import { configPath, type Settings } from "../config.ts";
-import { deviceIn, markIn } from "../identity.ts";
+import { boundMachine, readBinding, writeBinding } from "../storage/binding.ts";
+import { configPath, type Settings } from "../config/config.ts";
+import { deviceIn, markIn } from "../storage/identity.ts";
 import { openKeyStore, type DeviceKey, type KeyStore } from "../keys/store.ts";
-import { recordedKid } from "../signing-key.ts";
+import { recordedKid } from "../seal/signing-key.ts";
 import type { Log } from "../log.ts";
-import { readMachine } from "../machine.ts";
+import { readMachine } from "../self/machine.ts";
 import { ask } from "./ask.ts";
 import { untilCertified } from "./certificate.ts";
 import { dataIn, draftConfig, writeConfig, type Draft } from "./configuration.ts";

@@ -7,7 +7,7 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { writeDurable } from "@tallystick/evidence/node";
-import { storageError } from "../storage.ts";
+import { storageError } from "../storage/storage.ts";
 
 const FILE = "agent.invite";
 

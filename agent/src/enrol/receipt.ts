@@ -4,11 +4,11 @@
  * @module
  */
 import { sleep, systemTimer, type Stage } from "@tallystick/evidence/node";
-import type { Settings } from "../config.ts";
+import type { Settings } from "../config/config.ts";
 import type { KeyStore } from "../keys/store.ts";
 import type { Log } from "../log.ts";
 import { runWith } from "../run.ts";
-import type { Storage } from "../storage.ts";
+import type { Storage } from "../storage/storage.ts";
 
 const LOOK_MS = 50;
 

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { PROCESS_SCOPE, UPLINK_SCOPE } from "../counters.ts";
-import type { Seen } from "../look.ts";
+import { PROCESS_SCOPE, UPLINK_SCOPE } from "../storage/counters.ts";
+import type { Seen } from "../commands/look.ts";
 
 /** `offline` is no fault: statements are kept. `failing` needs somebody to look. */
 export type Health = {

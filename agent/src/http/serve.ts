@@ -7,9 +7,9 @@ import { createServer, type Server } from "node:http";
 import process from "node:process";
 import { EvidenceError } from "@tallystick/evidence";
 import type { Stage } from "@tallystick/evidence/node";
-import { loopbackAddress } from "../config.ts";
+import { loopbackAddress } from "../config/config.ts";
 import type { Log } from "../log.ts";
-import type { Look } from "../look.ts";
+import type { Look } from "../commands/look.ts";
 import { healthOf, metricsOf } from "./figures.ts";
 
 const MAX_CONNECTIONS = 16;

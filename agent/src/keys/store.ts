@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import type { PublicKey, Signer } from "@tallystick/evidence";
 import type { Timer } from "@tallystick/evidence/node";
-import type { Settings } from "../config.ts";
+import type { Settings } from "../config/config.ts";
 import type { Log } from "../log.ts";
 import type { KeyType } from "./token-key.ts";
 

@@ -14,7 +14,7 @@ import {
   type Register,
   type Source,
   type SourceContext,
-} from "../source.ts";
+} from "./source.ts";
 import type { HostOptions } from "./open.ts";
 
 /** More thermal zones than any gateway has. */

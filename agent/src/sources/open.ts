@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Source, SourceContext } from "../source.ts";
+import type { Source, SourceContext } from "./source.ts";
 
 /** A serial line. `/dev/serial/by-id/...` names stay; `/dev/ttyUSB0` may be another device tomorrow. */
 export type SerialLine = {

@@ -28,8 +28,8 @@ import {
 } from "../enrolment/elsewhere.ts";
 import { decodeBatch, type Request } from "../enrolment/request.ts";
 import { nameOf, requestNamed, RequestStore, type Listed, type Standing } from "../enrolment/requests.ts";
-import { PublishedRegistry } from "../published-registry.ts";
-import type { Submitted } from "../submit.ts";
+import { PublishedRegistry } from "../registry/published-registry.ts";
+import type { Submitted } from "../registry/submit.ts";
 import { CONFIG_DETAILS, CONFIG_OPTIONS, CONFIG_USAGE, configOf, nowUnixS, text } from "./config-option.ts";
 import { taken } from "./submit.ts";
 

@@ -8,8 +8,8 @@ import { basename, join, resolve } from "node:path";
 import process from "node:process";
 import { EvidenceError } from "@tallystick/evidence";
 import { EXIT, UsageError, type Command, terminalProgress } from "@tallystick/evidence/node";
-import { backupLog } from "../backup.ts";
-import { noteBackup } from "../backup-note.ts";
+import { backupLog } from "../backup/backup.ts";
+import { noteBackup } from "../backup/backup-note.ts";
 import { placesOf, type Places } from "../config.ts";
 import { CONFIG_DETAILS, CONFIG_OPTIONS, CONFIG_USAGE, configOf, nowUnixS, text } from "./config-option.ts";
 

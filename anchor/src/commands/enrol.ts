@@ -7,8 +7,8 @@
 import { EvidenceError, type Statement } from "@tallystick/evidence";
 import { EXIT, loadSigner, readPublicKeyFile, required, type Command } from "@tallystick/evidence/node";
 import { placesOf } from "../config.ts";
-import type { PublishedRegistry } from "../published-registry.ts";
-import { mustActFor, sealItem } from "../submit.ts";
+import type { PublishedRegistry } from "../registry/published-registry.ts";
+import { mustActFor, sealItem } from "../registry/submit.ts";
 import { CONFIG_DETAILS, CONFIG_OPTIONS, CONFIG_USAGE, configOf, nowUnixS, text } from "./config-option.ts";
 import { durationS } from "./duration.ts";
 import { bring, SUBMIT_DETAILS, SUBMIT_OPTIONS } from "./submit.ts";

@@ -7,9 +7,9 @@ import process from "node:process";
 import { pino } from "pino";
 import { UsageError, type Command } from "@tallystick/evidence/node";
 import { placesOf } from "../config.ts";
-import { createLog } from "../create-log.ts";
-import { openLog } from "../open-log.ts";
-import { createSodiumProvider } from "../sodium.ts";
+import { createLog } from "../log/create-log.ts";
+import { openLog } from "../log/open-log.ts";
+import { createSodiumProvider } from "../admission/sodium.ts";
 import { CONFIG_DETAILS, CONFIG_OPTIONS, CONFIG_USAGE, configOf, nowUnixS, text } from "./config-option.ts";
 
 const DEFAULT_OPERATOR = "city/operator";

@@ -21,7 +21,7 @@ import { csvLine, readInvites, throwAny } from "../enrolment/invite-csv.ts";
 import { InviteStore } from "../enrolment/invites.ts";
 import { inviterOf, makeInvite, type Invited, type Inviter, type NewInvite } from "../enrolment/inviting.ts";
 import { qrSvg, qrText } from "../enrolment/qr.ts";
-import { PublishedRegistry } from "../published-registry.ts";
+import { PublishedRegistry } from "../registry/published-registry.ts";
 import { CONFIG_DETAILS, CONFIG_OPTIONS, CONFIG_USAGE, configOf, nowUnixS, text } from "./config-option.ts";
 import { durationS } from "./duration.ts";
 

@@ -30,7 +30,7 @@ import {
   type Command,
 } from "@tallystick/evidence/node";
 import { placesOf } from "../config.ts";
-import { PublishedRegistry } from "../published-registry.ts";
+import { PublishedRegistry } from "../registry/published-registry.ts";
 import { CONFIG_DETAILS, CONFIG_OPTIONS, CONFIG_USAGE, configOf, text } from "./config-option.ts";
 import { bring, sealCounting, SUBMIT_DETAILS, SUBMIT_OPTIONS } from "./submit.ts";
 import { keyNamed } from "./which-key.ts";

@@ -15,7 +15,7 @@ import {
   type Command,
 } from "@tallystick/evidence/node";
 import { placesOf } from "../config.ts";
-import { PublishedRegistry } from "../published-registry.ts";
+import { PublishedRegistry } from "../registry/published-registry.ts";
 import { Archive } from "../storage/archive.ts";
 import { readDatabase } from "../storage/database.ts";
 import { CONFIG_DETAILS, CONFIG_OPTIONS, CONFIG_USAGE, configOf, text } from "./config-option.ts";

@@ -6,7 +6,7 @@
 import process from "node:process";
 import { EXIT, UsageError, type Command, terminalProgress } from "@tallystick/evidence/node";
 import { restoreLog, type Restored } from "../restore/restore.ts";
-import { createSodiumProvider } from "../sodium.ts";
+import { createSodiumProvider } from "../admission/sodium.ts";
 import { CONFIG_DETAILS, CONFIG_OPTIONS, CONFIG_USAGE, configOf, nowUnixS } from "./config-option.ts";
 
 /** Ranges of missing entries that are listed for people. */

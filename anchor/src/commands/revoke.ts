@@ -16,7 +16,7 @@ import {
 } from "@tallystick/evidence";
 import { createNodeProvider, EXIT, loadSigner, UsageError, type Command } from "@tallystick/evidence/node";
 import { placesOf } from "../config.ts";
-import type { PublishedRegistry } from "../published-registry.ts";
+import type { PublishedRegistry } from "../registry/published-registry.ts";
 import { CONFIG_DETAILS, CONFIG_OPTIONS, CONFIG_USAGE, configOf, text } from "./config-option.ts";
 import { bring, sealCounting, SUBMIT_DETAILS, SUBMIT_OPTIONS } from "./submit.ts";
 import { keyNamed, keyOfDevice } from "./which-key.ts";

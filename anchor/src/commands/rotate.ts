@@ -10,7 +10,7 @@ import process from "node:process";
 import { EvidenceError, LIMITS, parseStatement, type Statement } from "@tallystick/evidence";
 import { EXIT, loadSigner, nodeSha256, UsageError, type Command } from "@tallystick/evidence/node";
 import { placesOf } from "../config.ts";
-import { isRotationFile } from "../rotations.ts";
+import { isRotationFile } from "../registry/rotations.ts";
 import { CONFIG_DETAILS, CONFIG_OPTIONS, CONFIG_USAGE, configOf, text } from "./config-option.ts";
 import { bring, sealCounting, SUBMIT_DETAILS, SUBMIT_OPTIONS } from "./submit.ts";
 

@@ -8,8 +8,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { toHex, type RegistryItem, type Signer, type Statement } from "@tallystick/evidence";
 import { writeDurable, type Arguments } from "@tallystick/evidence/node";
 import type { Places } from "../config.ts";
-import { PublishedRegistry } from "../published-registry.ts";
-import { fateOf, sealItem, submit, type Submitted } from "../submit.ts";
+import { PublishedRegistry } from "../registry/published-registry.ts";
+import { fateOf, sealItem, submit, type Submitted } from "../registry/submit.ts";
 import { nowUnixS, text } from "./config-option.ts";
 
 /** How often it is looked for what became of an item. */

@@ -6,7 +6,7 @@
 import { ed25519Key, EvidenceError, NOTE_ED25519, parseVkey } from "@tallystick/evidence";
 import { EXIT, loadSigner, required, type Command } from "@tallystick/evidence/node";
 import { placesOf } from "../config.ts";
-import { sealItem } from "../submit.ts";
+import { sealItem } from "../registry/submit.ts";
 import { CONFIG_DETAILS, CONFIG_OPTIONS, CONFIG_USAGE, configOf, nowUnixS, text } from "./config-option.ts";
 import { bring, SUBMIT_DETAILS, SUBMIT_OPTIONS } from "./submit.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { inTime, ok, warn, type Finding } from "@tallystick/evidence/node";
-import { lastBackup } from "../backup-note.ts";
+import { lastBackup } from "../backup/backup-note.ts";
 import type { Patient } from "./patient.ts";
 
 const OLD_S = 2 * 86_400;

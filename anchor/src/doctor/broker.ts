@@ -14,9 +14,9 @@ import {
   type Expected,
   type Finding,
 } from "@tallystick/evidence/node";
-import { connectionOf } from "../broker-connection.ts";
+import { connectionOf } from "../intake/broker-connection.ts";
 import { listenAddress, type Config } from "../config.ts";
-import { tryBroker } from "../intake.ts";
+import { tryBroker } from "../intake/intake.ts";
 import type { Patient } from "./patient.ts";
 import { healthAt } from "./running.ts";
 

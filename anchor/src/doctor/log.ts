@@ -21,7 +21,7 @@ import {
   warn,
   type Finding,
 } from "@tallystick/evidence/node";
-import { CHECKPOINT_FILE } from "../publish.ts";
+import { CHECKPOINT_FILE } from "../publish/publish.ts";
 import type { LogRecord, Patient } from "./patient.ts";
 
 const DAY_S = 86_400;

@@ -5,8 +5,8 @@
  * @module
  */
 import { EvidenceError, type Signer, type Statement } from "@tallystick/evidence";
-import type { PublishedRegistry } from "../published-registry.ts";
-import { mustActFor, sealItem, submit, type Submitted } from "../submit.ts";
+import type { PublishedRegistry } from "../registry/published-registry.ts";
+import { mustActFor, sealItem, submit, type Submitted } from "../registry/submit.ts";
 import { itemOf, type Request } from "./request.ts";
 import type { Listed, RequestStore } from "./requests.ts";
 

@@ -17,7 +17,7 @@ import {
   type KeyState,
   type SignatureProvider,
 } from "@tallystick/evidence";
-import { endOf, PublishedRegistry } from "../published-registry.ts";
+import { endOf, PublishedRegistry } from "../registry/published-registry.ts";
 import type { Tally } from "../tally.ts";
 import { approve, type Approver } from "./approval.ts";
 import { sameSecret, type InviteStore, type InviteUse, type ListedInvite } from "./invites.ts";

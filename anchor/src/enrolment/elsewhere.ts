@@ -16,8 +16,8 @@ import {
   type Statement,
 } from "@tallystick/evidence";
 import { nodeSha256 } from "@tallystick/evidence/node";
-import { PublishedRegistry } from "../published-registry.ts";
-import { put, type Submitted } from "../submit.ts";
+import { PublishedRegistry } from "../registry/published-registry.ts";
+import { put, type Submitted } from "../registry/submit.ts";
 import { grant } from "./approval.ts";
 import { encodeBatch, endOf, MAX_REQUESTS, type Batch, type Request } from "./request.ts";
 

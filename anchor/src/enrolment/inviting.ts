@@ -15,7 +15,7 @@ import {
 } from "@tallystick/evidence";
 import { ConfigError, pinOf, type TlsPin } from "@tallystick/evidence/node";
 import { addressOf, type Config } from "../config.ts";
-import type { PublishedRegistry } from "../published-registry.ts";
+import type { PublishedRegistry } from "../registry/published-registry.ts";
 import { secretHash, type StoredInvite } from "./invites.ts";
 
 /** What one invite is for. */

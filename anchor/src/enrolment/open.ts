@@ -7,7 +7,7 @@ import { existsSync } from "node:fs";
 import { isEvidenceError, type SignatureProvider, type Signer } from "@tallystick/evidence";
 import { loadSigner, type Timer } from "@tallystick/evidence/node";
 import { placesOf, type Config } from "../config.ts";
-import type { OpenLog } from "../open-log.ts";
+import type { OpenLog } from "../log/open-log.ts";
 import type { Tally } from "../tally.ts";
 import { Desk, type DeskParts } from "./desk.ts";
 import { InviteStore } from "./invites.ts";

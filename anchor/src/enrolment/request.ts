@@ -27,7 +27,7 @@ import {
   type Enrolment,
   type RegistryItem,
 } from "@tallystick/evidence";
-import type { RegistryEnd } from "../published-registry.ts";
+import type { RegistryEnd } from "../registry/published-registry.ts";
 
 const VERSION = 1;
 const MAX_REQUEST_BYTES = 40_960;

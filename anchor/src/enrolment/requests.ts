@@ -8,7 +8,7 @@ import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { decodeUtf8, encodeUtf8, EvidenceError, fromHex, parseIss, toHex } from "@tallystick/evidence";
 import { writeDurable } from "@tallystick/evidence/node";
-import { fateOf } from "../submit.ts";
+import { fateOf } from "../registry/submit.ts";
 import { makeOnce, readIfThere } from "../make-once.ts";
 import { decodeRequest, encodeRequest, type Request } from "./request.ts";
 

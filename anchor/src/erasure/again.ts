@@ -5,7 +5,7 @@
  */
 import { parseStatement } from "@tallystick/evidence";
 import { nodeSha256 } from "@tallystick/evidence/node";
-import type { Store } from "../sequence.ts";
+import type { Store } from "../sequence/sequence.ts";
 import { ACCESS_STREAM } from "../trail/own-device.ts";
 
 /** Statements read at a time, and chains of one device looked at. */

@@ -7,7 +7,7 @@
 import type { Logger } from "pino";
 import { EvidenceError, isEvidenceError, parseStatement, toHex, type Event } from "@tallystick/evidence";
 import { nodeSha256, sleep } from "@tallystick/evidence/node";
-import type { Store } from "../sequence.ts";
+import type { Store } from "../sequence/sequence.ts";
 import { storageFailed } from "../storage/database.ts";
 import type { Time } from "../time.ts";
 import type { Trail } from "../trail/trail.ts";

@@ -5,8 +5,8 @@
  */
 import type { Logger } from "pino";
 import { placesOf, type Config } from "../config.ts";
-import type { Lookups } from "../lookups.ts";
-import type { OpenLog } from "../open-log.ts";
+import type { Lookups } from "../http/lookups.ts";
+import type { OpenLog } from "../log/open-log.ts";
 import type { Tally } from "../tally.ts";
 import { machineTime } from "../time.ts";
 import type { Trail } from "../trail/trail.ts";

@@ -7,8 +7,8 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { concatBytes, EvidenceError, parseStatement, toHex } from "@tallystick/evidence";
 import { nodeSha256 } from "@tallystick/evidence/node";
-import type { ChainLine, Lookups } from "../lookups.ts";
-import type { Store } from "../sequence.ts";
+import type { ChainLine, Lookups } from "../http/lookups.ts";
+import type { Store } from "../sequence/sequence.ts";
 import type { Held } from "../storage/archive.ts";
 import type { ListedChain } from "../storage/chains.ts";
 import { Periods, type Extent } from "./period.ts";

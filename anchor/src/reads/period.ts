@@ -6,7 +6,7 @@
  */
 import { parseStatement, SYSTEM_STREAM } from "@tallystick/evidence";
 import { nodeSha256 } from "@tallystick/evidence/node";
-import type { Store } from "../sequence.ts";
+import type { Store } from "../sequence/sequence.ts";
 import type { ListedChain } from "../storage/chains.ts";
 
 /** Seconds since 1970; undefined: open on that side. */

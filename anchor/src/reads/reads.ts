@@ -6,7 +6,7 @@
 import { randomBytes } from "node:crypto";
 import { EvidenceError, toHex } from "@tallystick/evidence";
 import { Buckets } from "@tallystick/evidence/node";
-import type { Store } from "../sequence.ts";
+import type { Store } from "../sequence/sequence.ts";
 import type { BatchRow } from "../storage/batches.ts";
 import type { Trail } from "../trail/trail.ts";
 import { Periods, type Period } from "./period.ts";

@@ -4,11 +4,11 @@
  * @module
  */
 import { encodeReceipt, encodeTransparent, type SignedBatch } from "@tallystick/evidence";
-import type { Store } from "../sequence.ts";
-import { signedBatch, type LogIdentity } from "../sign.ts";
+import type { Store } from "../sequence/sequence.ts";
+import { signedBatch, type LogIdentity } from "../publish/sign.ts";
 import type { Held } from "../storage/archive.ts";
 import type { BatchRow } from "../storage/batches.ts";
-import { complete, hashNode } from "../tree.ts";
+import { complete, hashNode } from "../sequence/tree.ts";
 import { TreeNodes } from "./tree-nodes.ts";
 
 /** Trees kept: about a kilobyte each. */

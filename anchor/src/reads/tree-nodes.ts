@@ -6,7 +6,7 @@
  */
 import { HASH_BYTES } from "@tallystick/evidence";
 import type { TileStore } from "../storage/tiles.ts";
-import { levelAbove } from "../tree.ts";
+import { levelAbove } from "../sequence/tree.ts";
 
 const TILE_WIDTH = 256;
 const TILE_HEIGHT = 8;

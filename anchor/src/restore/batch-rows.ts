@@ -5,7 +5,7 @@
  * @module
  */
 import { equalBytes, EvidenceError, signBatch, type Signer } from "@tallystick/evidence";
-import type { OwnLog } from "../own-history.ts";
+import type { OwnLog } from "../log/own-history.ts";
 import type { BatchRow } from "../storage/batches.ts";
 import type { DatabaseCopy } from "./database-copy.ts";
 import type { RegistryTrail } from "./trail.ts";

@@ -6,7 +6,7 @@
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { equalBytes, EvidenceError, isEvidenceError, openCheckpoint } from "@tallystick/evidence";
-import type { OwnLog } from "../own-history.ts";
+import type { OwnLog } from "../log/own-history.ts";
 import type { Fork } from "../storage/archive.ts";
 import { batchFrom, type BatchRow } from "../storage/batches.ts";
 import { isBackup, readDatabase } from "../storage/database.ts";

@@ -19,8 +19,8 @@ import {
   tilePath,
 } from "@tallystick/evidence";
 import { nodeSha256, type Place } from "@tallystick/evidence/node";
-import type { OwnLog } from "../own-history.ts";
-import { CHECKPOINT_FILE } from "../publish.ts";
+import type { OwnLog } from "../log/own-history.ts";
+import { CHECKPOINT_FILE } from "../publish/publish.ts";
 
 /** Entries and hashes of one tile: 34 and 32 bytes each. */
 const MAX_PART_BYTES = 65_536;

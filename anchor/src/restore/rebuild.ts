@@ -16,10 +16,10 @@ import {
   verifyStatement,
 } from "@tallystick/evidence";
 import { nodeSha256, type Progress } from "@tallystick/evidence/node";
-import type { OwnLog } from "../own-history.ts";
-import { Places } from "../place.ts";
-import type { Store } from "../sequence.ts";
-import { type Growth, RightEdge, type TileRow } from "../tree.ts";
+import type { OwnLog } from "../log/own-history.ts";
+import { Places } from "../sequence/place.ts";
+import type { Store } from "../sequence/sequence.ts";
+import { type Growth, RightEdge, type TileRow } from "../sequence/tree.ts";
 import { BatchRows, judgeRow } from "./batch-rows.ts";
 import type { CopiedRow, DatabaseCopy } from "./database-copy.ts";
 import { entriesOfCopy, entriesOfDatabase, entryTiles, type EntrySource } from "./entries.ts";

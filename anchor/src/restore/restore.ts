@@ -31,9 +31,9 @@ import {
 } from "@tallystick/evidence/node";
 import { placesOf, type Config } from "../config.ts";
 import { eraseAgain } from "../erasure/again.ts";
-import type { OwnLog } from "../own-history.ts";
-import { CHECKPOINT_FILE } from "../publish.ts";
-import { openStore, type Store } from "../sequence.ts";
+import type { OwnLog } from "../log/own-history.ts";
+import { CHECKPOINT_FILE } from "../publish/publish.ts";
+import { openStore, type Store } from "../sequence/sequence.ts";
 import { createDatabase, readDatabase, storageFailed } from "../storage/database.ts";
 import { takeLock } from "../storage/lock.ts";
 import { copyKept, isKept } from "../trail/kept.ts";

@@ -16,7 +16,7 @@ import {
   type Statement,
 } from "@tallystick/evidence";
 import { nodeSha256 } from "@tallystick/evidence/node";
-import type { OwnLog } from "../own-history.ts";
+import type { OwnLog } from "../log/own-history.ts";
 
 export type ItemSource = { readonly name: string; readonly items: readonly Uint8Array[] };
 

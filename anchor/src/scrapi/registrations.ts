@@ -14,7 +14,7 @@ import {
   type Statement,
 } from "@tallystick/evidence";
 import type { Timer } from "@tallystick/evidence/node";
-import type { Sequenced } from "../sequence.ts";
+import type { Sequenced } from "../sequence/sequence.ts";
 import type { Tally } from "../tally.ts";
 
 /** What takes a statement in while the ledger runs. */

@@ -20,7 +20,7 @@ import {
 } from "@tallystick/evidence";
 import { nodeSha256 } from "@tallystick/evidence/node";
 import { AddressBudget } from "../enrolment/budget.ts";
-import type { Lookups } from "../lookups.ts";
+import type { Lookups } from "../http/lookups.ts";
 import type { ServiceKeys } from "./keys.ts";
 import { malformed, problem, rejected, RETRY_AFTER_S } from "./problem.ts";
 import type { Registrations } from "./registrations.ts";

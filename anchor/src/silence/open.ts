@@ -6,7 +6,7 @@
 import type { Logger } from "pino";
 import { postTo, readSecret, readText, type Hook } from "@tallystick/evidence/node";
 import { placesOf, type Config } from "../config.ts";
-import type { OpenLog } from "../open-log.ts";
+import type { OpenLog } from "../log/open-log.ts";
 import { machineTime } from "../time.ts";
 import { pastOf } from "./past.ts";
 import { Silence } from "./stage.ts";

@@ -5,7 +5,7 @@
  */
 import { EvidenceError, formatDecimal, parseStatement, toHex, type Event } from "@tallystick/evidence";
 import { nodeSha256 } from "@tallystick/evidence/node";
-import type { Store } from "../sequence.ts";
+import type { Store } from "../sequence/sequence.ts";
 import type { PastStream } from "./watch.ts";
 
 /** Chains of one device that are looked at; each restart from nothing makes one. */

@@ -6,8 +6,8 @@
  */
 import { toHex, type Event, type KeyState } from "@tallystick/evidence";
 import { sleep } from "@tallystick/evidence/node";
-import type { Entrant } from "../place.ts";
-import type { Placed } from "../sequence.ts";
+import type { Entrant } from "../sequence/place.ts";
+import type { Placed } from "../sequence/sequence.ts";
 import type { Time } from "../time.ts";
 import { intervalOf } from "./past.ts";
 import { watchedSinceMs, type AlarmStore } from "./store.ts";

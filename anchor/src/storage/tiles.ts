@@ -5,7 +5,7 @@
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { HASH_BYTES } from "@tallystick/evidence";
-import { levelAbove, type TileRow } from "../tree.ts";
+import { levelAbove, type TileRow } from "../sequence/tree.ts";
 import { storageFailed } from "./database.ts";
 
 const TILE_WIDTH = 256;

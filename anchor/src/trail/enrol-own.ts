@@ -14,8 +14,8 @@ import {
   writeDurable,
 } from "@tallystick/evidence/node";
 import { placesOf, type Config } from "../config.ts";
-import { PublishedRegistry } from "../published-registry.ts";
-import { mustActFor, sealItem, submit, type Submitted } from "../submit.ts";
+import { PublishedRegistry } from "../registry/published-registry.ts";
+import { mustActFor, sealItem, submit, type Submitted } from "../registry/submit.ts";
 import { ACCESS_STREAM, OWN_SILENCE_S, ownName } from "./own-device.ts";
 
 /** Its name and key, and the item that enrols it, where that had to be made now. */

@@ -9,7 +9,7 @@ import { placesOf, type Config } from "../config.ts";
 import { Erasing } from "../erasure/erasing.ts";
 import { Orders } from "../erasure/orders.ts";
 import type { Work } from "../ledger.ts";
-import type { OpenLog } from "../open-log.ts";
+import type { OpenLog } from "../log/open-log.ts";
 import { machineTime, type Time } from "../time.ts";
 import { Kept } from "./kept.ts";
 import { ownNameOf } from "./own-device.ts";

@@ -29,8 +29,8 @@ import {
 } from "@tallystick/evidence";
 import { loadSigner, nodeSha256, sleep } from "@tallystick/evidence/node";
 import type { Outcome, Work } from "../ledger.ts";
-import type { Recovery } from "../recovery.ts";
-import type { Store } from "../sequence.ts";
+import type { Recovery } from "../restore/recovery.ts";
+import type { Store } from "../sequence/sequence.ts";
 import type { Time } from "../time.ts";
 import type { Kept } from "./kept.ts";
 import { ACCESS_STREAM, QUIET_S } from "./own-device.ts";

@@ -7,8 +7,8 @@ import { join } from "node:path";
 import process from "node:process";
 import { expect, onTestFinished, test } from "vitest";
 import { toHex } from "@tallystick/evidence";
-import { boundMachine, readBinding, writeBinding } from "../../../agent/src/binding.ts";
-import { machineOf, readMachine, type Machine } from "../../../agent/src/machine.ts";
+import { boundMachine, readBinding, writeBinding } from "../../../agent/src/storage/binding.ts";
+import { machineOf, readMachine, type Machine } from "../../../agent/src/self/machine.ts";
 import { FakeAnchor } from "../../support/fake-anchor.ts";
 
 const FILE = "agent.machine";

@@ -7,7 +7,7 @@ import process from "node:process";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { parseStatement, toHex } from "@tallystick/evidence";
 import { createKeyFile } from "@tallystick/evidence/node";
-import { readStorage } from "../../../agent/src/storage.ts";
+import { readStorage } from "../../../agent/src/storage/storage.ts";
 import { FakeAnchor } from "../../support/fake-anchor.ts";
 
 const MAIN = join(import.meta.dirname, "..", "..", "..", "agent", "src", "main.ts");

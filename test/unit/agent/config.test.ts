@@ -9,7 +9,7 @@ import {
   parseSettings,
   readSettings,
   type Settings,
-} from "../../../agent/src/config.ts";
+} from "../../../agent/src/config/config.ts";
 import { FakeAnchor } from "../../support/fake-anchor.ts";
 
 const LOG = new FakeAnchor().vkey;

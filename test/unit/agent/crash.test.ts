@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { decimal, decodePack, formatDecimal, toHex, type Statement } from "@tallystick/evidence";
-import { baseName } from "../../../agent/src/journal.ts";
+import { baseName } from "../../../agent/src/storage/journal.ts";
 import { ISS, observation, Rig, STREAM } from "../../support/agent-rig.ts";
 import { cutPower, PowerCut, type Cut } from "../../support/power-cut.ts";
 

@@ -7,8 +7,8 @@ import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { decimal, Float } from "@tallystick/evidence";
 import { runCommand } from "@tallystick/evidence/node";
-import { captureBytes } from "../../../agent/src/capture.ts";
-import { decodeCommand, readingLine } from "../../../agent/src/decode.ts";
+import { captureBytes } from "../../../agent/src/commands/capture.ts";
+import { decodeCommand, readingLine } from "../../../agent/src/commands/decode.ts";
 import { startState, telegram } from "../../../demo/meter.ts";
 
 const GOOD = telegram(startState(1_750_000_000), 1_750_000_000);

@@ -3,8 +3,8 @@ import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { downTopic, encodeDown, stateTopic, toHex, type Statement } from "@tallystick/evidence";
 import { systemTimer } from "@tallystick/evidence/node";
 import type { MqttClient } from "mqtt";
-import { monotonicMs } from "../../../agent/src/clock.ts";
-import { brokerLine } from "../../../agent/src/uplink.ts";
+import { monotonicMs } from "../../../agent/src/clock/clock.ts";
+import { brokerLine } from "../../../agent/src/uplink/uplink.ts";
 import { ISS, observation, Rig, STREAM } from "../../support/agent-rig.ts";
 import { connected, startBroker, type Running } from "../broker/start.ts";
 

@@ -6,8 +6,14 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { EvidenceError, isEvidenceError } from "@tallystick/evidence";
 import { freeBytesAt } from "@tallystick/evidence/node";
 import type { Log } from "../../../agent/src/log.ts";
-import { DISK_FULL, fullMarkIn, isDiskFull, MIN_FREE_BYTES, openWithRoom } from "../../../agent/src/room.ts";
-import { openStorage, type Storage } from "../../../agent/src/storage.ts";
+import {
+  DISK_FULL,
+  fullMarkIn,
+  isDiskFull,
+  MIN_FREE_BYTES,
+  openWithRoom,
+} from "../../../agent/src/storage/room.ts";
+import { openStorage, type Storage } from "../../../agent/src/storage/storage.ts";
 import { FakeTime } from "../../support/fake-time.ts";
 import { Outage } from "../../support/outage.ts";
 

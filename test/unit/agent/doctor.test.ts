@@ -25,9 +25,9 @@ import {
 } from "@tallystick/evidence/node";
 import { examine } from "../../../agent/src/doctor/doctor.ts";
 import { writePending } from "../../../agent/src/enrol/pending.ts";
-import { Meta } from "../../../agent/src/meta.ts";
-import { sealingRate } from "../../../agent/src/rate.ts";
-import { linesOf } from "../../../agent/src/status.ts";
+import { Meta } from "../../../agent/src/storage/meta.ts";
+import { sealingRate } from "../../../agent/src/outbox/rate.ts";
+import { linesOf } from "../../../agent/src/commands/status.ts";
 import { FakeAnchor } from "../../support/fake-anchor.ts";
 import { ISS, NOW, observation, Rig, STREAM } from "../../support/agent-rig.ts";
 import { PlainBroker } from "../../support/plain-broker.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
-import { monotonicMs } from "../../../agent/src/clock.ts";
+import { monotonicMs } from "../../../agent/src/clock/clock.ts";
 import { isRefused } from "../../../agent/src/sources/exec/line.ts";
 import {
   openProgram,

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { decodePack, encodePack, formatDecimal, unitKind } from "@tallystick/evidence";
 import { hostSource } from "../../../agent/src/sources/host.ts";
 import { openSource } from "../../../agent/src/sources/open.ts";
-import type { Observation, Source, SourceContext } from "../../../agent/src/source.ts";
+import type { Observation, Source, SourceContext } from "../../../agent/src/sources/source.ts";
 
 const context = (tq: 0 | 1 | 2 | 3 = 2): SourceContext => ({
   clock: { now: () => ({ timeUnixMs: 1_750_000_000_250, tq }), monotonicMs: () => performance.now() },

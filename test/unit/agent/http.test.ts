@@ -1,7 +1,7 @@
 /** The agent's health and metrics: on loopback, from memory, and true. */
 import { request } from "node:http";
 import { expect, onTestFinished, test } from "vitest";
-import { parseSettings } from "../../../agent/src/config.ts";
+import { parseSettings } from "../../../agent/src/config/config.ts";
 import { watching } from "../../../agent/src/http/serve.ts";
 import type { Health } from "../../../agent/src/http/figures.ts";
 import { FakeAnchor } from "../../support/fake-anchor.ts";

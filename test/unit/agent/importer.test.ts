@@ -9,8 +9,8 @@ import {
 } from "@tallystick/evidence";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { baseName } from "../../../agent/src/journal.ts";
-import { readStorage } from "../../../agent/src/storage.ts";
+import { baseName } from "../../../agent/src/storage/journal.ts";
+import { readStorage } from "../../../agent/src/storage/storage.ts";
 import { ISS, NOW, Rig } from "../../support/agent-rig.ts";
 
 const PROGRAM = (rest = ""): string => `streams: []

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { toHex } from "@tallystick/evidence";
-import { readMachine, sameMachine, type Machine } from "../../../agent/src/machine.ts";
+import { readMachine, sameMachine, type Machine } from "../../../agent/src/self/machine.ts";
 
 type Card = {
   readonly address: string;

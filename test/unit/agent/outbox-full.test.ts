@@ -3,8 +3,8 @@ import { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { coverage, encodeDown, toHex, type Gap, type Statement } from "@tallystick/evidence";
-import { parseSettings } from "../../../agent/src/config.ts";
-import { openStorage } from "../../../agent/src/storage.ts";
+import { parseSettings } from "../../../agent/src/config/config.ts";
+import { openStorage } from "../../../agent/src/storage/storage.ts";
 import { COUNTER, observation, Rig, STREAM } from "../../support/agent-rig.ts";
 import { Outage, type OutageOptions } from "../../support/outage.ts";
 

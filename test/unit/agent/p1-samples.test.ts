@@ -3,7 +3,7 @@
  * by other code than ours.
  */
 import { describe, expect, test } from "vitest";
-import { readingLine } from "../../../agent/src/decode.ts";
+import { readingLine } from "../../../agent/src/commands/decode.ts";
 import { decodeP1 } from "../../../agent/src/sources/p1/decode.ts";
 import { need } from "../../support/require.ts";
 import { sharedBytes } from "../../support/shared.ts";

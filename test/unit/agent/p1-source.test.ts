@@ -7,7 +7,7 @@ import { tcpTransport } from "../../../agent/src/sources/line/tcp.ts";
 import type { Connection, Transport } from "../../../agent/src/sources/line/connection.ts";
 import { openSource } from "../../../agent/src/sources/open.ts";
 import { p1SourceOver } from "../../../agent/src/sources/p1/source.ts";
-import type { Observation, Source, SourceContext } from "../../../agent/src/source.ts";
+import type { Observation, Source, SourceContext } from "../../../agent/src/sources/source.ts";
 import { DemoMeter, startState, telegram } from "../../../demo/meter.ts";
 
 const PATIENCE = { retryMinMs: 5, retryMaxMs: 40, silenceMs: 30, deadMs: 60_000 };

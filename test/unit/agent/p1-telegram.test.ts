@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { isEvidenceError, unitKind } from "@tallystick/evidence";
-import { readingLine } from "../../../agent/src/decode.ts";
+import { readingLine } from "../../../agent/src/commands/decode.ts";
 import { observe, readingsOf } from "../../../agent/src/sources/p1/readings.ts";
 import { readTelegram, type Telegram } from "../../../agent/src/sources/p1/telegram.ts";
 import { readTime } from "../../../agent/src/sources/p1/time.ts";

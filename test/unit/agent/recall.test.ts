@@ -1,7 +1,7 @@
 /** After a restart: what a meter says again is known, what is new is taken, and how far back that goes. */
 import { describe, expect, test } from "vitest";
 import { decimal, decodePack, formatDecimal, type Reading } from "@tallystick/evidence";
-import type { Observation } from "../../../agent/src/source.ts";
+import type { Observation } from "../../../agent/src/sources/source.ts";
 import { COUNTER, ISS, NOW, Rig, STREAM } from "../../support/agent-rig.ts";
 
 const GAS = { ...COUNTER, name: "0-1:24.2.1", unit: "m3" };

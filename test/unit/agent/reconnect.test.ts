@@ -1,7 +1,7 @@
 /** Brokers that are away, hang, or come and go: pauses grow, the log stays readable, and nothing is forgotten. */
 import { expect, test } from "vitest";
 import { EvidenceError } from "@tallystick/evidence";
-import type { Connection } from "../../../agent/src/uplink.ts";
+import type { Connection } from "../../../agent/src/uplink/uplink.ts";
 import { observation, Rig } from "../../support/agent-rig.ts";
 
 const HOUR = 3_600_000;

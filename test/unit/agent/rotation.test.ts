@@ -14,7 +14,7 @@ import {
 } from "@tallystick/evidence";
 import { createKeyFile, readPublicKeyFile } from "@tallystick/evidence/node";
 import { FileKeys } from "../../../agent/src/keys/file-keys.ts";
-import { openSigningKey, SigningKeys } from "../../../agent/src/signing-key.ts";
+import { openSigningKey, SigningKeys } from "../../../agent/src/seal/signing-key.ts";
 import { ISS, observation, reading, Rig, STREAM } from "../../support/agent-rig.ts";
 import { cutPower, PowerCut, type Cut } from "../../support/power-cut.ts";
 

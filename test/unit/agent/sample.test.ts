@@ -9,11 +9,11 @@ import {
   formatDecimal,
   type Reading,
 } from "@tallystick/evidence";
-import { sample, Sampler, type SamplerOptions } from "../../../agent/src/sample.ts";
+import { sample, Sampler, type SamplerOptions } from "../../../agent/src/sample/sample.ts";
 import { P1Framer } from "../../../agent/src/sources/p1/frame.ts";
 import { observe } from "../../../agent/src/sources/p1/readings.ts";
 import { readTelegram } from "../../../agent/src/sources/p1/telegram.ts";
-import type { Observation, Register, Sampled } from "../../../agent/src/source.ts";
+import type { Observation, Register, Sampled } from "../../../agent/src/sources/source.ts";
 import { advance, startState, telegram } from "../../../demo/meter.ts";
 
 const T0 = 1_750_000_000;

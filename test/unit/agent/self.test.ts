@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { decodeEat, encodeEat, toHex } from "@tallystick/evidence";
-import { hashFiles, lookAtSelf } from "../../../agent/src/self.ts";
+import { hashFiles, lookAtSelf } from "../../../agent/src/self/self.ts";
 import { BOOT_EVIDENCE } from "../../support/statements.ts";
 
 /** As docs/formats.md has it. */

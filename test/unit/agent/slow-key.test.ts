@@ -1,7 +1,7 @@
 /** A key that takes its time, as one in hardware does: order, what a crash may take, and a clean stop stay what they are. */
 import { expect, test } from "vitest";
 import { nobleSigner, type Signer } from "@tallystick/evidence";
-import { SigningKeys } from "../../../agent/src/signing-key.ts";
+import { SigningKeys } from "../../../agent/src/seal/signing-key.ts";
 import { observation, Rig, STREAM } from "../../support/agent-rig.ts";
 
 /** A chip of the slow kind. */

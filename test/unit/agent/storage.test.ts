@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, onTestFinished, test } from "vitest";
-import { markIn } from "../../../agent/src/identity.ts";
-import { openStorage, readStorage, SCHEMA_VERSION } from "../../../agent/src/storage.ts";
+import { markIn } from "../../../agent/src/storage/identity.ts";
+import { openStorage, readStorage, SCHEMA_VERSION } from "../../../agent/src/storage/storage.ts";
 
 function folder(): string {
   const path = mkdtempSync(join(tmpdir(), "tally-storage-"));

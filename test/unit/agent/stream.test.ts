@@ -1,8 +1,8 @@
 /** From samples to statements: what shares a pack, what is sealed when, and what opens a chain anew. */
 import { describe, expect, test } from "vitest";
 import { decimal, decodePack, formatDecimal, type Event, type Statement } from "@tallystick/evidence";
-import { baseName } from "../../../agent/src/journal.ts";
-import type { Observation } from "../../../agent/src/source.ts";
+import { baseName } from "../../../agent/src/storage/journal.ts";
+import type { Observation } from "../../../agent/src/sources/source.ts";
 import { COUNTER, ISS, NOW, observation, reading, Rig, STREAM } from "../../support/agent-rig.ts";
 
 const stream = (rest: string): string =>

@@ -9,7 +9,7 @@ import {
   type Head,
   type Statement,
 } from "@tallystick/evidence";
-import { split } from "../../../agent/src/system.ts";
+import { split } from "../../../agent/src/self/system.ts";
 import { BUILD, NOW, observation, Rig, STREAM } from "../../support/agent-rig.ts";
 
 const MINUTE = 60_000;

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { BUILD_UNIX_MS, VERSION } from "../../../agent/src/version.ts";
+import { BUILD_UNIX_MS, VERSION } from "../../../agent/src/self/version.ts";
 
 const changelog = readFileSync(join(import.meta.dirname, "..", "..", "..", "CHANGELOG.md"), "utf8");
 /** `## 0.2.0, 2027-01-31`: releases, newest first. */

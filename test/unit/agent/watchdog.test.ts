@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { nobleSigner } from "@tallystick/evidence";
 import { ServiceManager } from "@tallystick/evidence/node";
 import type { AgentParts } from "../../../agent/src/agent.ts";
-import { SigningKeys } from "../../../agent/src/signing-key.ts";
+import { SigningKeys } from "../../../agent/src/seal/signing-key.ts";
 import { BUILD, FakeSystemTime, observation, Rig } from "../../support/agent-rig.ts";
 
 const BEAT_MS = 60_000;

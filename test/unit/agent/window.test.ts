@@ -1,7 +1,7 @@
 /** What is sent when: in order, bounded, again with growing pauses, and refused statements out of others' way. */
 import { describe, expect, test } from "vitest";
-import type { Outgoing } from "../../../agent/src/outbox.ts";
-import { Window, type Supply, type WindowSettings } from "../../../agent/src/window.ts";
+import type { Outgoing } from "../../../agent/src/outbox/outbox.ts";
+import { Window, type Supply, type WindowSettings } from "../../../agent/src/outbox/window.ts";
 
 const SETTINGS: WindowSettings = { maxStatements: 1000, maxBytes: 1 << 20, firstMs: 5000, maxMs: 300_000 };
 

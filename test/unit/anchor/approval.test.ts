@@ -6,7 +6,7 @@ import { approve } from "../../../anchor/src/enrolment/approval.ts";
 import { bringItems, exportRequests, readItems, signBatch } from "../../../anchor/src/enrolment/elsewhere.ts";
 import { decodeBatch } from "../../../anchor/src/enrolment/request.ts";
 import { nameOf, requestNamed } from "../../../anchor/src/enrolment/requests.ts";
-import { PublishedRegistry } from "../../../anchor/src/published-registry.ts";
+import { PublishedRegistry } from "../../../anchor/src/registry/published-registry.ts";
 import { deviceSigner } from "../../support/anchor-log.ts";
 import { TestDesk } from "../../support/enrolment-desk.ts";
 

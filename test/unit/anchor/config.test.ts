@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { ConfigError } from "@tallystick/evidence/node";
-import { connectionOf } from "../../../anchor/src/broker-connection.ts";
+import { connectionOf } from "../../../anchor/src/intake/broker-connection.ts";
 import { defaultConfig, placesOf, readConfig } from "../../../anchor/src/config.ts";
 
 const EXAMPLE = join(import.meta.dirname, "..", "..", "..", "anchor", "anchor.example.yaml");

@@ -15,7 +15,7 @@ import { pino } from "pino";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { exitOf, findingLines, type Finding } from "@tallystick/evidence/node";
 import { openAnchor } from "../../../anchor/src/anchor.ts";
-import { noteBackup } from "../../../anchor/src/backup-note.ts";
+import { noteBackup } from "../../../anchor/src/backup/backup-note.ts";
 import { placesOf, type Config } from "../../../anchor/src/config.ts";
 import { examine } from "../../../anchor/src/doctor/doctor.ts";
 import { TokenStore } from "../../../anchor/src/reads/tokens.ts";

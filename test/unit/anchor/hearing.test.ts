@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from "vitest";
-import { Hearing } from "../../../anchor/src/hearing.ts";
+import { Hearing } from "../../../anchor/src/restore/hearing.ts";
 
 /** Timers that a test lets go off. */
 let timers: { readonly atMs: number; readonly run: () => void }[] = [];

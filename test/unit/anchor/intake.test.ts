@@ -7,7 +7,7 @@ import {
   type Connection,
   type IntakeEvents,
   type IntakeSurroundings,
-} from "../../../anchor/src/intake.ts";
+} from "../../../anchor/src/intake/intake.ts";
 import { PlainBroker } from "../../support/plain-broker.ts";
 
 const ISS = "city/gw-1";

@@ -1,7 +1,7 @@
 /** Boot evidence from another machine than the enrolled one: admitted, counted, and told of once an hour. */
 import { expect, test } from "vitest";
 import { encodeEat, toHex } from "@tallystick/evidence";
-import { Machines } from "../../../anchor/src/machines.ts";
+import { Machines } from "../../../anchor/src/admission/machines.ts";
 import { AnchorDevice, AnchorLog, deviceSigner } from "../../support/anchor-log.ts";
 import { AnchorPipeline } from "../../support/anchor-pipeline.ts";
 import { BOOT_EVIDENCE } from "../../support/statements.ts";

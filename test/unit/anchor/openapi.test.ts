@@ -2,8 +2,8 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { openApiDocument, ROUTES } from "../../../anchor/src/openapi/document.ts";
 import type { Listener } from "../../../anchor/src/openapi/route.ts";
-import { createPublicApp } from "../../../anchor/src/public-server.ts";
-import { createApp } from "../../../anchor/src/serve.ts";
+import { createPublicApp } from "../../../anchor/src/http/public-server.ts";
+import { createApp } from "../../../anchor/src/http/serve.ts";
 
 const COMMITTED = join(import.meta.dirname, "..", "..", "..", "docs", "openapi.json");
 

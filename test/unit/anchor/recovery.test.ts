@@ -12,8 +12,8 @@ import {
   type Statement,
 } from "@tallystick/evidence";
 import { nodeSha256 } from "@tallystick/evidence/node";
-import { signedBatch } from "../../../anchor/src/sign.ts";
-import { createSodiumProvider } from "../../../anchor/src/sodium.ts";
+import { signedBatch } from "../../../anchor/src/publish/sign.ts";
+import { createSodiumProvider } from "../../../anchor/src/admission/sodium.ts";
 import { AnchorLog, eventOf, type AnchorChain, type AnchorDevice } from "../../support/anchor-log.ts";
 import { AnchorPipeline } from "../../support/anchor-pipeline.ts";
 

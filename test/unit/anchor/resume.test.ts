@@ -4,7 +4,7 @@
  * @module
  */
 import { expect, test } from "vitest";
-import { resumeLog } from "../../../anchor/src/open-log.ts";
+import { resumeLog } from "../../../anchor/src/log/open-log.ts";
 import { foundedLogs } from "../../simulation/founding.ts";
 import { Signatures } from "../../simulation/keys.ts";
 import { Life } from "../../simulation/life.ts";

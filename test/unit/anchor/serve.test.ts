@@ -17,11 +17,11 @@ import {
 } from "@tallystick/evidence";
 import { createNodeProvider, nodeSha256 } from "@tallystick/evidence/node";
 import { listenAddress } from "../../../anchor/src/config.ts";
-import { Lookups } from "../../../anchor/src/lookups.ts";
+import { Lookups } from "../../../anchor/src/http/lookups.ts";
 import { createMetrics } from "../../../anchor/src/metrics.ts";
-import { KeyStates } from "../../../anchor/src/registry.ts";
-import { close, createApp, listen } from "../../../anchor/src/serve.ts";
-import { createSodiumProvider } from "../../../anchor/src/sodium.ts";
+import { KeyStates } from "../../../anchor/src/registry/registry.ts";
+import { close, createApp, listen } from "../../../anchor/src/http/serve.ts";
+import { createSodiumProvider } from "../../../anchor/src/admission/sodium.ts";
 import { AnchorLog, type AnchorChain, type AnchorDevice } from "../../support/anchor-log.ts";
 import { AnchorPipeline } from "../../support/anchor-pipeline.ts";
 

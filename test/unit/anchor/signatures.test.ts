@@ -9,9 +9,14 @@ import {
   type PublicKey,
 } from "@tallystick/evidence";
 import { createNodeProvider } from "@tallystick/evidence/node";
-import { JOB_SIGNATURES, runJob, SignatureJob, verdictsOf } from "../../../anchor/src/signature-job.ts";
-import { SignatureThreads } from "../../../anchor/src/signature-threads.ts";
-import { createSodiumProvider } from "../../../anchor/src/sodium.ts";
+import {
+  JOB_SIGNATURES,
+  runJob,
+  SignatureJob,
+  verdictsOf,
+} from "../../../anchor/src/admission/signature-job.ts";
+import { SignatureThreads } from "../../../anchor/src/admission/signature-threads.ts";
+import { createSodiumProvider } from "../../../anchor/src/admission/sodium.ts";
 import { deviceSigner } from "../../support/anchor-log.ts";
 import { verifyOne } from "../../support/anchor-pipeline.ts";
 import { need } from "../../support/require.ts";

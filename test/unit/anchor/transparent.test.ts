@@ -10,7 +10,7 @@ import {
 import { nodeSha256 } from "@tallystick/evidence/node";
 import { Transparents } from "../../../anchor/src/reads/transparent.ts";
 import { TreeNodes } from "../../../anchor/src/reads/tree-nodes.ts";
-import { RightEdge } from "../../../anchor/src/tree.ts";
+import { RightEdge } from "../../../anchor/src/sequence/tree.ts";
 import { AnchorLog } from "../../support/anchor-log.ts";
 
 const HASH_BYTES = 32;

@@ -8,7 +8,7 @@ import {
   verifyInclusion,
 } from "@tallystick/evidence";
 import { nodeSha256 } from "@tallystick/evidence/node";
-import { hashLeafInto, levelAbove, RightEdge, type Growth } from "../../../anchor/src/tree.ts";
+import { hashLeafInto, levelAbove, RightEdge, type Growth } from "../../../anchor/src/sequence/tree.ts";
 
 /** The tree of the evidence package, which keeps every node. */
 class Reference {

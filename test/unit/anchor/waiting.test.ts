@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
-import { Pool } from "../../../anchor/src/pool.ts";
-import { Ready } from "../../../anchor/src/ready.ts";
+import { Pool } from "../../../anchor/src/intake/pool.ts";
+import { Ready } from "../../../anchor/src/sequence/ready.ts";
 
 describe("the pool", () => {
   test("is full by number and by bytes, and lets the next one in when somebody has left", () => {

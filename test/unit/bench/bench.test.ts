@@ -208,7 +208,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe("profiles", () => {
   const frame = (functionName: string, url = "", lineNumber = 0) => ({ functionName, url, lineNumber });
-  const ours = new URL("../../../anchor/src/tree.ts", import.meta.url).href;
+  const ours = new URL("../../../anchor/src/sequence/tree.ts", import.meta.url).href;
   const theirs = new URL("../../../node_modules/mqtt-packet/writeToStream.js", import.meta.url).href;
   /** root > ours > native, ours > node:, ours > theirs > native; and what is no function. */
   const profile: Profile = {
@@ -243,12 +243,12 @@ describe("profiles", () => {
       "garbage collection": 100,
     });
     expect(told(places)).toEqual({
-      "anchor/src/tree.ts": 300,
+      "anchor/src/sequence/tree.ts": 300,
       "mqtt-packet": 200,
       "garbage collection": 100,
       "Node itself": 100,
     });
-    expect(functions[0]).toEqual({ where: "anchor/src/tree.ts grow:41", us: 300 });
+    expect(functions[0]).toEqual({ where: "anchor/src/sequence/tree.ts grow:41", us: 300 });
     expect(summarise(profile, { fromUs: 1100, toUs: 1299 }).busyUs).toBe(200);
   });
 
@@ -272,7 +272,7 @@ describe("profiles", () => {
     expect(text).toContain(
       "full: anchor, main thread: 70.0 us a statement on the clock; processor time by the kernel 50.0 (10 statements)",
     );
-    expect(text).toContain("30.00 us  anchor/src/tree.ts grow:41");
+    expect(text).toContain("30.00 us  anchor/src/sequence/tree.ts grow:41");
   });
 });
 

@@ -20,7 +20,7 @@ import {
   type SignatureProvider,
 } from "@tallystick/evidence";
 import { createNodeProvider, nodeSha256 } from "@tallystick/evidence/node";
-import { createSodiumProvider } from "../../../anchor/src/sodium.ts";
+import { createSodiumProvider } from "../../../anchor/src/admission/sodium.ts";
 import { bestProvider } from "../../../audit/src/provider.ts";
 import { need } from "../../support/require.ts";
 import { sharedJson } from "../../support/shared.ts";

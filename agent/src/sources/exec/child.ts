@@ -9,7 +9,7 @@ import process from "node:process";
 import type { Readable, Writable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { Bucket } from "@tallystick/evidence/node";
-import type { SourceContext } from "../../source.ts";
+import type { SourceContext } from "../source.ts";
 
 /** How long things may take. Tests give shorter times. */
 export type ChildPatience = {

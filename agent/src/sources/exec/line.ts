@@ -14,7 +14,7 @@ import {
   type Quality,
   type ReadingValue,
 } from "@tallystick/evidence";
-import type { Register } from "../../source.ts";
+import type { Register } from "../source.ts";
 import { referencesIn } from "./event.ts";
 import { canonicalText, parseJson, type Json, type JsonObject } from "./json.ts";
 import { Members } from "./members.ts";

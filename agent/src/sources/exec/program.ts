@@ -7,7 +7,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { EvidenceError } from "@tallystick/evidence";
 import { Bucket } from "@tallystick/evidence/node";
-import { newSourceCounters, type SourceContext, type SourceCounters } from "../../source.ts";
+import { newSourceCounters, type SourceContext, type SourceCounters } from "../source.ts";
 import { Child, type ChildPatience } from "./child.ts";
 import { readLine, type ParsedLine, type RefusedLine } from "./line.ts";
 import { LineSplitter } from "./split.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { setTimeout as delay } from "node:timers/promises";
-import type { SourceContext, SourceCounters } from "../../source.ts";
+import type { SourceContext, SourceCounters } from "../source.ts";
 import type { Connection, Transport } from "./connection.ts";
 
 /** How a line is kept. Tests give shorter times. */

@@ -4,8 +4,8 @@
  * @module
  */
 import { decimal, QUALITIES, type Decimal, type Quality, type Reading } from "@tallystick/evidence";
-import type { Clock } from "../../clock.ts";
-import type { Observation } from "../../source.ts";
+import type { Clock } from "../../clock/clock.ts";
+import type { Observation } from "../source.ts";
 import type { P1Value, Telegram } from "./telegram.ts";
 
 /** How far a device's clock may run ahead of the gateway's before its times are marked `future`. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { isEvidenceError, type EvidenceError } from "@tallystick/evidence";
-import { newSourceCounters, type Observation, type Source, type SourceContext } from "../../source.ts";
+import { newSourceCounters, type Observation, type Source, type SourceContext } from "../source.ts";
 import type { Transport } from "../line/connection.ts";
 import { LINE_PATIENCE, readLine, type LineItem, type LinePatience } from "../line/reconnect.ts";
 import type { P1Options } from "../open.ts";

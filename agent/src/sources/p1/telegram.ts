@@ -6,7 +6,7 @@
  * @module
  */
 import { Decimal, isEvidenceError, parseDecimal, type Quality } from "@tallystick/evidence";
-import type { Register } from "../../source.ts";
+import type { Register } from "../source.ts";
 import type { Frame } from "./frame.ts";
 import { readLines, type ObisCode, type P1Object } from "./lines.ts";
 import { isCount, isCounter, isHistory, isMbusProfile, isTelegramTime, meterId, unitOf } from "./objects.ts";
