@@ -79,5 +79,5 @@ export function compareDecimal(a: Decimal, b: Decimal): number {
 /** The nearest binary float: for plots and waiting times, never for what is signed. */
 export const decimalToNumber = (value: Decimal): number => Number(formatDecimal(value));
 
-const scaled = (value: Decimal, exponent: number): bigint =>
-  value.mantissa * 10n ** BigInt(value.exponent - exponent);
+const scaled = ({ mantissa, exponent: own }: Decimal, exponent: number): bigint =>
+  own === exponent ? mantissa : mantissa * 10n ** BigInt(own - exponent);

@@ -103,9 +103,24 @@ export function verifyInclusion(
 /** A whole number from 0 to 2^53 - 1: the only numbers that count leaves here. */
 export const isCount = (n: number): boolean => Number.isSafeInteger(n) && n >= 0;
 
-export const half = (n: number): number => Math.floor(n / 2);
+/** Below it a count is an integer to the processor, too, and is halved by a shift: in a tree that is all there is beside the hashes. */
+const SHIFTED = 2 ** 31;
 
-export const isOdd = (n: number): boolean => n % 2 === 1;
+export const half = (n: number): number => (n < SHIFTED ? n >>> 1 : Math.floor(n / 2));
+
+/** `n` halved so many times, at most 53. */
+export const halved = (n: number, times: number): number =>
+  n < SHIFTED && times < 31 ? n >>> times : Math.floor(n / 2 ** times);
+
+export const isOdd = (n: number): boolean => (n < SHIFTED ? (n & 1) === 1 : n % 2 === 1);
+
+/** How often both numbers, which differ, must be halved until they are the same. */
+export function halvingsToMeet(a: number, b: number): number {
+  if (a < SHIFTED && b < SHIFTED) return 32 - Math.clz32(a ^ b);
+  let halvings = 0;
+  for (let [one, other] = [a, b]; one !== other; one = half(one), other = half(other)) halvings++;
+  return halvings;
+}
 
 /** @throws EvidenceError `proof-index` unless 0 <= index < size, both safe integers */
 export function checkIndex(index: number, size: number): void {

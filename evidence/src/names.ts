@@ -8,6 +8,7 @@ import { EvidenceError } from "./errors.ts";
 
 /** Device name reserved for the operators of an org: `ORG/operator`. */
 export const OPERATOR_DEVICE = "operator";
+const OPERATOR_END = `/${OPERATOR_DEVICE}`;
 /** Stream of each device for its own affairs: heads, boots, clock steps. Always allowed. */
 export const SYSTEM_STREAM = "sys";
 /** Stream of operators: registry items, and nothing else. */
@@ -16,6 +17,7 @@ export const REGISTRY_STREAM = "registry";
 /** Longest stream name, in characters. */
 export const MAX_STREAM = 128;
 
+const MAX_ISS = 97;
 const ISS = /^([a-z0-9-]{1,32})\/([a-z0-9-]{1,64})$/;
 const ORG = /^[a-z0-9-]{1,32}$/;
 const STREAM = /^[a-z0-9][a-z0-9._-]*(?:\/[a-z0-9][a-z0-9._-]*)*$/;
@@ -28,7 +30,7 @@ export type Issuer = { readonly org: string; readonly device: string };
  * @throws EvidenceError `name-malformed`
  */
 export function parseIss(iss: string): Issuer {
-  const [, org, device] = (iss.length <= 97 && ISS.exec(iss)) || [];
+  const [, org, device] = (iss.length <= MAX_ISS && ISS.exec(iss)) || [];
   if (org === undefined || device === undefined) {
     throw new EvidenceError(
       "name-malformed",
@@ -46,7 +48,10 @@ export function checkOrg(org: string): void {
 }
 
 /** True for `ORG/operator`. @throws EvidenceError `name-malformed` */
-export const isOperator = (iss: string): boolean => parseIss(iss).device === OPERATOR_DEVICE;
+export function isOperator(iss: string): boolean {
+  if (!iss.endsWith(OPERATOR_END) && iss.length <= MAX_ISS && ISS.test(iss)) return false; // asked of every statement
+  return parseIss(iss).device === OPERATOR_DEVICE;
+}
 
 /**
  * Checks the form of a stream name, `meter/m-0417`; the reserved ones have it too.

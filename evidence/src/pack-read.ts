@@ -252,15 +252,16 @@ class PackWalk {
   #reading(): Reading {
     const records = this.#records;
     const unit = records.has(SLOT.u) ? records.text(SLOT.u) : this.#baseUnit;
-    return {
+    const reading: Written = {
       name: records.has(SLOT.n) ? records.text(SLOT.n) : "",
-      ...(unit !== undefined && { unit }),
       value: this.#value(),
       time: this.#time(),
       quality: records.has(SLOT.q) ? this.#quality() : [],
-      ...(records.has(SLOT.rx) && { received: records.exact(SLOT.rx) }),
-      ...(records.has(SLOT.ut) && { updateTime: records.exact(SLOT.ut) }),
     };
+    if (unit !== undefined) reading.unit = unit;
+    if (records.has(SLOT.rx)) reading.received = records.exact(SLOT.rx);
+    if (records.has(SLOT.ut)) reading.updateTime = records.exact(SLOT.ut);
+    return reading;
   }
 
   #value(): ReadingValue {
@@ -276,6 +277,8 @@ class PackWalk {
     return this.#records.fail("senml-malformed", message);
   }
 }
+
+type Written = { -readonly [Field in keyof Reading]: Reading[Field] };
 
 function sameBytes(
   bytes: Uint8Array,

@@ -198,10 +198,10 @@ function stripped(bytes: Uint8Array): Stripped | undefined {
   const signatureLength = reader.head(2);
   reader.at += signatureLength;
   if (!reader.whole || receipts.some(({ length }) => length > LIMITS.maxReceiptBytes)) return undefined;
-  const statement = new Uint8Array(headersEnd + 1 + bytes.length - rest);
+  // The end with what stands before it, which the beginning then takes the place of.
+  const statement = bytes.slice(rest - headersEnd - 1);
   statement.set(bytes.subarray(0, headersEnd));
   statement[headersEnd] = 0xa0;
-  statement.set(bytes.subarray(rest), headersEnd + 1);
   const moved = headersEnd + 1 - rest;
   const payload = statement.subarray(payloadEnd - payloadLength + moved, payloadEnd + moved);
   const sign1 = {

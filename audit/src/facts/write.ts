@@ -31,6 +31,8 @@ export type FilePlace = { readonly file: number; readonly offset: number; readon
 
 /** Trees remembered: those of a few days. */
 const MAX_REMEMBERED = 32_768;
+/** Objects of one tree: each thread has its own. */
+const MAX_OBJECTS = 8;
 
 function remember<T>(map: Map<number, T>, size: number, one: T): void {
   if (map.size >= MAX_REMEMBERED) map.clear();
@@ -48,7 +50,7 @@ export class FactsWriter {
   readonly #seen: StatementSync;
   readonly #proof: StatementSync;
   /** Written already, by size: asking the table would cost more. */
-  readonly #trees = new Map<number, SignedTree>();
+  readonly #trees = new Map<number, SignedTree[]>();
   readonly #roots = new Map<number, Required<SeenTree>>();
   #chains = 0;
 
@@ -133,8 +135,12 @@ export class FactsWriter {
   tree(tree: SignedTree): void {
     const { origin, size, root, timeUnixS, registry, keysRoot } = tree;
     const known = this.#trees.get(size);
-    if (known === tree || (known !== undefined && signedTrees.same(known, tree))) return;
-    remember(this.#trees, size, tree);
+    if (known?.includes(tree) === true) return;
+    if (known?.[0] !== undefined && signedTrees.same(known[0], tree)) {
+      if (known.length < MAX_OBJECTS) known.push(tree);
+      return;
+    }
+    remember(this.#trees, size, [tree]);
     this.#tree.run(origin, size, root, timeUnixS, registry.count, registry.last, keysRoot);
   }
 

@@ -5,7 +5,7 @@
  * @module
  */
 import { equalBytes, equalRange } from "../bytes.ts";
-import { half, hashLeaf, isOdd, nodeHasher } from "../merkle.ts";
+import { half, halved, halvingsToMeet, hashLeaf, isOdd, nodeHasher } from "../merkle.ts";
 import { HASH_BYTES, type Hash } from "../sha256.ts";
 import type { GoodPath, KnownBatch, ReadReceipt } from "./receipt-reader.ts";
 
@@ -45,12 +45,7 @@ export class PathWalk {
     if (index >= size || count !== pathLength(index, size)) return false;
     const level = this.#begin(receipt, entry);
     this.#before = undefined;
-    const step = {
-      level,
-      node: Math.floor(index / 2 ** level),
-      last: Math.floor((size - 1) / 2 ** level),
-      used: level,
-    };
+    const step = { level, node: halved(index, level), last: halved(size - 1, level), used: level };
     const proven = this.#provenOf(batch);
     const isGood = proven === undefined ? this.#climb(receipt, step) : this.#climbTo(proven, receipt, step);
     if (isGood) this.#before = { receipt, entry };
@@ -60,16 +55,15 @@ export class PathWalk {
   /** The level at which a walk begins: over what it shares with the one before, if that was of the same leaf. */
   #begin({ batch, index, bytes, at, count }: ReadReceipt, entry: Uint8Array): number {
     const { receipt, entry: leaf } = this.#before ?? {};
-    if (receipt?.index !== index || leaf === undefined || !equalBytes(entry, leaf)) {
+    const isSame =
+      receipt?.index === index && leaf !== undefined && (entry === leaf || equalBytes(entry, leaf));
+    if (!isSame) {
       this.#own.set(hashLeaf(entry, this.#hash));
       return 0;
     }
     // So far both trees have the whole subtree over the leaf, and its sibling at each level below.
     const size = Math.min(batch.tree.size, receipt.batch.tree.size);
-    const most = Math.min(this.#levels, count, receipt.count);
-    let levels = 0;
-    for (let width = 2; levels < most && (Math.floor(index / width) + 1) * width <= size; width *= 2)
-      levels++;
+    const levels = Math.min(this.#levels, count, receipt.count, halvingsToMeet(index, size) - 1);
     return equalRange(receipt.bytes, receipt.at, bytes, at, levels * STRIDE - 2) ? levels : 0;
   }
 
@@ -116,17 +110,17 @@ export class PathWalk {
 
   /** To the root of a tree of which many nodes are known. */
   #climbTo(proven: ProvenNodes, receipt: ReadReceipt, step: Step): boolean {
-    const from = { ...step };
+    const { level } = step;
     while (step.last > 0) {
       if (proven.ends(step, this.#own, receipt)) {
         this.#levels = step.level;
-        proven.add(from, step.level, this.#own, receipt);
+        proven.add(level, step.level, this.#own, receipt);
         return true;
       }
       if (!this.#up(step, receipt)) return false;
     }
     if (!this.#isRoot(step, receipt)) return false;
-    proven.add(from, step.level, this.#own, receipt);
+    proven.add(level, step.level, this.#own, receipt);
     return true;
   }
 
@@ -135,7 +129,7 @@ export class PathWalk {
    * one then: the next one is often its neighbour.
    */
   #meets(good: GoodPath, { index, bytes, at, count }: ReadReceipt, { level, node, used }: Step): boolean {
-    const met = Math.floor(good.index / 2 ** level);
+    const met = halved(good.index, level);
     const isNeighbour = node !== met && half(node) === half(met);
     if (node !== met && !isNeighbour) return false;
     const own = level * HASH_BYTES;
@@ -166,11 +160,11 @@ export class PathWalk {
   }
 }
 
-/** Hashes of the path of a leaf: one for each level at which its node has a neighbour. */
+/** Hashes of the path of a leaf: one a level below the tree's right edge, and on the edge one for each whole subtree to its left. */
 function pathLength(index: number, size: number): number {
-  let length = 0;
-  for (let node = index, last = size - 1; last > 0; node = half(node), last = half(last))
-    if (isOdd(node) || node !== last) length++;
+  const below = index === size - 1 ? 0 : halvingsToMeet(index, size - 1);
+  let length = below;
+  for (let left = halved(index, below); left > 0; left = half(left)) if (isOdd(left)) length++;
   return length;
 }
 
@@ -191,7 +185,7 @@ class ProvenNodes {
   ends({ level, node, last, used }: Step, own: Uint8Array, { bytes, at, count }: ReadReceipt): boolean {
     if (!this.#has(level, node, own, level * HASH_BYTES)) return false;
     const good = this.#good;
-    let met = good === undefined ? -1 : Math.floor(good.index / 2 ** level);
+    let met = good === undefined ? 0 : halved(good.index, level);
     let next = used;
     for (
       let k = level, n = node, edge = last;
@@ -199,7 +193,7 @@ class ProvenNodes {
       k++, n = half(n), met = half(met), edge = half(edge)
     ) {
       // From where two paths meet on, the one that was good last has the very same hashes.
-      if (n === met && good !== undefined && endsAlike(good, bytes, at + next * STRIDE, count - next))
+      if (good !== undefined && n === met && endsAlike(good, bytes, at + next * STRIDE, count - next))
         return true;
       const isRight = isOdd(n);
       if (!isRight && n === edge) continue;
@@ -209,15 +203,17 @@ class ProvenNodes {
     return next === count;
   }
 
-  /** Adds what a good walk has proven: the nodes over its leaf from where it began up to `levels`, and their siblings below. */
-  add({ level, node, last, used }: Step, levels: number, own: Uint8Array, receipt: ReadReceipt): void {
+  /** Adds what a good walk has proven from the level where it began up to that of a node that was proven, or the root: the nodes over its leaf and their siblings. */
+  add(from: number, to: number, own: Uint8Array, receipt: ReadReceipt): void {
     this.#good = receipt;
-    const { bytes, at } = receipt;
-    let next = used;
-    for (let k = level, n = node, edge = last; k <= levels; k++, n = half(n), edge = half(edge)) {
-      this.#put(k, n, own, k * HASH_BYTES);
-      const isAlone = !isOdd(n) && n === edge;
-      if (k < levels && !isAlone) this.#put(k, isOdd(n) ? n - 1 : n + 1, bytes, at + next++ * STRIDE);
+    const { bytes, at, index } = receipt;
+    let next = from;
+    let node = halved(index, from);
+    let last = halved(this.batch.tree.size - 1, from);
+    for (let level = from; level < to; level++, node = half(node), last = half(last)) {
+      this.#put(level, node, own, level * HASH_BYTES);
+      if (isOdd(node) || node !== last)
+        this.#put(level, isOdd(node) ? node - 1 : node + 1, bytes, at + next++ * STRIDE);
     }
   }
 

@@ -112,9 +112,9 @@ export class ReceiptReader {
 const isAt = (bytes: Uint8Array, at: number, expected: Uint8Array): boolean =>
   equalRange(bytes, at, expected, 0, expected.length);
 
-/** Six bytes of a signature: enough to find it by; that it is the very one is compared. */
-const nameOf = (bytes: Uint8Array, at: number): number => {
-  let name = 0;
-  for (let i = at; i < at + 6; i++) name = name * 256 + (bytes[i] as number);
-  return name;
-};
+/** Four bytes of a signature, as an integer: enough to find it by; that it is the very one is compared. */
+const nameOf = (bytes: Uint8Array, at: number): number =>
+  ((bytes[at] as number) << 24) |
+  ((bytes[at + 1] as number) << 16) |
+  ((bytes[at + 2] as number) << 8) |
+  (bytes[at + 3] as number);
