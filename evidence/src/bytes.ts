@@ -12,6 +12,10 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return true;
 }
 
+/** Bytes of one's own. A Buffer's own `slice` gives a view: what is written into that is written into what was given. */
+export const copied = (bytes: Uint8Array, from = 0, to = bytes.length): Uint8Array =>
+  new Uint8Array(bytes.buffer, bytes.byteOffset + from, to - from).slice();
+
 type CompareRange = (
   this: Uint8Array,
   other: Uint8Array,

@@ -80,6 +80,10 @@ const rulesOf = (rules: DecodeRules): ScanRules => ({
   floats: rules.floats ?? false,
 });
 
+/** A map with text keys, from an object. */
+export const mapOf = (members: Readonly<Record<string, CborValue>>): CborMap =>
+  new Map<CborKey, CborValue>(Object.entries(members));
+
 /**
  * Encodes a value in its one byte string: shortest forms, map keys sorted bytewise by their encoding.
  *

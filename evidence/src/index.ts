@@ -29,6 +29,7 @@ export {
 export {
   decodeCbor,
   encodeCbor,
+  mapOf,
   encodeSequence,
   Float,
   splitSequence,

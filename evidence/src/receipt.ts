@@ -180,10 +180,8 @@ function readProofs(unprotected: CborMap): Proof[] {
   const outer = new Fields(unprotected, "receipt unprotected header");
   const proofs = new Fields(outer.value(VDP), "receipt proofs");
   outer.end();
-  const list = proofs.list(INCLUSION, 1);
+  const list = proofs.list(INCLUSION, 1, MAX_PROOFS);
   proofs.end();
-  if (list.length > MAX_PROOFS)
-    throw new EvidenceError("too-large", `more than ${MAX_PROOFS} proofs in a receipt`);
   return list.map((item) => parseProof(asBytes(item, undefined, "proof")));
 }
 

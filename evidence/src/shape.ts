@@ -87,10 +87,12 @@ export class Fields {
     return typeof value === "boolean" ? value : this.#fail("member-type", key, "is neither true nor false");
   }
 
-  list(key: CborKey, least = 0): readonly CborValue[] {
+  /** @throws EvidenceError `member-type`, `member-range` for fewer items than `least`, `too-large` for more than `most` */
+  list(key: CborKey, least = 0, most = Infinity): readonly CborValue[] {
     const value = this.value(key);
     if (!Array.isArray(value)) return this.#fail("member-type", key, "is not an array");
     if (value.length < least) this.#fail("member-range", key, `has fewer than ${least} items`);
+    if (value.length > most) this.#fail("too-large", key, `has more than ${most} items`);
     return value as readonly CborValue[];
   }
 

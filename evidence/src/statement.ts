@@ -35,7 +35,7 @@
  * @module
  */
 import { ByteReader } from "./byte-reader.ts";
-import { equalBytes } from "./bytes.ts";
+import { copied, equalBytes } from "./bytes.ts";
 import { encodeCbor, type CborMap } from "./cbor.ts";
 import { encodeSign1, parseSign1, toBeSigned, type Sign1 } from "./cose.ts";
 import { EvidenceError } from "./errors.ts";
@@ -199,7 +199,7 @@ function stripped(bytes: Uint8Array): Stripped | undefined {
   reader.at += signatureLength;
   if (!reader.whole || receipts.some(({ length }) => length > LIMITS.maxReceiptBytes)) return undefined;
   // The end with what stands before it, which the beginning then takes the place of.
-  const statement = bytes.slice(rest - headersEnd - 1);
+  const statement = copied(bytes, rest - headersEnd - 1);
   statement.set(bytes.subarray(0, headersEnd));
   statement[headersEnd] = 0xa0;
   const moved = headersEnd + 1 - rest;

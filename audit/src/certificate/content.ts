@@ -14,6 +14,7 @@ import {
   EvidenceError,
   Fields,
   HASH_BYTES,
+  mapOf,
   tuple,
   type CborKey,
   type CborValue,
@@ -85,9 +86,6 @@ const MAX_RESTRICTIONS = 64;
 const STATES = ["complete", "explained", "incomplete", "empty"] as const;
 const EDGES = ["reading", "chain", "heads", "open"] as const;
 
-type Members = Readonly<Record<string, CborValue>>;
-const map = (members: Members): CborValue => new Map<CborKey, CborValue>(Object.entries(members));
-
 /** @throws EvidenceError `too-large` */
 export function encodeContent(one: Certificate): Uint8Array {
   const {
@@ -105,7 +103,7 @@ export function encodeContent(one: Certificate): Uint8Array {
     streams,
   } = one;
   const bytes = encodeCbor(
-    map({
+    mapOf({
       v: 1,
       tool: [tool.name, tool.version],
       log: [log.origin, log.size, log.root],
@@ -137,7 +135,7 @@ const streamValue = ({
   chains,
   periods,
 }: CertifiedStream): CborValue =>
-  map({
+  mapOf({
     iss,
     sub,
     state,
@@ -156,7 +154,7 @@ const streamValue = ({
   });
 
 const tallyValue = ({ expected, received, missing, late, repeats, conflicts }: Tally): CborValue =>
-  map({ expected, received, missing: causesValue(missing), late, repeats, conflicts });
+  mapOf({ expected, received, missing: causesValue(missing), late, repeats, conflicts });
 
 /** Causes of which there is none are left out. */
 const causesValue = (missing: ByCause): CborValue =>
@@ -189,13 +187,13 @@ export function decodeContent(bytes: Uint8Array): Certificate {
     },
     policy: fields.bytes("policy", HASH_BYTES),
     verdict: fields.literal("verdict", ["verified", "restricted", "invalid"]),
-    restrictions: listOf(fields, "restrictions", MAX_RESTRICTIONS).map((text) => asText(text, "restriction")),
+    restrictions: fields.list("restrictions", 0, MAX_RESTRICTIONS).map((text) => asText(text, "restriction")),
     zone: fields.text("zone"),
     from: asUint(from, "from"),
     to: asUint(to, "to"),
     lateAfterS: fields.uint("late"),
     findings: fields.uint("findings"),
-    streams: listOf(fields, "streams", MAX_STREAMS).map((value) => streamOf(value)),
+    streams: fields.list("streams", 0, MAX_STREAMS).map((value) => streamOf(value)),
   };
   fields.end();
   checkOrder(one.streams);
@@ -214,8 +212,8 @@ function streamOf(value: CborValue): CertifiedStream {
     interval: nullable(fields.value("interval"), (text) => asText(text, "interval")),
     begins: edgeOf(fields.value("begins")),
     ends: edgeOf(fields.value("ends")),
-    chains: listOf(fields, "chains", MAX_CHAINS).map(chainOf),
-    periods: listOf(fields, "periods", MAX_PERIODS).map(periodOf),
+    chains: fields.list("chains", 0, MAX_CHAINS).map(chainOf),
+    periods: fields.list("periods", 0, MAX_PERIODS).map(periodOf),
   };
   fields.end();
   return stream;
@@ -279,12 +277,6 @@ function causesOf(value: CborValue | undefined): ByCause {
 function edgeOf(value: CborValue): Edge {
   const [by, at] = tuple(value, 2, "edge");
   return { by: oneOf(by, EDGES, "edge"), at: nullable(at, (text) => asText(text, "edge")) };
-}
-
-function listOf(fields: Fields, name: string, most: number): readonly CborValue[] {
-  const items = fields.list(name);
-  if (items.length > most) throw new EvidenceError("too-large", `more than ${most} ${name}`);
-  return items;
 }
 
 const nullable = <T>(value: CborValue | undefined, read: (value: CborValue) => T): T | null =>

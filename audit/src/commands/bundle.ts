@@ -5,7 +5,7 @@
  */
 import { existsSync } from "node:fs";
 import process from "node:process";
-import { encodeBundle, isEvidenceError, verify, type Bundle, type EvidenceError } from "@tallystick/evidence";
+import { encodeBundle, isEvidenceError, verify, type Bundle } from "@tallystick/evidence";
 import {
   nodeSha256,
   required,
@@ -28,6 +28,7 @@ import { jsonLine, textReport } from "../report.ts";
 import { summarize } from "../verify/summary.ts";
 import { chainTimes } from "../verify/times.ts";
 import { readPolicy } from "./policy.ts";
+import { cannotTell } from "./output.ts";
 
 /** More successors than a log will have. */
 const MAX_LOGS = 16;
@@ -91,11 +92,7 @@ export const bundle: Command = {
       report(values, output, judgement, bytes, provider.name);
       return exitCode(judgement, values["strict"] === true);
     } catch (error) {
-      if (isEvidenceError(error) && cannotTell(error)) {
-        process.stderr.write(`tally-audit bundle: ${error.message} [${error.code}]; nothing was written\n`);
-        return 3;
-      }
-      throw error;
+      return cannotTell("bundle", error);
     } finally {
       progress.done();
     }
@@ -130,10 +127,6 @@ function readHashes(values: Arguments["values"], input: string | undefined): str
     throw new UsageError(`--hash ${String(hash)}: give the 64 hexadecimal digits of a statement's hash`);
   });
 }
-
-/** No answer, or a log that the policy says nothing about. */
-const cannotTell = (error: EvidenceError): boolean =>
-  error.disposition === "retry" || error.code === "log-unknown";
 
 function report(
   values: Arguments["values"],

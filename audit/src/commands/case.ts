@@ -4,7 +4,7 @@
  * @module
  */
 import process from "node:process";
-import { isEvidenceError, type EvidenceError } from "@tallystick/evidence";
+import { isEvidenceError } from "@tallystick/evidence";
 import {
   HTTP_LIMITS,
   isUrl,
@@ -29,6 +29,7 @@ import { exitCode, type Judgement } from "../judgement.ts";
 import { jsonLine, textReport } from "../report.ts";
 import { bestProvider } from "../provider.ts";
 import { readPolicy } from "./policy.ts";
+import { cannotTell } from "./output.ts";
 
 const MAX_TOKEN_BYTES = 4096;
 const MAX_POLICY_BYTES = 1 << 20;
@@ -98,11 +99,7 @@ export const caseCommand: Command = {
       return await judged(writer, output, values, means);
     } catch (error) {
       await writer.discard();
-      if (isEvidenceError(error) && cannotTell(error)) {
-        process.stderr.write(`tally-audit case: ${error.message} [${error.code}]; nothing was written\n`);
-        return 3;
-      }
-      throw error;
+      return cannotTell("case", error);
     } finally {
       progress.done();
     }
@@ -141,10 +138,6 @@ async function judged(
 /** Nothing is wrong but what statements say about one another. */
 const isWhole = ({ checks }: Judgement): boolean =>
   checks.every(({ name, result }) => result !== "failed" || name === "chains");
-
-/** No answer, or a log that the policy says nothing about. */
-const cannotTell = (error: EvidenceError): boolean =>
-  error.disposition === "retry" || error.code === "log-unknown";
 
 async function readWanted(values: Arguments["values"], more: readonly string[]): Promise<SourceWanted> {
   const [from, to] = [instant(values, "from"), instant(values, "to")];

@@ -40,7 +40,7 @@ export type FactsMeans = {
   readonly provider: SignatureProvider;
   readonly hash: Hash;
   readonly progress: Progress;
-  /** Threads that check signatures of a case; as many as there are cores where it is left out. */
+  /** Threads that judge the statements of a case beside this one; one for each other core where it is left out. */
   readonly threads?: number;
   /** Folder of the facts; by default `tallystick` in the user's cache. */
   readonly cache?: string;

@@ -14,8 +14,8 @@ import {
   EvidenceError,
   Fields,
   HASH_BYTES,
+  mapOf,
   tuple,
-  type CborKey,
   type CborValue,
 } from "@tallystick/evidence";
 
@@ -44,16 +44,13 @@ export const MAX_FILES = 20_000;
 const MAX_NAME = 512;
 const MAX_INPUTS = 1000;
 
-const map = (members: Readonly<Record<string, CborValue>>): CborValue =>
-  new Map<CborKey, CborValue>(Object.entries(members));
-
 export const encodeManifest = ({ kind, verdict, tool, log, inputs, files }: Manifest): Uint8Array =>
   encodeCbor(
-    map({
+    mapOf({
       v: 1,
       kind,
       verdict,
-      tool: map({ name: tool.name, version: tool.version, hash: tool.hash }),
+      tool: mapOf({ name: tool.name, version: tool.version, hash: tool.hash }),
       log: [log.origin, log.size, log.root],
       inputs: inputs.map(({ role, name, bytes, hash }) => [role, name, bytes, hash]),
       files: files.map(({ name, bytes, hash }) => [name, bytes, hash]),
@@ -79,11 +76,11 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
       size: asUint(size, "size"),
       root: root === null ? null : asBytes(root, HASH_BYTES, "root"),
     },
-    inputs: list(fields, "inputs", MAX_INPUTS).map((value) => {
+    inputs: fields.list("inputs", 0, MAX_INPUTS).map((value) => {
       const [role, name, length, hash] = tuple(value, 4, "input");
       return { role: asText(role, "role"), ...fileOf(name, length, hash) };
     }),
-    files: list(fields, "files", MAX_FILES).map((value) => {
+    files: fields.list("files", 0, MAX_FILES).map((value) => {
       const [name, length, hash] = tuple(value, 3, "file");
       return fileOf(name, length, hash);
     }),
@@ -94,12 +91,6 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
   if (!equalBytes(encodeManifest(manifest), bytes))
     throw new EvidenceError("cbor-malformed", "a manifest has one form, and this is another");
   return manifest;
-}
-
-function list(fields: Fields, name: string, most: number): readonly CborValue[] {
-  const items = fields.list(name);
-  if (items.length > most) throw new EvidenceError("too-large", `more than ${most} ${name}`);
-  return items;
 }
 
 const fileOf = (

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { equalBytes, equalRange } from "../bytes.ts";
+import { copied, equalBytes, equalRange } from "../bytes.ts";
 import { half, halved, halvingsToMeet, hashLeaf, isOdd, nodeHasher } from "../merkle.ts";
 import { HASH_BYTES, type Hash } from "../sha256.ts";
 import type { GoodPath, KnownBatch, ReadReceipt } from "./receipt-reader.ts";
@@ -102,7 +102,7 @@ export class PathWalk {
     if (good === undefined && batch.uses > 1)
       batch.good = {
         index,
-        path: bytes.slice(at, at + count * STRIDE - 2),
+        path: copied(bytes, at, at + count * STRIDE - 2),
         own: this.#own.slice(0, (step.level + 1) * HASH_BYTES),
       };
     return true;
@@ -145,7 +145,7 @@ export class PathWalk {
     if (!isGood || !equalRange(good.path, from + skipped, bytes, here + skipped, rest - skipped))
       return false;
     const length = count * STRIDE - 2;
-    if (good.path.length !== length) good.path = bytes.slice(at, at + length);
+    if (good.path.length !== length) good.path = copied(bytes, at, at + length);
     else good.path.set(bytes.subarray(at, here + (isNeighbour ? HASH_BYTES : 0)));
     good.index = index;
     this.#own.set(good.own.subarray(own + HASH_BYTES), own + HASH_BYTES);

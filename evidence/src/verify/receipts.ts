@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { equalBytes, toHex } from "../bytes.ts";
+import { copied, equalBytes, toHex } from "../bytes.ts";
 import { EvidenceError, isEvidenceError } from "../errors.ts";
 import { isForeignReceipt, parseForeignReceipt, verifyForeignReceipt } from "../foreign-receipt.ts";
 import type { TrustPolicy } from "../policy.ts";
@@ -129,8 +129,8 @@ const treeOf = (
   timeUnixS,
   size,
   root,
-  registry: { count, last: last.slice() },
-  keysRoot: keysRoot.slice(),
+  registry: { count, last: copied(last) },
+  keysRoot: copied(keysRoot),
 });
 
 /** Signatures remembered: a log's newest ones. */

@@ -1,7 +1,15 @@
 /**
  * Receipts of a batch that is known are read and hashed in a shorter way: it must accept and refuse what the long way does, bit by bit.
  */
-import { encodeReceipt, Findings, parsePolicy, ReceiptCheck, type Statement } from "@tallystick/evidence";
+import {
+  encodeReceipt,
+  Findings,
+  parsePolicy,
+  parseTransparent,
+  ReceiptCheck,
+  toHex,
+  type Statement,
+} from "@tallystick/evidence";
 import { createNodeProvider, nodeSha256 } from "@tallystick/evidence/node";
 import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
@@ -105,5 +113,26 @@ test("in any order, and of trees of any shape, what the long way says", () => {
       },
     ),
     { numRuns: 60 },
+  );
+});
+
+test("what was given stays as it is, and a Buffer, of which a slice is a view, too", () => {
+  const check = fresh();
+  const given = statements.flatMap((statement) =>
+    [world.firstOf(statement), world.newest, world.newest].map((batch) => ({
+      entry: statement.hash,
+      receipt: Buffer.from(world.receipt([statement], batch)),
+    })),
+  );
+  const before = given.map(({ receipt }) => toHex(receipt));
+  for (const { entry, receipt } of given) expect(check.check(receipt, entry)).toBeDefined();
+  expect(given.map(({ receipt }) => toHex(receipt))).toEqual(before);
+
+  const statement = statements[77] ?? expect.fail();
+  const transparent = Buffer.from(world.transparent(statement, world.firstOf(statement), world.newest));
+  const read = [parseTransparent(transparent), parseTransparent(transparent)];
+  for (const one of read) expect(one.statement).toEqual(statement);
+  expect(read[1]?.receipts.map(toHex)).toEqual(
+    [world.firstOf(statement), world.newest].map((batch) => toHex(world.receipt([statement], batch))),
   );
 });
