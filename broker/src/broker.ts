@@ -21,6 +21,7 @@ import { Inflow, Underway } from "./inflow.ts";
 import { Online } from "./online.ts";
 import type { Peer } from "./peer.ts";
 import { Persistence } from "./persistence.ts";
+import { keepRegistrations } from "./registrations.ts";
 import { Retained } from "./retained.ts";
 import { Router } from "./router.ts";
 import { Sessions } from "./sessions.ts";
@@ -225,8 +226,10 @@ export async function createBroker(
     // a client that leaves is said to unsubscribe from everything
     for (const filter of filters) admitted.get(client)?.filters.delete(filter);
   });
-  aedes.on("client", (client) => online.came(client));
-  aedes.on("clientDisconnect", (client) => online.went(client, nowMs()));
+  keepRegistrations(aedes, {
+    came: (client) => online.came(client),
+    went: (client) => online.went(client, nowMs()),
+  });
   const unfollow = registry.onChange(() => online.keysChanged());
   const sweep = setInterval(() => online.sweep(nowMs()), SWEEP_MS);
 
