@@ -39,6 +39,12 @@ function upTarget({ town, world, vectors, statements, provider, publicKeys }: Co
   const originals = hexSet([
     ...statements.map(({ hash }) => hash),
     ...vectors.goodStatements.map((one) => nodeSha256(one)),
+    // What is wrong with some is what stands behind a good one.
+    ...vectors.badStatements.flatMap(({ bytes }) =>
+      splitUp(bytes).items.flatMap((item) =>
+        item.bytes.length < bytes.length ? [nodeSha256(item.bytes)] : [],
+      ),
+    ),
   ]);
   return {
     name: "up",
