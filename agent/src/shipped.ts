@@ -16,6 +16,9 @@ const FLUSH_AFTER_MS = 20_000;
 setFlagsFromString("--semi-space-growth-factor=1");
 // The rest is collected before it grows: while a full outbox is delivered, a quarter of the memory would be garbage.
 setFlagsFromString("--optimize-for-size");
+// Nothing here runs so hot that V8's optimising compilers would pay for their memory: 15 MB for a fifth less processor time, measured while delivering.
+setFlagsFromString("--no-opt");
+setFlagsFromString("--no-maglev");
 
 const folder = cacheFolder(process.argv.slice(2), process.env);
 if (folder !== undefined) {

@@ -7,10 +7,10 @@
 import { type CborValue } from "./cbor.ts";
 import { parseSign1, toBeSigned, type Sign1 } from "./cose.ts";
 import { EvidenceError, isEvidenceError } from "./errors.ts";
+import { parseProof, type Proof } from "./inclusion-proof.ts";
 import { ALG_ED25519, ALG_ESP256, type PublicKey } from "./keys.ts";
 import { hashLeaf, rootFromInclusion } from "./merkle.ts";
 import type { SignatureProvider } from "./signature.ts";
-import { parseProof, type Proof } from "./receipt.ts";
 import { sha256, type Hash } from "./sha256.ts";
 import { asBytes, Fields } from "./shape.ts";
 import { LIMITS } from "./topics.ts";

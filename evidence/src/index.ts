@@ -200,7 +200,7 @@ export {
   type HashReader,
   type TreeNode,
 } from "./proofs.ts";
-export { nobleProvider, nobleSigner } from "./provider.ts";
+export { createNobleProvider, nobleProvider, nobleSigner } from "./provider.ts";
 export {
   FIRST_ABSOLUTE_TIME,
   QUALITIES,
@@ -218,7 +218,6 @@ export {
   verifyReceipt,
   type BatchClaims,
   type SignedTree,
-  type Proof,
   type Receipt,
   type SignedBatch,
 } from "./receipt.ts";

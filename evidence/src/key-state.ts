@@ -16,7 +16,7 @@ import { freshRecord, mayActFor, type KeyRecord } from "./key-record.ts";
 import { KeyProvenance } from "./key-provenance.ts";
 import { KeyTree, type KeyProof } from "./key-tree.ts";
 import { parseIss, SYSTEM_STREAM } from "./names.ts";
-import { nobleProvider } from "./provider.ts";
+import { createNobleProvider } from "./provider.ts";
 import type { SignatureProvider } from "./signature.ts";
 import { judgeChange, OperatorRules } from "./operator-rules.ts";
 import { decodeChange, type Operator } from "./operators.ts";
@@ -49,7 +49,7 @@ export class KeyState {
   /** Keys, by their names in `#records`, whose leaves in the tree are not up to date. */
   readonly #stale = new Set<string>();
 
-  constructor({ provider = nobleProvider, hash = sha256, complete = true }: KeyStateOptions = {}) {
+  constructor({ provider = createNobleProvider(), hash = sha256, complete = true }: KeyStateOptions = {}) {
     this.#provider = provider;
     this.#complete = complete;
     this.#tree = new KeyTree([], hash);

@@ -12,6 +12,9 @@ import { equalBytes } from "./bytes.ts";
 import { EvidenceError } from "./errors.ts";
 import { HASH_BYTES, sha256, type Hash } from "./sha256.ts";
 
+/** Hashes from a leaf towards the root; a list of them is one. */
+export type Path = { readonly length: number; at(index: number): Uint8Array | undefined };
+
 /** Domain separation: without it an inner node could pose as an entry. */
 const NODE_PREFIX = 1;
 
@@ -63,7 +66,7 @@ export function rootFromInclusion(
   leafHash: Uint8Array,
   index: number,
   size: number,
-  path: readonly Uint8Array[],
+  path: Path,
   hash: Hash = sha256,
 ): Uint8Array {
   checkIndex(index, size);
@@ -89,7 +92,7 @@ export function verifyInclusion(
   leafHash: Uint8Array,
   index: number,
   size: number,
-  path: readonly Uint8Array[],
+  path: Path,
   root: Uint8Array,
   hash: Hash = sha256,
 ): void {
@@ -142,15 +145,20 @@ export function checkHash(bytes: Uint8Array, what: string): void {
  * Errors: `proof-length` where the path is too short, too long, or holds what is no hash.
  */
 export class PathReader {
-  readonly #path: readonly Uint8Array[];
+  readonly #path: Path;
   #used = 0;
 
-  constructor(path: readonly Uint8Array[]) {
+  constructor(path: Path) {
     this.#path = path;
   }
 
+  /** Hashes handed out so far. */
+  get used(): number {
+    return this.#used;
+  }
+
   next(): Uint8Array {
-    const bytes = this.#path[this.#used];
+    const bytes = this.#path.at(this.#used);
     if (bytes === undefined) {
       throw new EvidenceError("proof-length", "the path is too short", { hashes: this.#path.length });
     }

@@ -8,12 +8,12 @@
  * @module
  */
 import { equalBytes, toHex } from "./bytes.ts";
-import { ARRAY, BYTE_STRING, headLength, UINT, writeHead } from "./cbor-head.ts";
-import { decodeCbor, encodeCbor, type CborKey, type CborMap, type CborValue } from "./cbor.ts";
+import { encodeCbor, type CborKey, type CborMap, type CborValue } from "./cbor.ts";
+import { commonRoot } from "./common-root.ts";
 import { encodeSign1, parseSign1, toBeSigned, type Sign1 } from "./cose.ts";
 import { EvidenceError } from "./errors.ts";
+import { encodeProof, parseProof, type Proof, type ReadProof } from "./inclusion-proof.ts";
 import { ALG_ED25519, type PublicKey } from "./keys.ts";
-import { hashLeaf, rootFromInclusion } from "./merkle.ts";
 import { SIGNATURE_BYTES, type SignatureProvider, type Signer } from "./signature.ts";
 import { HASH_BYTES, sha256, type Hash } from "./sha256.ts";
 import { asBytes, asUint, Fields, tuple } from "./shape.ts";
@@ -56,15 +56,12 @@ export type SignedBatch = {
   readonly size: number;
 };
 
-/** Where an entry is in the tree. `path` leads from its leaf to the root (RFC 9162 section 2.1.3). */
-export type Proof = { readonly size: number; readonly index: number; readonly path: readonly Uint8Array[] };
-
 /** A receipt of this profile, read and not yet verified. */
 export type Receipt = BatchClaims & {
   readonly bytes: Uint8Array;
   readonly kid: Uint8Array;
   /** In the order of the hashes that were sent with it. */
-  readonly proofs: readonly Proof[];
+  readonly proofs: readonly ReadProof[];
   readonly sign1: Sign1;
 };
 
@@ -106,22 +103,6 @@ export function encodeReceipt(batch: SignedBatch, proofs: readonly Omit<Proof, "
     payload: null,
     signature: batch.signature,
   });
-}
-
-/** `[size, index, path]`, written out byte by byte: these are most of what a log sends, and the codec takes five times as long. */
-function encodeProof(size: number, index: number, path: readonly Uint8Array[]): Uint8Array {
-  const heads = 1 + headLength(size) + headLength(index) + headLength(path.length);
-  const bytes = new Uint8Array(heads + (headLength(HASH_BYTES) + HASH_BYTES) * path.length);
-  let at = writeHead(bytes, 0, ARRAY, 3);
-  at = writeHead(bytes, at, UINT, size);
-  at = writeHead(bytes, at, UINT, index);
-  at = writeHead(bytes, at, ARRAY, path.length);
-  for (const hash of path) {
-    at = writeHead(bytes, at, BYTE_STRING, HASH_BYTES);
-    bytes.set(asBytes(hash, HASH_BYTES, "path hash"), at);
-    at += HASH_BYTES;
-  }
-  return bytes;
 }
 
 /**
@@ -176,26 +157,13 @@ function readClaims(value: CborValue): BatchClaims {
   };
 }
 
-function readProofs(unprotected: CborMap): Proof[] {
+function readProofs(unprotected: CborMap): ReadProof[] {
   const outer = new Fields(unprotected, "receipt unprotected header");
   const proofs = new Fields(outer.value(VDP), "receipt proofs");
   outer.end();
   const list = proofs.list(INCLUSION, 1, MAX_PROOFS);
   proofs.end();
   return list.map((item) => parseProof(asBytes(item, undefined, "proof")));
-}
-
-/** Reads `[size, index, [+ hash]]`. @throws EvidenceError a code of CBOR or of a closed shape */
-export function parseProof(bytes: Uint8Array): Proof {
-  const [size, index, path] = tuple(decodeCbor(bytes, { maxBytes: 4096 }), 3, "proof");
-  if (!Array.isArray(path) || path.length === 0 || path.length > 64) {
-    throw new EvidenceError("proof-length", "a path has 1 to 64 hashes");
-  }
-  return {
-    size: asUint(size, "proof size"),
-    index: asUint(index, "proof index"),
-    path: path.map((hash: CborValue) => asBytes(hash, HASH_BYTES, "path hash")),
-  };
 }
 
 /** What a good receipt says: the tree, and the place of each entry. */
@@ -221,35 +189,13 @@ export function verifyReceipt(
       kid: toHex(receipt.kid),
     });
   }
-  const root = commonRoot(receipt, entries, hash);
+  const root = commonRoot(receipt.proofs, entries, hash);
   if (!provider.verify(logKey, toBeSigned(receipt.sign1.protectedBytes, root), receipt.sign1.signature)) {
     throw new EvidenceError("signature-invalid", "the log did not sign this root for this entry", {
       size: receipt.size,
     });
   }
   return { root, indexes: receipt.proofs.map(({ index }) => index) };
-}
-
-function commonRoot({ proofs }: Receipt, entries: readonly Uint8Array[], hash: Hash): Uint8Array {
-  if (entries.length !== proofs.length) {
-    throw new EvidenceError("receipt-entry", "as many proofs as statements are needed", {
-      proofs: proofs.length,
-      statements: entries.length,
-    });
-  }
-  let root: Uint8Array | undefined;
-  for (const [i, { index, size, path }] of proofs.entries()) {
-    const entry = entries[i] ?? new Uint8Array();
-    const found = rootFromInclusion(hashLeaf(entry, hash), index, size, path, hash);
-    if (root !== undefined && !equalBytes(root, found)) {
-      throw new EvidenceError("receipt-entry", "the proofs of one receipt lead to different roots", {
-        index,
-      });
-    }
-    root = found;
-  }
-  if (root === undefined) throw new EvidenceError("receipt-entry", "a receipt without proofs");
-  return root;
 }
 
 /** True where two receipts are about one size and differ in what the log signed about it: proof that its operator cheats. */

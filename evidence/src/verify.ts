@@ -12,7 +12,7 @@ import { judgeRevocation, judgeUse, type Judgement } from "./key-leaf.ts";
 import type { KeyRecord } from "./key-record.ts";
 import type { KeyState } from "./key-state.ts";
 import type { TrustPolicy } from "./policy.ts";
-import { nobleProvider } from "./provider.ts";
+import { createNobleProvider } from "./provider.ts";
 import type { SignatureProvider } from "./signature.ts";
 import type { BatchClaims } from "./receipt.ts";
 import { sha256, type Hash } from "./sha256.ts";
@@ -46,7 +46,7 @@ export type VerifyOptions = {
  * Never throws on what is in the bytes: whatever is wrong with them is the verdict `invalid` with its code.
  */
 export function verify(bytes: Uint8Array, options: VerifyOptions): Verdict {
-  const { policy, provider = nobleProvider, hash = sha256, registry } = options;
+  const { policy, provider = createNobleProvider(), hash = sha256, registry } = options;
   const findings = new Findings();
   try {
     if (isBundle(bytes)) judgeBundle(decodeBundle(bytes), { policy, provider, hash }, findings);

@@ -40,7 +40,7 @@ export type OutboxItem = {
 };
 
 /** A statement with its bytes, to be sent. */
-export type Outgoing = { readonly id: number; readonly hash: Uint8Array; readonly bytes: Uint8Array };
+export type Outgoing = { readonly id: number; readonly bytes: Uint8Array };
 
 /** Statements of one chain that were let go: `count` of the numbers `first` to `last`, by row of the chain. */
 export type LetGo = {

@@ -54,11 +54,9 @@ const ORDINARY = `seq > 0 AND NOT ${NAMED_HEAD} AND NOT ${HANDS_OVER}`;
 
 export const prepareOutbox = (storage: Storage): OutboxQueries => ({
   next: storage.query(
-    "SELECT o.id, o.hash, o.size, s.bytes FROM outbox o JOIN statement s ON s.id = o.id WHERE o.state = ? AND o.state <> 1 AND o.id > ? ORDER BY o.id LIMIT ?",
+    "SELECT o.id, o.size, s.bytes FROM outbox o JOIN statement s ON s.id = o.id WHERE o.state = ? AND o.state <> 1 AND o.id > ? ORDER BY o.id LIMIT ?",
   ),
-  read: storage.query(
-    "SELECT o.id, o.hash, s.bytes FROM outbox o JOIN statement s ON s.id = o.id WHERE o.id = ?",
-  ),
+  read: storage.query("SELECT o.id, s.bytes FROM outbox o JOIN statement s ON s.id = o.id WHERE o.id = ?"),
   find: storage.query(`SELECT ${FIELDS} WHERE o.hash = ?`),
   dropped: storage.query(
     "SELECT d.chain, c.sub, c.ch, d.first, d.last, d.count, d.since, d.tq FROM dropped d JOIN chain c ON c.id = d.chain ORDER BY d.chain",

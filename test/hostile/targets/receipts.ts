@@ -30,7 +30,10 @@ const claimsOf = ({ origin, timeUnixS, size, registry, keysRoot }: Receipt): str
 
 /** The proofs of a receipt. Which of them it brings, and in which order, is unsigned by design, as long as the entries go with them. */
 const proofsOf = (receipt: Receipt): readonly string[] =>
-  receipt.proofs.map(({ index, path }) => [claimsOf(receipt), index, ...path.map(toHex)].join(" "));
+  receipt.proofs.map(({ index, path }) => {
+    const hashes = Array.from({ length: path.length }, (_, i) => toHex(path.at(i) ?? new Uint8Array()));
+    return [claimsOf(receipt), index, ...hashes].join(" ");
+  });
 
 export function receiptTargets(corpus: Corpus): readonly Target[] {
   const { world, town, vectors, keys, provider } = corpus;

@@ -16,7 +16,7 @@ class FakeSupply implements Supply {
 
   add(count: number, bytes = 100): void {
     for (let i = 0; i < count; i++) {
-      this.items.push({ id: this.items.length + 1, hash: new Uint8Array(32), bytes: new Uint8Array(bytes) });
+      this.items.push({ id: this.items.length + 1, bytes: new Uint8Array(bytes) });
     }
   }
 

@@ -1,5 +1,5 @@
 /**
- * The three signature providers accept and refuse the same: noble, node:crypto (OpenSSL) and libsodium, on the 914 edge cases of C2SP/CCTV,
+ * The signature providers accept and refuse the same: noble with and without a memory, node:crypto (OpenSSL) and libsodium, on the 914 edge cases of C2SP/CCTV,
  * on scalars that are not below the group order, on wrong lengths, and on ESP256 with either s.
  *
  * @module
@@ -8,6 +8,7 @@ import { generateKeyPairSync, sign } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import {
   concatBytes,
+  createNobleProvider,
   ed25519Key,
   encodeUtf8,
   esp256Key,
@@ -27,6 +28,7 @@ import { sharedJson } from "../../support/shared.ts";
 
 const providers: readonly SignatureProvider[] = [
   nobleProvider,
+  { ...createNobleProvider(), name: "noble with a memory" },
   createNodeProvider(),
   createSodiumProvider(),
   { ...bestProvider(), name: "the auditor's" },
@@ -47,9 +49,14 @@ describe.skipIf(!have)("C2SP/CCTV, 914 edge cases of Ed25519", () => {
   });
 
   test.for(providers)("$name accepts exactly those of the strict rule", (provider) => {
-    const accepted = cases.filter(({ key, sig, msg }) =>
-      provider.verify(ed25519Key(fromHex(key)), encodeUtf8(msg), fromHex(sig)),
-    );
+    // Where keys are remembered, what is met again takes another way.
+    const times = provider.name.includes("memory") ? 4 : 1;
+    const accepted = cases.filter(({ key, sig, msg }) => {
+      const verify = (): boolean => provider.verify(ed25519Key(fromHex(key)), encodeUtf8(msg), fromHex(sig));
+      const said = new Set(Array.from({ length: times }, verify));
+      expect(said.size).toBe(1);
+      return said.has(true);
+    });
     expect(accepted.map(({ number }) => number)).toEqual(verdicts.accepted.strict);
   });
 });
@@ -104,7 +111,7 @@ describe.each(providers)("$name", (provider) => {
     const flipped = (bytes: Uint8Array, bit: number): Uint8Array =>
       bytes.map((byte, i) => (i === bit >> 3 ? byte ^ (1 << (bit & 7)) : byte));
     // All bits with the fast ones; noble takes a millisecond each, so every seventh.
-    const step = provider.name === "noble" ? 7 : 1;
+    const step = provider.name.startsWith("noble") ? 7 : 1;
     for (let bit = 0; bit < 512; bit += step)
       expect(provider.verify(signer.key, message, flipped(signature, bit))).toBe(false);
     for (let bit = 0; bit < 256; bit += step)
