@@ -4,6 +4,30 @@
  *
  * @module
  */
+import { copied, equalRange } from "./bytes.ts";
+
+const MAX_ASCII = 128;
+const NO_BYTES = new Uint8Array();
+
+/** A text that is mostly the same from item to item: the same bytes give the very same string then, which is compared at once. */
+export class LastText {
+  #bytes: Uint8Array = NO_BYTES;
+  #text = "";
+
+  get text(): string {
+    return this.#text;
+  }
+
+  is(bytes: Uint8Array, at: number, length: number): boolean {
+    return length === this.#bytes.length && length > 0 && equalRange(bytes, at, this.#bytes, 0, length);
+  }
+
+  keep(bytes: Uint8Array, at: number, length: number, text: string): void {
+    this.#bytes = copied(bytes, at, at + length);
+    this.#text = text;
+  }
+}
+
 export class ByteReader {
   readonly bytes: Uint8Array;
   at: number;
@@ -51,8 +75,12 @@ export class ByteReader {
     return this.take(this.head(2));
   }
 
-  /** A text of ASCII, as long as a name is at most; empty where none follows. */
-  ascii(): string {
+  /**
+   * A text of ASCII, as long as a name is at most; empty where none follows.
+   *
+   * @param last - the text that stood in this place of the item before, where one is kept
+   */
+  ascii(last?: LastText): string {
     const length = this.head(3);
     const { bytes, at } = this;
     this.at += length;
@@ -60,12 +88,15 @@ export class ByteReader {
       this.good = false;
       return "";
     }
-    let text = "";
+    if (last?.is(bytes, at, length) === true) return last.text;
+    const codes: number[] = [];
     for (let i = at; i < at + length; i++) {
       const byte = bytes[i] as number;
       if (byte > 127) this.good = false;
-      text += String.fromCharCode(byte);
+      codes.push(byte);
     }
+    const text = String.fromCharCode(...codes);
+    if (this.good) last?.keep(bytes, at, length, text);
     return text;
   }
 
@@ -80,6 +111,3 @@ export class ByteReader {
     return this.bytes.subarray(start, this.at);
   }
 }
-
-const MAX_ASCII = 128;
-const NO_BYTES = new Uint8Array();

@@ -7,6 +7,7 @@
 import { BYTE_STRING, headLength, writeHead } from "./cbor-head.ts";
 import { decodeCbor, encodeCbor, Tagged, type CborMap, type CborValue } from "./cbor.ts";
 import { EvidenceError } from "./errors.ts";
+import type { Slab } from "./slab.ts";
 
 /** Tag of COSE_Sign1. */
 const TAG = 18;
@@ -78,14 +79,15 @@ const SIGNATURE1 = Uint8Array.of(0x84, 0x6a, 0x53, 0x69, 0x67, 0x6e, 0x61, 0x74,
  * The bytes that a signature covers: `["Signature1", protected, external_aad, payload]` (RFC 9052 section 4.4).
  *
  * @param payload - the payload, or for a detached one what stands in for it (a receipt: the tree's root)
+ * @param options - `memory` for the result, where many are needed for a moment
  */
 export function toBeSigned(
   protectedBytes: Uint8Array,
   payload: Uint8Array,
-  externalAad: Uint8Array = NO_BYTES,
+  { externalAad = NO_BYTES, memory }: SignedOptions = {},
 ): Uint8Array {
-  const length = lengthOf(protectedBytes) + lengthOf(externalAad) + lengthOf(payload);
-  const bytes = new Uint8Array(SIGNATURE1.length + length);
+  const length = SIGNATURE1.length + lengthOf(protectedBytes) + lengthOf(externalAad) + lengthOf(payload);
+  const bytes = memory?.take(length) ?? new Uint8Array(length);
   bytes.set(SIGNATURE1);
   let at = SIGNATURE1.length;
   at = writePart(bytes, at, protectedBytes);
@@ -93,6 +95,8 @@ export function toBeSigned(
   writePart(bytes, at, payload);
   return bytes;
 }
+
+type SignedOptions = { readonly externalAad?: Uint8Array; readonly memory?: Slab | undefined };
 
 const lengthOf = (part: Uint8Array): number => headLength(part.length) + part.length;
 

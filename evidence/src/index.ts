@@ -232,14 +232,8 @@ export {
   type Level,
   type SeenTree,
 } from "./statement-header.ts";
-export {
-  encodeTransparent,
-  parseStatement,
-  parseTransparent,
-  sealStatement,
-  verifyStatement,
-  type Statement,
-} from "./statement.ts";
+export { parseStatement, sealStatement, verifyStatement, type Statement } from "./statement.ts";
+export { Slab } from "./slab.ts";
 export { isSubtree, verifySubtreeConsistency, verifySubtreeInclusion, type Subtree } from "./subtree.ts";
 export { decodeEntries, encodeEntries, encodeTile, tileHashReader } from "./tile-content.ts";
 export {
@@ -265,6 +259,7 @@ export {
   upTopic,
   type Topic,
 } from "./topics.ts";
+export { encodeTransparent, parseTransparent, TransparentReader, type Transparent } from "./transparent.ts";
 export {
   checkUnit,
   SECONDARY_UNITS,
@@ -283,7 +278,7 @@ export {
   type Verdict,
 } from "./verify/findings.ts";
 export { agreedKey, checkLeaves, replayRegistry, type UsedKey } from "./verify/keys.ts";
-export { place, placeAll, type Placed, type Transparent } from "./verify/placed.ts";
+export { place, placeAll, type Placed } from "./verify/placed.ts";
 export { ReceiptCheck, type GoodReceipt } from "./verify/receipts.ts";
 export {
   checkLogs,

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { ByteReader } from "./byte-reader.ts";
+import { ByteReader, LastText } from "./byte-reader.ts";
 import type { TimeQuality } from "./event-kinds.ts";
 import { ALG_ED25519, ALG_ESP256 } from "./keys.ts";
 import {
@@ -50,12 +50,24 @@ const FIRST_PREV = 0x70;
 /** Claims that are always there: iss, sub, v, ch, tq, lvl, seq. */
 const ALWAYS = 7;
 
+/** Names of the header read last: statements of a chain come one after the other. */
+export class LastNames {
+  readonly iss = new LastText();
+  readonly sub = new LastText();
+  readonly origin = new LastText();
+}
+
 /**
  * Undefined for whatever isn't of the form; that is not to say that it is wrong.
  *
+ * @param last - whoever reads many headers keeps one of it for all of them
  * @throws EvidenceError `name-malformed`, `statement-claims`, as the strict reader does
  */
-export function readPlainHeader(bytes: Uint8Array, payload: Uint8Array): Header | undefined {
+export function readPlainHeader(
+  bytes: Uint8Array,
+  payload: Uint8Array,
+  last?: LastNames,
+): Header | undefined {
   const reader = new ByteReader(bytes);
   reader.expect(BEGIN);
   const alg = bytes[reader.at++];
@@ -64,7 +76,7 @@ export function readPlainHeader(bytes: Uint8Array, payload: Uint8Array): Header 
   reader.expect(KID);
   const kid = reader.take(32);
   reader.expect(CLAIMS);
-  const claims = readClaims(reader);
+  const claims = readClaims(reader, last);
   reader.expect(TYP);
   if (type === undefined || claims === undefined || !reader.whole) return undefined;
   checkClaims(claims, type);
@@ -84,13 +96,13 @@ function readType(reader: ByteReader): ContentType | undefined {
   return found?.type;
 }
 
-function readClaims(reader: ByteReader): Claims | undefined {
+function readClaims(reader: ByteReader, last: LastNames | undefined): Claims | undefined {
   const { bytes } = reader;
   const count = reader.head(5);
   reader.expect(ISS);
-  const iss = reader.ascii();
+  const iss = reader.ascii(last?.iss);
   reader.expect(SUB);
-  const sub = reader.ascii();
+  const sub = reader.ascii(last?.sub);
   let found = ALWAYS;
   let iat: number | undefined;
   if (bytes[reader.at] === IAT) {
@@ -115,7 +127,7 @@ function readClaims(reader: ByteReader): Claims | undefined {
   let seen: Claims["seen"];
   if (found < count) {
     reader.expect(SEEN);
-    seen = readSeen(reader);
+    seen = readSeen(reader, last);
     if (seen === undefined) return undefined;
     found++;
   }
@@ -127,7 +139,7 @@ function readClaims(reader: ByteReader): Claims | undefined {
   return claims;
 }
 
-function readSeen(reader: ByteReader): Claims["seen"] {
+function readSeen(reader: ByteReader, last: LastNames | undefined): Claims["seen"] {
   const members = reader.bytes[reader.at++];
   if (members !== OF_TWO && members !== OF_THREE) return undefined;
   const size = reader.head(0);
@@ -135,7 +147,7 @@ function readSeen(reader: ByteReader): Claims["seen"] {
   const tree = { size, root: reader.take(32) };
   if (size === 0) return undefined;
   if (members === OF_TWO) return tree;
-  const origin = reader.ascii();
+  const origin = reader.ascii(last?.origin);
   return origin === "" ? undefined : { ...tree, origin };
 }
 

@@ -34,8 +34,7 @@
  *
  * @module
  */
-import { ByteReader } from "./byte-reader.ts";
-import { copied, equalBytes } from "./bytes.ts";
+import { equalBytes } from "./bytes.ts";
 import { encodeCbor, type CborMap } from "./cbor.ts";
 import { encodeSign1, parseSign1, toBeSigned, type Sign1 } from "./cose.ts";
 import { EvidenceError } from "./errors.ts";
@@ -45,11 +44,11 @@ import type { Event } from "./event-kinds.ts";
 import { ALG_ESP256, type Algorithm, type PublicKey } from "./keys.ts";
 import { SYSTEM_STREAM } from "./names.ts";
 import { checkPack } from "./pack-read.ts";
-import { readPlainHeader } from "./plain-header.ts";
 import type { Reading } from "./reading.ts";
 import { isLowS, SIGNATURE_BYTES, type SignatureProvider, type Signer } from "./signature.ts";
 import { decodeItem } from "./registry.ts";
 import { sha256, type Hash } from "./sha256.ts";
+import type { Slab } from "./slab.ts";
 import { readHeader, writeHeader, type Claims, type Content, type Header } from "./statement-header.ts";
 import { LIMITS } from "./topics.ts";
 
@@ -72,12 +71,7 @@ export type Statement = {
 };
 
 /** The unprotected header of a statement as it is signed, hashed and entered. */
-const EMPTY: CborMap = new Map();
-/** Label of the receipts in the unprotected header of a transparent statement (RFC 9942). */
-const RECEIPTS = 394;
-const MAX_TRANSPARENT_BYTES =
-  LIMITS.maxStatementBytes + LIMITS.maxReceiptsPerStatement * (LIMITS.maxReceiptBytes + 5) + 16;
-
+export const EMPTY: CborMap = new Map();
 /**
  * Signs a statement.
  *
@@ -123,136 +117,26 @@ export function parseStatement(
  * Checks the signature.
  *
  * @param key - the key that the registry has for the statement's kid
+ * @param memory - for the bytes that were signed, where many statements are verified
  * @throws EvidenceError `key-mismatch` where the key is another one, `signature-invalid`
  */
-export function verifyStatement(statement: Statement, key: PublicKey, provider: SignatureProvider): void {
+export function verifyStatement(
+  statement: Statement,
+  key: PublicKey,
+  provider: SignatureProvider,
+  memory?: Slab,
+): void {
   if (key.alg !== statement.alg || !equalBytes(key.kid, statement.kid)) {
     throw new EvidenceError("key-mismatch", "the statement names another key");
   }
   const { protectedBytes, payload, signature } = statement.sign1;
-  const good = payload !== null && provider.verify(key, toBeSigned(protectedBytes, payload), signature);
+  const good =
+    payload !== null && provider.verify(key, toBeSigned(protectedBytes, payload, { memory }), signature);
   if (!good) throw new EvidenceError("signature-invalid", "the signature of the statement is not good");
 }
 
-/**
- * Reads a transparent statement (RFC 9943): a statement with receipts in its unprotected header. The receipts are not parsed.
- *
- * @param each - is told the readings on the way, where it has some
- * @throws EvidenceError `cose-unprotected` unless the unprotected header holds 1 to 16 receipts and nothing else; and as {@link parseStatement}
- */
-export function parseTransparent(
-  bytes: Uint8Array,
-  hash: Hash = sha256,
-  each?: (reading: Reading) => void,
-): { statement: Statement; receipts: readonly Uint8Array[] } {
-  const plain = stripped(bytes);
-  if (plain !== undefined) {
-    const { receipts, sign1 } = plain;
-    const header =
-      sign1.bytes.length <= LIMITS.maxStatementBytes && sign1.signature.length === SIGNATURE_BYTES
-        ? readPlainHeader(sign1.protectedBytes, plain.payload)
-        : undefined;
-    const statement =
-      header === undefined ? parseStatement(sign1.bytes, hash, each) : judged(sign1, header, hash, each);
-    return { statement, receipts };
-  }
-  const sign1 = parseSign1(bytes, MAX_TRANSPARENT_BYTES);
-  const receipts = readReceipts(sign1.unprotected);
-  const statement = encodeSign1({ ...sign1, unprotected: EMPTY });
-  if (statement.length > LIMITS.maxStatementBytes) {
-    throw new EvidenceError("too-large", `a statement has at most ${LIMITS.maxStatementBytes} bytes`);
-  }
-  return { statement: interpret({ ...sign1, bytes: statement, unprotected: EMPTY }, hash, each), receipts };
-}
-
-/** Tag 18 and an array of four; a map of one, label 394. */
-const SIGN1 = [0xd2, 0x84];
-const WITH_RECEIPTS = [0xa1, 0x19, 0x01, 0x8a];
-
-type Stripped = {
-  readonly sign1: Statement["sign1"];
-  readonly payload: Uint8Array;
-  readonly receipts: readonly Uint8Array[];
-};
-
-/**
- * The statement without its receipts, where its parts stand as {@link encodeTransparent} writes them; whoever reads many of them saves most of the time so.
- * Undefined where they don't: what is wrong then is told by the strict reader.
- */
-function stripped(bytes: Uint8Array): Stripped | undefined {
-  if (bytes.length > MAX_TRANSPARENT_BYTES) return undefined;
-  const reader = new ByteReader(bytes);
-  reader.expect(SIGN1);
-  const protectedLength = reader.head(2);
-  reader.at += protectedLength;
-  const headersEnd = reader.at;
-  reader.expect(WITH_RECEIPTS);
-  const count = reader.head(4);
-  if (!reader.good || count === 0 || count > LIMITS.maxReceiptsPerStatement) return undefined;
-  const receipts: Uint8Array[] = [];
-  for (let i = 0; i < count; i++) receipts.push(reader.byteString());
-  const rest = reader.at;
-  const payloadLength = reader.head(2);
-  const payloadEnd = reader.at + payloadLength;
-  reader.at = payloadEnd;
-  const signatureLength = reader.head(2);
-  reader.at += signatureLength;
-  if (!reader.whole || receipts.some(({ length }) => length > LIMITS.maxReceiptBytes)) return undefined;
-  // The end with what stands before it, which the beginning then takes the place of.
-  const statement = copied(bytes, rest - headersEnd - 1);
-  statement.set(bytes.subarray(0, headersEnd));
-  statement[headersEnd] = 0xa0;
-  const moved = headersEnd + 1 - rest;
-  const payload = statement.subarray(payloadEnd - payloadLength + moved, payloadEnd + moved);
-  const sign1 = {
-    bytes: statement,
-    protectedBytes: statement.subarray(headersEnd - protectedLength, headersEnd),
-    unprotected: EMPTY,
-    payload,
-    signature: statement.subarray(statement.length - signatureLength),
-  };
-  return { sign1, payload, receipts };
-}
-
-function readReceipts(unprotected: CborMap): readonly Uint8Array[] {
-  const receipts = unprotected.get(RECEIPTS);
-  if (unprotected.size !== 1 || !Array.isArray(receipts)) {
-    throw new EvidenceError(
-      "cose-unprotected",
-      "a transparent statement has receipts, and nothing else, unprotected",
-    );
-  }
-  return checkReceipts(receipts as readonly unknown[]);
-}
-
-function checkReceipts(receipts: readonly unknown[]): readonly Uint8Array[] {
-  if (receipts.length === 0 || receipts.length > LIMITS.maxReceiptsPerStatement) {
-    throw new EvidenceError(
-      "cose-unprotected",
-      `a statement carries 1 to ${LIMITS.maxReceiptsPerStatement} receipts`,
-    );
-  }
-  return receipts.map((receipt) => {
-    if (!(receipt instanceof Uint8Array))
-      throw new EvidenceError("cose-unprotected", "a receipt is a byte string");
-    if (receipt.length <= LIMITS.maxReceiptBytes) return receipt;
-    throw new EvidenceError("too-large", `a receipt has at most ${LIMITS.maxReceiptBytes} bytes`);
-  });
-}
-
-/**
- * Puts receipts to a statement; its signed parts stay as they are.
- *
- * @param receipts - 1 to 16
- * @throws EvidenceError `cose-unprotected`, `too-large`, or a code of COSE where `statementBytes` is no COSE_Sign1
- */
-export function encodeTransparent(statementBytes: Uint8Array, receipts: readonly Uint8Array[]): Uint8Array {
-  const sign1 = parseSign1(statementBytes, LIMITS.maxStatementBytes);
-  return encodeSign1({ ...sign1, unprotected: new Map([[RECEIPTS, checkReceipts(receipts)]]) });
-}
-
-/** Everything but the unprotected header, which the caller has judged. */
-function interpret(sign1: Sign1, hash: Hash, each: EachReading): Statement {
+/** Everything but the unprotected header, which the caller has judged. @throws EvidenceError as {@link parseStatement} */
+export function interpret(sign1: Sign1, hash: Hash, each: EachReading): Statement {
   const { payload, signature } = sign1;
   if (payload === null || signature.length !== SIGNATURE_BYTES) {
     throw new EvidenceError("cose-malformed", "a statement has a payload and a signature of 64 bytes");
@@ -262,10 +146,11 @@ function interpret(sign1: Sign1, hash: Hash, each: EachReading): Statement {
   return judged(parts, readHeader(sign1.header, payload), hash, each);
 }
 
-type EachReading = ((reading: Reading) => void) | undefined;
+/** Is told the readings of a statement while it is read. */
+export type EachReading = ((reading: Reading) => void) | undefined;
 
-/** What there is beyond the header. */
-function judged(sign1: Statement["sign1"], header: Header, hash: Hash, each: EachReading): Statement {
+/** What there is beyond the header. @throws EvidenceError as {@link parseStatement} */
+export function judged(sign1: Statement["sign1"], header: Header, hash: Hash, each: EachReading): Statement {
   const { bytes, signature } = sign1;
   if (header.alg === ALG_ESP256 && !isLowS(signature)) {
     throw new EvidenceError(

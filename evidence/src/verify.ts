@@ -16,10 +16,11 @@ import { createNobleProvider } from "./provider.ts";
 import type { SignatureProvider } from "./signature.ts";
 import type { BatchClaims } from "./receipt.ts";
 import { sha256, type Hash } from "./sha256.ts";
-import { parseStatement, parseTransparent, verifyStatement, type Statement } from "./statement.ts";
+import { parseStatement, verifyStatement, type Statement } from "./statement.ts";
+import { parseTransparent, type Transparent } from "./transparent.ts";
 import { judgeBundle, type Means } from "./verify/bundle.ts";
 import { Findings, type Verdict } from "./verify/findings.ts";
-import type { Transparent } from "./verify/placed.ts";
+
 import { ReceiptCheck, type GoodReceipt } from "./verify/receipts.ts";
 import { checkOperators } from "./verify/trust.ts";
 

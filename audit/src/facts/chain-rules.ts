@@ -132,7 +132,8 @@ export class ChainRules {
     else if (chain.opening === undefined) {
       // Copies: these are views on what was read, which would be kept with them.
       const [hash, prev, kid] = [one.hash.slice(), one.prev?.slice() ?? null, one.kid.slice()];
-      const { seq, idx, opened: before } = one;
+      const { seq, idx } = one;
+      const before = copyOf(one.opened);
       chain.opening = { hash, prev, seq, idx, kid, ch: chain.ch, before };
     }
   }
@@ -177,5 +178,10 @@ function inSuccession(chains: readonly OpenChain[]): number[] {
       ordered.add(at);
   return [...ordered].map(({ id }) => id);
 }
+
+const copyOf = (before: Before): Before =>
+  before === "none" || "lost" in before
+    ? before
+    : { ...before, ch: before.ch.slice(), hash: before.hash.slice() };
 
 const same = (a: Uint8Array, b: Uint8Array | null): boolean => b !== null && equalBytes(a, b);

@@ -6,10 +6,11 @@
 import {
   isEvidenceError,
   judgeUse,
-  parseTransparent,
   place,
   ReceiptCheck,
+  Slab,
   toHex,
+  TransparentReader,
   verifyStatement,
   type CheckedLog,
   type CheckName,
@@ -58,10 +59,13 @@ export type JudgeMeans = {
 export class StatementJudge {
   readonly #means: JudgeMeans;
   readonly #receipts: ReceiptCheck;
+  readonly #reader: TransparentReader;
+  readonly #memory = new Slab();
   #found: Found[] = [];
 
   constructor(means: JudgeMeans) {
     this.#means = means;
+    this.#reader = new TransparentReader(means.hash);
     const note =
       (kind: Found["kind"]) =>
       (check: CheckName, code: EvidenceCode, reason: string): void => {
@@ -78,9 +82,9 @@ export class StatementJudge {
 
   /** @throws EvidenceError where the bytes are no transparent statement */
   judge(bytes: Uint8Array): Judged {
-    const { hash, logs } = this.#means;
+    const { logs } = this.#means;
     const readings: Reading[] = [];
-    const transparent = parseTransparent(bytes, hash, (reading) => readings.push(reading));
+    const transparent = this.#reader.read(bytes, (reading) => readings.push(reading));
     const { statement } = transparent;
     this.#found = [];
     try {
@@ -104,7 +108,7 @@ export class StatementJudge {
     if (fault !== undefined) this.#found.push(fault);
     if (record === undefined) return false;
     try {
-      verifyStatement(statement, record.key, this.#means.provider);
+      verifyStatement(statement, record.key, this.#means.provider, this.#memory);
     } catch (error) {
       if (!isEvidenceError(error)) throw error;
       const reason = `${error.message}; statement ${toHex(statement.hash)}`;

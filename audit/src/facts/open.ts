@@ -25,6 +25,7 @@ import {
 } from "@tallystick/evidence";
 import type { Progress } from "@tallystick/evidence/node";
 import manifest from "../../package.json" with { type: "json" };
+import { keepObjectsYoung } from "../heap.ts";
 import { compareFiles, isFolder, openCase, type CaseFiles } from "../case/folder.ts";
 import { verifyCase } from "../case/verify.ts";
 import type { Judgement } from "../judgement.ts";
@@ -78,7 +79,10 @@ export async function openFacts(path: string, means: FactsMeans): Promise<Facts>
   const given = (await isFolder(path)) ? await givenCase(path, means) : await givenBundle(path, means);
   const place = placeOf(given.sha256, means);
   if (existsSync(place)) await given.compare();
-  else await make(place, given);
+  else {
+    keepObjectsYoung();
+    await make(place, given);
+  }
   const db = readFacts(place);
   const about = db.prepare("SELECT value FROM about WHERE name = 'judgement'").get() as { value: string };
   return {

@@ -64,7 +64,7 @@ export function openNote(text: Uint8Array, policy: TrustPolicy, provider: Signat
     );
   }
   const { size, root, note } = openCheckpoint(text, vkey, provider);
-  return { origin, key: ed25519Key(vkey.publicKey), vkey, size, root, note, text };
+  return { origin: vkey.name, key: ed25519Key(vkey.publicKey), vkey, size, root, note, text };
 }
 
 /** Reports `no-witness` where the policy asks for none, `quorum-unmet` where too few cosigned. */

@@ -6,11 +6,10 @@
 import { equalBytes, toHex } from "../bytes.ts";
 import { EvidenceError, isEvidenceError } from "../errors.ts";
 import type { Statement } from "../statement.ts";
+import type { Transparent } from "../transparent.ts";
 import type { Findings } from "./findings.ts";
 import type { GoodReceipt, ReceiptCheck } from "./receipts.ts";
 import type { CheckedLog } from "./trust.ts";
-
-export type Transparent = { readonly statement: Statement; readonly receipts: readonly Uint8Array[] };
 
 export type Placed = {
   readonly statement: Statement;

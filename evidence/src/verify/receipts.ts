@@ -76,7 +76,7 @@ export class ReceiptCheck {
         throw new EvidenceError("log-key", `the trust policy has another key for the log ${receipt.origin}`);
       }
       const { root, indexes } = verifyReceipt(receipt, [entry], log.key, this.#provider, this.#hash);
-      const tree = treeOf(receipt, root);
+      const tree = treeOf(receipt, log.origin, root);
       this.#compare(tree);
       this.#reader.remember(receipt, tree);
       this.#findings.passed("receipts");
@@ -120,9 +120,10 @@ export class ReceiptCheck {
   }
 }
 
-/** With hashes of its own: a view would keep all that was read with it. */
+/** With hashes of its own: a view would keep all that was read with it. The origin is the trusted log's very string, which is compared at once. */
 const treeOf = (
-  { origin, timeUnixS, size, registry: { count, last }, keysRoot }: Receipt,
+  { timeUnixS, size, registry: { count, last }, keysRoot }: Receipt,
+  origin: string,
   root: Uint8Array,
 ): SignedTree => ({
   origin,

@@ -28,7 +28,7 @@ export function logOf(policy: TrustPolicy, origin: string): TrustedLog | undefin
   const found = policy.logs.find(({ vkey }) => vkey.name === origin);
   return found === undefined
     ? undefined
-    : { origin, key: ed25519Key(found.vkey.publicKey), vkey: found.vkey };
+    : { origin: found.vkey.name, key: ed25519Key(found.vkey.publicKey), vkey: found.vkey };
 }
 
 /**

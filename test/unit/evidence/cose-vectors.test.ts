@@ -79,7 +79,9 @@ function judge(vector: Vector, bytes: Uint8Array, hash: string | null): { signed
   const { protectedBytes, header, payload, signature } = parseSign1(bytes, MAX);
   // RFC 9052 section 4.4: an empty map is signed as the empty string
   const covered: Uint8Array = header.size === 0 ? new Uint8Array() : protectedBytes;
-  const signed = toBeSigned(covered, payload ?? new Uint8Array(), fromHex(sign0.external ?? ""));
+  const signed = toBeSigned(covered, payload ?? new Uint8Array(), {
+    externalAad: fromHex(sign0.external ?? ""),
+  });
   return { signed: toHex(signed), good: openssl(sign0.key, hash, signed, signature) };
 }
 
