@@ -26,7 +26,8 @@ import {
 } from "@tallystick/evidence";
 import { createNodeProvider } from "@tallystick/evidence/node";
 import { beforeAll, expect, test } from "vitest";
-import { certifierOf, isSignedBy, openCertificate } from "../../audit/src/certificate/seal.ts";
+import { openCertificate } from "../../audit/src/certificate/seal.ts";
+import { auditorOf, isSignedBy } from "../../audit/src/signed.ts";
 import { certificateLines } from "../../audit/src/certificate/text.ts";
 import { formatExamples, type Examples } from "../support/format-examples.ts";
 import { signerOf } from "../support/world.ts";
@@ -94,7 +95,7 @@ test("the certificate is signed, and says in numbers that add up what it says in
   const sealed = openCertificate(bytesOf("certificate"));
   const key = signerOf(sealed.name).key;
   const auditor = { name: sealed.name, key, vkey: formatVkey(sealed.name, key) };
-  expect(certifierOf(sealed, [auditor])).toBe(auditor);
+  expect(auditorOf(sealed, [auditor])).toBe(auditor);
   expect(isSignedBy(sealed, auditor, provider)).toBe(true);
   expect(certificateLines(sealed).join("\n")).toContain("complete for seq 0..1");
 });

@@ -5,8 +5,8 @@
  */
 import { isEvidenceError, toHex, type SignatureProvider } from "@tallystick/evidence";
 import type { CheckRow, Judgement } from "../judgement.ts";
-import type { Auditor } from "../papers/signature.ts";
-import { certifierOf, isSignedBy, openCertificate, type Sealed } from "./seal.ts";
+import { isSignedBy, auditorOf, type Auditor } from "../signed.ts";
+import { openCertificate, type Sealed } from "./seal.ts";
 
 export type Judged = { readonly judgement: Judgement; readonly sealed?: Sealed };
 
@@ -28,7 +28,7 @@ export function judgeCertificate(
   const format: CheckRow = { name: "certificate-format", result: "passed" };
   const name = "certificate-signer";
   const who = `${sealed.name}, key ${toHex(sealed.kid)}`;
-  const auditor = certifierOf(sealed, auditors);
+  const auditor = auditorOf(sealed, auditors);
   if (auditor === undefined) {
     const reason = `${who}: none of the auditors that you named`;
     const checks: CheckRow[] = [format, { name, result: "not-done", code: "key-unknown", reason }];

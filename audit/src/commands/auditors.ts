@@ -6,7 +6,8 @@
 import { decodeUtf8, isEvidenceError } from "@tallystick/evidence";
 import { readBounded, required, UsageError, type Arguments } from "@tallystick/evidence/node";
 import { parseInstant } from "../bundle/period.ts";
-import { parseAuditor, type Auditor, type Claims } from "../papers/signature.ts";
+import type { Claims } from "../papers/signature.ts";
+import { parseAuditor, type Auditor } from "../signed.ts";
 
 const MAX_VKEY_FILE_BYTES = 4096;
 

@@ -18,16 +18,8 @@ import { readResult } from "../result-read.ts";
 import { hashFiles, listFolder } from "./folder.ts";
 import { manifestOf } from "./make.ts";
 import { encodeManifest, type Manifest } from "./manifest.ts";
-import {
-  auditorOf,
-  isGood,
-  MAX_FILE_BYTES,
-  parseSignatures,
-  payloadOf,
-  type Auditor,
-  type Signature,
-  type SignatureFile,
-} from "./signature.ts";
+import { isSignedBy, auditorOf, type Auditor } from "../signed.ts";
+import { MAX_FILE_BYTES, parseSignatures, type Signature, type SignatureFile } from "./signature.ts";
 
 /** Differences that are listed; the rest are counted. */
 const MAX_LISTED = 20;
@@ -77,7 +69,7 @@ export async function checkPapers(folder: string, file: Uint8Array, means: Means
 
 function signerRow(signature: Signature, name: string, { auditors, provider }: Means): CheckRow {
   const auditor = auditorOf(signature, auditors);
-  const who = `${signature.claims.name}, ${signature.claims.role}, key ${toHex(signature.kid)}`;
+  const who = `${signature.name}, ${signature.claims.role}, key ${toHex(signature.kid)}`;
   if (auditor === undefined)
     return {
       name,
@@ -85,7 +77,7 @@ function signerRow(signature: Signature, name: string, { auditors, provider }: M
       code: "key-unknown",
       reason: `${who}: none of the auditors that you named`,
     };
-  return isGood(signature, auditor, provider)
+  return isSignedBy(signature, auditor, provider)
     ? { name, result: "passed", reason: who }
     : { name, result: "failed", code: "signature-invalid", reason: who };
 }
@@ -132,7 +124,7 @@ async function resultRow(folder: string, { manifest, first }: SignatureFile): Pr
   try {
     const { result } = await readResult(join(folder, "result.json"));
     const again = encodeManifest(manifestOf(result, manifest.files, manifest.tool.hash));
-    if (equalBytes(again, payloadOf(first))) return { name, result: "passed", reason: manifest.kind };
+    if (equalBytes(again, first.payload)) return { name, result: "passed", reason: manifest.kind };
     return {
       name,
       result: "failed",
@@ -158,8 +150,8 @@ function judged(checks: readonly CheckRow[]): Judgement {
 
 function saysOf({ manifest, first, counter }: SignatureFile): string[] {
   const { kind, verdict, tool, log, inputs } = manifest;
-  const line = ({ claims }: Signature): string =>
-    `${claims.role}: ${claims.name}, at ${iso(claims.atUnixS)} as the signer says`;
+  const line = ({ name, claims }: Signature): string =>
+    `${claims.role}: ${name}, at ${iso(claims.atUnixS)} as the signer says`;
   return [
     `${kind}: ${verdict}; the result in the folder`,
     `made with ${tool.name} ${tool.version}, source ${toHex(tool.hash)}`,

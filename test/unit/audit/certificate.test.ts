@@ -11,16 +11,11 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { decodeContent, encodeContent, type Certificate } from "../../../audit/src/certificate/content.ts";
 import { certificateOf } from "../../../audit/src/certificate/make.ts";
-import {
-  certifierOf,
-  isCertificate,
-  isSignedBy,
-  openCertificate,
-  sealCertificate,
-} from "../../../audit/src/certificate/seal.ts";
+import { isCertificate, openCertificate, sealCertificate } from "../../../audit/src/certificate/seal.ts";
 import { CAUSES, type CoverageBody } from "../../../audit/src/coverage/body.ts";
 import { noneOf } from "../../../audit/src/coverage/numbers.ts";
 import type { Result } from "../../../audit/src/result.ts";
+import { auditorOf, isSignedBy } from "../../../audit/src/signed.ts";
 import { formatExamples } from "../../support/format-examples.ts";
 import { codeOf } from "../../support/vectors.ts";
 import { signerOf } from "../../support/world.ts";
@@ -189,8 +184,8 @@ describe("the signature of a certificate", () => {
     const auditor = { name: one.name, key: SIGNER.key, vkey: "" };
     expect(one.atUnixS).toBe(1_800_000_000);
     expect(isSignedBy(one, auditor, PROVIDER)).toBe(true);
-    expect(certifierOf(one, [{ ...auditor, name: "audit.example/bert" }])).toBeUndefined();
-    expect(certifierOf(one, [{ ...auditor, key: signerOf("bert").key }])).toBeUndefined();
+    expect(auditorOf(one, [{ ...auditor, name: "audit.example/bert" }])).toBeUndefined();
+    expect(auditorOf(one, [{ ...auditor, key: signerOf("bert").key }])).toBeUndefined();
   });
 
   test("a statement is no certificate, and a certificate no statement", async () => {

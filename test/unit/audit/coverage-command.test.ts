@@ -5,12 +5,12 @@ import { parseArgs } from "node:util";
 import { encodeBundle, isEvidenceError } from "@tallystick/evidence";
 import { createNodeProvider, UsageError } from "@tallystick/evidence/node";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { certifierOf, isSignedBy, openCertificate } from "../../../audit/src/certificate/seal.ts";
+import { openCertificate } from "../../../audit/src/certificate/seal.ts";
+import { auditorOf, isSignedBy, parseAuditor } from "../../../audit/src/signed.ts";
 import { coverage as coverageCommand } from "../../../audit/src/commands/coverage.ts";
 import { keyMake, keyPrint } from "../../../audit/src/commands/key.ts";
 import { verifyFiles } from "../../../audit/src/commands/verify.ts";
 import type { CoverageBody } from "../../../audit/src/coverage/body.ts";
-import { parseAuditor } from "../../../audit/src/papers/signature.ts";
 import type { Result } from "../../../audit/src/result.ts";
 import { auditCommand } from "../../support/audit-command.ts";
 import { commandHere } from "../../support/command-here.ts";
@@ -212,7 +212,7 @@ describe("the completeness certificate", () => {
     const judge = (given: Uint8Array): string => {
       try {
         const sealed = openCertificate(given);
-        if (certifierOf(sealed, [auditor]) === undefined) return "unknown";
+        if (auditorOf(sealed, [auditor]) === undefined) return "unknown";
         return isSignedBy(sealed, auditor, provider) ? "good" : "bad";
       } catch (error) {
         if (isEvidenceError(error)) return error.code;

@@ -28,15 +28,10 @@ import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { checkPapers } from "../../../audit/src/papers/check.ts";
 import { papersOf } from "../../../audit/src/papers/make.ts";
 import { decodeManifest, encodeManifest, isPaperName } from "../../../audit/src/papers/manifest.ts";
-import {
-  countersignPapers,
-  parseAuditor,
-  parseSignatures,
-  signPapers,
-  type Auditor,
-} from "../../../audit/src/papers/signature.ts";
+import { countersignPapers, parseSignatures, signPapers } from "../../../audit/src/papers/signature.ts";
 import { TOOL, toolHash } from "../../../audit/src/papers/tool.ts";
 import { resultText, type Result } from "../../../audit/src/result.ts";
+import { parseAuditor, type Auditor } from "../../../audit/src/signed.ts";
 import { countersign, sign as signCommand } from "../../../audit/src/commands/sign.ts";
 import { verifyFiles } from "../../../audit/src/commands/verify.ts";
 import { commandHere } from "../../support/command-here.ts";
