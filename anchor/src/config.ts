@@ -61,7 +61,7 @@ const ConfigSchema = z.strictObject({
       settleMs: count(0, 60_000).default(500),
       /** Messages to devices that may wait for PUBACK; more are dropped, and cost one more sending each. */
       maxUnacknowledged: count(16, 60_000).default(8192),
-      maxUnacknowledgedBytes: count(65_536, 2 ** 31).default(32 * 2 ** 20),
+      maxUnacknowledgedBytes: count(65_536, 2 ** 31).default(16 * 2 ** 20),
     })
     .refine(({ url }) => url.startsWith("mqtts:") || LOOPBACK.test(new URL(url).hostname), {
       path: ["url"],

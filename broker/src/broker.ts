@@ -41,11 +41,14 @@ const MAX_OLD_ID = 23;
 /** How often absent sessions are looked through. */
 const SWEEP_MS = 30_000;
 
+/** What aedes says of a connection that takes nothing. */
+const DRAIN_TIMEOUT = "drain timeout";
+
 /** What aedes says of a connection that it ended, and our code for it; anything else it ends is malformed. */
 const AEDES_SAYS: Readonly<Record<string, EvidenceCode>> = {
   "connect did not arrive in time": "connect-timeout",
   "keep alive timeout": "keepalive-timeout",
-  "drain timeout": "reader-stalled",
+  [DRAIN_TIMEOUT]: "reader-stalled",
   "unacceptable protocol version": "mqtt-version",
   "Client queue limit reached": "rate-limited",
 };
@@ -70,7 +73,7 @@ export async function createBroker(
   const peers = new WeakMap<Client, Peer>();
   const admitted = new WeakMap<Client, Admission>();
   const inflows = new WeakMap<Client, Inflow>();
-  const underway = new Underway(config.queues.maxUnderway);
+  const underway = new Underway(queues);
   const refusedAtConnect = new WeakMap<Client, EvidenceError>();
   // aedes tells of one connection's end once for everything that was still under way in it
   const told = new WeakSet<Client>();
@@ -81,6 +84,7 @@ export async function createBroker(
     expireMs: config.sessions.expireS * 1000,
     boundsOf: (clientId) => (services.has(clientId) ? config.sessions.service : config.sessions.device),
     dropped: (clientId) => counters.refused("session-full", clientId),
+    acknowledged: (clientId, brokerCounter) => router.acknowledged(clientId, brokerCounter),
   });
   const retained = new Retained(limits.maxRetained, () => counters.refused("retained-full", ""));
   const router = new Router({
@@ -89,8 +93,11 @@ export async function createBroker(
       return { ...queues[access?.kind ?? "device"], waitedFor: access?.waitedFor ?? false };
     },
     untilKnown: queues.device,
+    isKept: (clientId, brokerCounter) => sessions.isKept(clientId, brokerCounter),
     dropped: (clientId) => counters.refused("queue-full", clientId),
     delivered: () => counters.delivered(),
+    stalled: (clientId) => online.get(clientId)?.emit("error", new Error(DRAIN_TIMEOUT)),
+    stalledAfterMs: limits.drainTimeoutMs,
   });
 
   const authenticator = new Authenticator({ services, registry, provider: createNodeProvider() });
@@ -172,16 +179,16 @@ export async function createBroker(
       const answer = access?.publish(asPublish(packet)) ?? "client-unknown";
       if (isTopicKind(answer)) {
         counters.published(answer, packet.payload.length);
-        if (client !== null) inflows.get(client)?.began();
+        if (client !== null) inflows.get(client)?.began(packet.payload.length);
         done(null);
       } else {
         done(new EvidenceError(answer, "publish refused", { topic: packet.topic }));
       }
     },
 
-    published(_packet, client, done) {
+    published(packet, client, done) {
       // aedes' own messages come from nobody
-      if (client !== null) inflows.get(client)?.ended();
+      if (client !== null) inflows.get(client)?.ended(packet.payload.length);
       done(null);
     },
 

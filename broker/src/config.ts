@@ -144,8 +144,9 @@ const Config = z
     /** Messages on their way to one subscription of a device, or of a service. */
     queues: z
       .strictObject({
-        /** Publishes of all devices together that are on their way to a queue; beyond it no device is read from. */
+        /** Publishes of all devices together that are on their way to a queue, and their payloads' bytes; beyond it no device is read from. */
         maxUnderway: whole(1, 65_000).default(4096),
+        maxUnderwayBytes: whole(131_072, 1 << 30).default(2 << 20),
         device: Queue(256, 1 << 20),
         service: Queue(16_384, 32 << 20),
       })
@@ -179,6 +180,7 @@ export type DeviceRate = Pick<Config["limits"]["device"], "maxMessagesPerS" | "m
 export type Service = Config["services"][number];
 export type TopicKind = (typeof TOPIC_KINDS)[number];
 export type QueueBounds = Config["queues"]["device"];
+export type UnderwayBounds = Pick<Config["queues"], "maxUnderway" | "maxUnderwayBytes">;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

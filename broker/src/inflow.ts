@@ -10,7 +10,7 @@
  */
 import type { Duplex } from "node:stream";
 import { Bucket } from "@tallystick/evidence/node";
-import type { DeviceRate } from "./config.ts";
+import type { DeviceRate, UnderwayBounds } from "./config.ts";
 import type { GuardCode, PacketGuard } from "./guard.ts";
 
 /** Bytes handed on at a time; others get their turn in between. */
@@ -20,16 +20,17 @@ const SLICE_BYTES = 65_536;
 const MAX_UNANSWERED = 1024;
 
 /**
- * Publishes under way from all devices together. While there are `max` of them no device is read from: one turn of the event
+ * Publishes under way from all devices together, and their bytes. While there are so many or so much, no device is read from: one turn of the event
  * loop takes a slice from every socket that has one, and with hundreds of them that alone would overfill the ledger's queue.
  */
 export class Underway {
-  readonly #max: number;
+  readonly #max: UnderwayBounds;
   #count = 0;
+  #bytes = 0;
   /** In the order in which they asked. */
   readonly #waiting = new Set<Inflow>();
 
-  constructor(max: number) {
+  constructor(max: UnderwayBounds) {
     this.#max = max;
   }
 
@@ -39,19 +40,21 @@ export class Underway {
 
   /** Tells whether there is room; where there is none, `inflow` is woken when there is. */
   hasRoomFor(inflow: Inflow): boolean {
-    if (this.#count < this.#max) return true;
+    if (this.#hasRoom()) return true;
     this.#waiting.add(inflow);
     return false;
   }
 
-  add(): void {
+  add(bytes: number): void {
     this.#count++;
+    this.#bytes += bytes;
   }
 
-  remove(): void {
+  remove(bytes: number): void {
     this.#count--;
+    this.#bytes -= bytes;
     for (const inflow of this.#waiting) {
-      if (this.#count >= this.#max) return;
+      if (!this.#hasRoom()) return;
       this.#waiting.delete(inflow);
       inflow.wake();
     }
@@ -60,6 +63,10 @@ export class Underway {
   /** Its connection is gone; publishes of it that are under way still come to an end. */
   forget(inflow: Inflow): void {
     this.#waiting.delete(inflow);
+  }
+
+  #hasRoom(): boolean {
+    return this.#count < this.#max.maxUnderway && this.#bytes < this.#max.maxUnderwayBytes;
   }
 }
 
@@ -149,15 +156,15 @@ export class Inflow {
   }
 
   /** A publish of this client goes on its way. */
-  began(): void {
+  began(bytes: number): void {
     this.#underway++;
-    if (this.#isDevice) this.#all.add();
+    if (this.#isDevice) this.#all.add(bytes);
   }
 
   /** It has arrived, as far as the broker is concerned. */
-  ended(): void {
+  ended(bytes: number): void {
     if (--this.#underway === 0) this.wake();
-    if (this.#isDevice) this.#all.remove();
+    if (this.#isDevice) this.#all.remove(bytes);
   }
 
   /** Lets aedes read if it wanted to and now may. */

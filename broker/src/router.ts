@@ -6,41 +6,34 @@
  * not read fills the 100 places, everybody's messages queue up behind them without limit, and nobody gets anything until
  * that subscriber is cut off.
  *
- * Here every subscription has a queue of its own, bounded in messages and bytes (what is written to a socket that is full
- * counts until the socket has drained). When it is full, **the newest message is dropped for that subscriber and counted**
- * (`queue-full`): agents send again whatever has no receipt, so a loss costs a re-send, while waiting for a dead reader would
- * cost everybody everything. Only those services that the configuration names (`whenSlow: wait`, the ledger) are waited for: once
- * an eighth of their queue is taken, whoever writes to them is not read from until the socket has drained. That turns a busy ledger
- * into TCP back-pressure on the agents instead of losses; what the agents have under way is at most one read of 64 KiB each,
- * and fits the other seven eighths. A service that takes nothing at all is cut off after `drainTimeoutMs`, and they go on.
+ * Here every subscription has a queue of its own, bounded in messages and bytes (see subscription.ts). When it is full, **the newest message is dropped for that
+ * subscriber and counted** (`queue-full`): agents send again whatever has no receipt, so a loss costs a re-send, while waiting for a dead reader would
+ * cost everybody everything. Only those services that the configuration names (`whenSlow: wait`, the ledger) are waited for: whoever writes to them is not
+ * read from while they have enough. That turns a busy ledger into TCP back-pressure on the agents instead of losses. A service that takes nothing at all is cut
+ * off after `drainTimeoutMs`, and they go on.
  *
  * @module
  */
 import type { AedesPublishPacket, Client } from "aedes";
 import type { QueueBounds } from "./config.ts";
 import { topicMatches } from "./retained.ts";
-
-/** How aedes is handed a message for one subscription; `done` is called when it was written out, or can't be. */
-export type Listener = (packet: AedesPublishPacket, done: () => void) => void;
-
-/** How one client's subscriptions are treated. */
-export interface Treatment extends QueueBounds {
-  readonly waitedFor: boolean;
-}
+import { Subscription, type Listener, type Treatment } from "./subscription.ts";
 
 export interface RouterOptions {
   readonly treatmentOf: (client: Client) => Treatment;
   /** Before its first message the owner of a subscription is not known. */
   readonly untilKnown: QueueBounds;
+  /** True where this message is kept for that client until it acknowledges it. */
+  readonly isKept: (client: string, brokerCounter: number) => boolean;
   readonly dropped: (client: string) => void;
   readonly delivered: () => void;
+  /** Writers have waited for this client for so long, and it took nothing. */
+  readonly stalled: (client: string) => void;
+  readonly stalledAfterMs: number;
 }
 
 /** What every message costs beyond its topic and payload: aedes' packets, closures and stream entries, measured. */
 const OVERHEAD_BYTES = 64;
-
-/** Writers wait from this part of a waited-for queue on, and go on below half of that. */
-const WAIT_FROM = 1 / 8;
 
 /**
  * From this many waiting messages on, payloads are copied out of the socket read that they came in: 6 bytes that wait would
@@ -48,44 +41,14 @@ const WAIT_FROM = 1 / 8;
  */
 const UNPIN_FROM = 16;
 
-class Subscription {
-  readonly segments: readonly string[];
-  readonly listener: Listener;
-  treatment: Treatment;
-  owner = "";
-  messages = 0;
-  bytes = 0;
-  /** Writers that wait until this subscription has room; each is one message's `done`. */
-  waiting: (() => void)[] = [];
-
-  constructor(filter: string, listener: Listener, bounds: QueueBounds) {
-    this.segments = filter.split("/");
-    this.listener = listener;
-    this.treatment = { ...bounds, waitedFor: false };
-  }
-
-  hasRoom(bytes: number): boolean {
-    return this.messages < this.treatment.maxMessages && this.bytes + bytes <= this.treatment.maxBytes;
-  }
-
-  isOver(part: number): boolean {
-    const { maxMessages, maxBytes } = this.treatment;
-    return this.messages > maxMessages * part || this.bytes > maxBytes * part;
-  }
-
-  release(): void {
-    const waiting = this.waiting;
-    this.waiting = [];
-    for (const done of waiting) done();
-  }
-}
-
 const noop = (): void => {};
 
 export class Router {
   readonly #options: RouterOptions;
   readonly #exact = new Map<string, Subscription[]>();
   #wildcard: readonly Subscription[] = [];
+  /** Those that are waited for. */
+  readonly #awaited = new Set<Subscription>();
   /** The subscription whose listener is being called; see {@link forwarding}. */
   #calling: Subscription | undefined;
   #closed = false;
@@ -95,7 +58,8 @@ export class Router {
   }
 
   on(filter: string, listener: Listener, done: () => void = noop): this {
-    const subscription = new Subscription(filter, listener, this.#options.untilKnown);
+    const { untilKnown, stalled, stalledAfterMs } = this.#options;
+    const subscription = new Subscription(filter, listener, untilKnown, { stalled, stalledAfterMs });
     if (filter.includes("+")) this.#wildcard = [...this.#wildcard, subscription];
     else this.#exact.set(filter, [...(this.#exact.get(filter) ?? []), subscription]);
     setImmediate(done);
@@ -108,7 +72,11 @@ export class Router {
     if (filter.includes("+")) this.#wildcard = kept;
     else if (kept.length > 0) this.#exact.set(filter, kept);
     else this.#exact.delete(filter);
-    for (const one of all) if (one.listener === listener) one.release();
+    for (const one of all) {
+      if (one.listener !== listener) continue;
+      this.#awaited.delete(one);
+      one.end();
+    }
     setImmediate(done);
     return this;
   }
@@ -119,15 +87,16 @@ export class Router {
       done(new Error("the broker is closed"));
       return this;
     }
+    const bytes = packet.payload.length + packet.topic.length + OVERHEAD_BYTES;
     let full: Subscription | undefined;
-    for (const one of this.#exact.get(packet.topic) ?? []) full = this.#deliver(one, packet) ?? full;
+    for (const one of this.#exact.get(packet.topic) ?? []) full = this.#deliver(one, packet, bytes) ?? full;
     if (this.#wildcard.length > 0) {
       const segments = packet.topic.split("/");
       for (const one of this.#wildcard)
-        if (topicMatches(one.segments, segments)) full = this.#deliver(one, packet) ?? full;
+        if (topicMatches(one.segments, segments)) full = this.#deliver(one, packet, bytes) ?? full;
     }
     if (full === undefined) done();
-    else full.waiting.push(done);
+    else full.wait(bytes, done);
     return this;
   }
 
@@ -140,11 +109,17 @@ export class Router {
     if (subscription === undefined || subscription.owner !== "") return;
     subscription.owner = client.id;
     subscription.treatment = this.#options.treatmentOf(client);
+    if (subscription.treatment.waitedFor) this.#awaited.add(subscription);
+  }
+
+  /** The client acknowledged a message that was kept for it. */
+  acknowledged(client: string, brokerCounter: number): void {
+    for (const one of this.#awaited) if (one.owner === client) one.acknowledged(brokerCounter);
   }
 
   close(done: () => void): this {
     this.#closed = true;
-    for (const one of this.#all()) one.release();
+    for (const one of this.#all()) one.end();
     setImmediate(done);
     return this;
   }
@@ -161,24 +136,19 @@ export class Router {
   }
 
   /** Returns the subscription if its owner's writers have to wait. */
-  #deliver(subscription: Subscription, packet: AedesPublishPacket): Subscription | undefined {
-    const bytes = packet.payload.length + packet.topic.length + OVERHEAD_BYTES;
+  #deliver(subscription: Subscription, packet: AedesPublishPacket, bytes: number): Subscription | undefined {
     if (!subscription.hasRoom(bytes)) {
       this.#options.dropped(subscription.owner);
       return undefined;
     }
     if (subscription.messages >= UNPIN_FROM) unpin(packet);
-    subscription.messages++;
-    subscription.bytes += bytes;
     this.#calling = subscription;
-    subscription.listener(packet, () => {
-      subscription.messages--;
-      subscription.bytes -= bytes;
-      this.#options.delivered();
-      if (subscription.waiting.length > 0 && !subscription.isOver(WAIT_FROM / 2)) subscription.release();
-    });
+    subscription.deliver(packet, bytes, this.#options.delivered);
     this.#calling = undefined;
-    return subscription.treatment.waitedFor && subscription.isOver(WAIT_FROM) ? subscription : undefined;
+    if (!subscription.treatment.waitedFor) return undefined;
+    const { brokerCounter } = packet;
+    if (this.#options.isKept(subscription.owner, brokerCounter)) subscription.keep(brokerCounter, bytes);
+    return subscription.hasEnough() ? subscription : undefined;
   }
 
   *#all(): Generator<Subscription> {

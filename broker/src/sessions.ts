@@ -47,6 +47,8 @@ export interface SessionsOptions {
   readonly boundsOf: (clientId: string) => QueueBounds;
   /** A message was not kept for this client. */
   readonly dropped: (clientId: string) => void;
+  /** The client acknowledged a message that was kept for it, by the broker's own number. */
+  readonly acknowledged: (clientId: string, brokerCounter: number) => void;
 }
 
 export class Sessions {
@@ -176,6 +178,11 @@ export class Sessions {
     this.#bytes += cost;
   }
 
+  /** True where this message waits for the client's acknowledgement. */
+  isKept(clientId: string, brokerCounter: number): boolean {
+    return this.#sessions.get(clientId)?.queue.has(brokerCounter) ?? false;
+  }
+
   /** Notes the packet identifier under which a kept message is delivered. What was not kept is delivered all the same. */
   identify(clientId: string, brokerCounter: number, messageId: number): void {
     const session = this.#sessions.get(clientId);
@@ -196,6 +203,7 @@ export class Sessions {
     session.queue.delete(brokerCounter);
     session.bytes -= costOf(stored);
     this.#bytes -= costOf(stored);
+    this.#options.acknowledged(clientId, brokerCounter);
     return stored;
   }
 

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { connect as connectSocket } from "node:net";
-import { generate } from "mqtt-packet";
+import { generate, parser, type IPublishPacket } from "mqtt-packet";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
@@ -18,13 +18,13 @@ import {
 const UP = "tally/v1/acme/gw-1/up";
 const MIB = 1 << 20;
 
-const connectPacket = (clientId: string): Buffer =>
+const connectPacket = (clientId: string, { clean = true } = {}): Buffer =>
   generate({
     cmd: "connect",
     clientId,
     protocolId: "MQTT",
     protocolVersion: 4,
-    clean: true,
+    clean,
     keepalive: 60,
   });
 
@@ -363,5 +363,85 @@ describe("many", () => {
       await device.subscribeAsync(`tally/v1/x/y${n}/down`, { qos: 1 }).catch(() => {});
     expect(broker.codes.length).toBe(500);
     expect(device.connected).toBe(true);
+  });
+});
+
+describe("a ledger that reads all and acknowledges when it likes", () => {
+  const LIMIT_BYTES = 131_072;
+
+  /** Its packets in the order in which they come, and a way to acknowledge them. */
+  async function ledger(broker: Running) {
+    const socket = await bareSocket(broker);
+    const publishes: IPublishPacket[] = [];
+    const others: string[] = [];
+    const packets = parser({ protocolVersion: 4 });
+    packets.on("packet", (packet) => {
+      if (packet.cmd === "publish") publishes.push(packet);
+      else others.push(packet.cmd);
+    });
+    socket.on("data", (bytes: Buffer) => packets.parse(bytes));
+    socket.write(connectPacket("anchor", { clean: false }));
+    await eventually(() => others.includes("connack"));
+    const subscriptions = [{ topic: "tally/v1/+/+/up", qos: 1 as const }];
+    socket.write(generate({ cmd: "subscribe", messageId: 1, subscriptions }));
+    await eventually(() => others.includes("suback"));
+    let answered = 0;
+    const acknowledge = (): void => {
+      for (; answered < publishes.length; answered++)
+        socket.write(generate({ cmd: "puback", messageId: publishes[answered]?.messageId ?? 0 }));
+    };
+    return { socket, publishes, others, acknowledge };
+  }
+
+  async function busy(drainTimeoutMs: number) {
+    const broker = await startBroker({
+      queues: {
+        service: { maxMessages: 4000, maxBytes: 32 * LIMIT_BYTES },
+        maxUnderwayBytes: 2 * LIMIT_BYTES,
+      },
+      limits: { drainTimeoutMs },
+    });
+    const anchor = await ledger(broker);
+    const devices = await Promise.all(Array.from({ length: 5 }, (_, d) => connected(broker, `acme/gw-${d}`)));
+    const sent = { acknowledged: 0 };
+    for (let n = 0; n < 100; n++) {
+      for (const [d, device] of devices.entries())
+        device.publish(
+          `tally/v1/acme/gw-${d}/up`,
+          Buffer.alloc(10_000),
+          { qos: 1 },
+          () => sent.acknowledged++,
+        );
+    }
+    // it has enough; what may be read beside that, and the last slice of it, is with it too
+    const most = (3 * LIMIT_BYTES + 65_536) / 10_000 + 1;
+    await eventually(() => anchor.publishes.length > LIMIT_BYTES / 10_000);
+    return { broker, anchor, devices, sent, most };
+  }
+
+  test("gets no more before it has, so that the answers to what it sends are not behind it", async () => {
+    const { broker, anchor, sent, most } = await busy(30_000);
+    const receipt = { cmd: "publish", topic: "tally/v1/acme/gw-0/down", payload: "x", qos: 1 } as const;
+    anchor.socket.write(generate({ ...receipt, messageId: 7, dup: false, retain: false }));
+    await eventually(() => anchor.others.includes("puback"));
+    await new Promise((resolve) => {
+      setTimeout(resolve, 300);
+    });
+    expect(anchor.publishes.length).toBeLessThanOrEqual(most);
+    expect(sent.acknowledged).toBeLessThanOrEqual(most);
+    expect(await broker.metric("queued_messages")).toBe(0);
+    await eventually(() => {
+      anchor.acknowledge();
+      return anchor.publishes.length === 500 && sent.acknowledged === 500;
+    });
+    expect(broker.codes).toEqual([]);
+  });
+
+  test("is cut off where it acknowledges nothing at all, and its writers go on", async () => {
+    const { broker, anchor, devices, sent } = await busy(500);
+    await closed(anchor.socket);
+    await eventually(() => sent.acknowledged === 500);
+    expect(broker.codes.filter((code) => code === "reader-stalled")).toEqual(["reader-stalled"]);
+    expect(devices.every((device) => device.connected)).toBe(true);
   });
 });

@@ -1,20 +1,35 @@
 import type { AedesPublishPacket, Client } from "aedes";
+import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { Router, type Treatment } from "../../../broker/src/router.ts";
+import { Router, type RouterOptions } from "../../../broker/src/router.ts";
+import type { Treatment } from "../../../broker/src/subscription.ts";
 
 const ROOMY: Treatment = { maxMessages: 1000, maxBytes: 1 << 20, waitedFor: false };
 
+let counter = 0;
 const packet = (topic: string, payload: Buffer = Buffer.from("x")): AedesPublishPacket =>
-  ({ cmd: "publish", topic, payload, qos: 1, retain: false, dup: false }) as AedesPublishPacket;
+  ({
+    cmd: "publish",
+    topic,
+    payload,
+    qos: 1,
+    retain: false,
+    dup: false,
+    brokerCounter: ++counter,
+  }) as AedesPublishPacket;
 
 /** A router whose subscribers take messages only when they are told to. */
-function routed(treatments: Readonly<Record<string, Treatment>> = {}) {
+function routed(treatments: Readonly<Record<string, Treatment>> = {}, options: Partial<RouterOptions> = {}) {
   const dropped: string[] = [];
   const router = new Router({
     treatmentOf: ({ id }) => treatments[id] ?? ROOMY,
     untilKnown: ROOMY,
     dropped: (client) => dropped.push(client),
     delivered: () => {},
+    isKept: () => false,
+    stalled: () => {},
+    stalledAfterMs: 60_000,
+    ...options,
   });
   const subscriber = (id: string, filter: string) => {
     const got: AedesPublishPacket[] = [];
@@ -108,19 +123,99 @@ describe("a subscriber that does not take its messages", () => {
 });
 
 describe("a subscriber that is waited for", () => {
-  const LEDGER: Treatment = { maxMessages: 80, maxBytes: 1 << 20, waitedFor: true };
+  const LEDGER: Treatment = { maxMessages: 320, maxBytes: 1 << 20, waitedFor: true };
+  const kept = (client: string): boolean => client === "anchor";
 
-  test("holds its writers from an eighth of its queue on until it has drained, and loses nothing", () => {
+  const gone = (writes: readonly { wentOn: boolean }[]): number =>
+    writes.filter(({ wentOn }) => wentOn).length;
+
+  test("holds its writers once it has enough, until half of that is taken, and loses nothing", () => {
     const { subscriber, publish, dropped } = routed({ anchor: LEDGER });
     const anchor = subscriber("anchor", "up");
     const writes = Array.from({ length: 30 }, () => publish("up"));
-    expect(writes.filter(({ wentOn }) => wentOn).length).toBe(10);
+    expect(gone(writes)).toBe(10);
     anchor.take(24);
-    expect(writes.filter(({ wentOn }) => wentOn).length).toBe(10);
+    expect(gone(writes)).toBe(10);
     anchor.take(1);
-    expect(writes.every(({ wentOn }) => wentOn)).toBe(true);
+    expect(gone(writes)).toBeGreaterThan(10);
+    anchor.take();
     expect(dropped).toEqual([]);
     expect(anchor.got.length).toBe(30);
+  });
+
+  test("is brought no more than it has room for, however many wait", async () => {
+    const { router, subscriber, publish } = routed({ anchor: LEDGER });
+    const anchor = subscriber("anchor", "up");
+    // each goes on to its next message as soon as it may
+    let left = 200;
+    const goOn = (): void => {
+      if (left-- > 0) router.emit(packet("up"), goOn);
+    };
+    for (let n = 0; n < 40; n++) goOn();
+    anchor.take();
+    let most = 0;
+    while (left > 0) {
+      await nextTurn();
+      most = Math.max(most, router.underway().messages);
+      anchor.take();
+    }
+    expect(most).toBeGreaterThan(0);
+    expect(most).toBeLessThanOrEqual(2 * 11);
+    publish("up");
+    expect(anchor.got.length).toBe(201);
+  });
+
+  test("lets all of them go on in the end, though none brings anything", async () => {
+    const { subscriber, publish } = routed({ anchor: LEDGER });
+    const anchor = subscriber("anchor", "up");
+    const writes = Array.from({ length: 200 }, () => publish("up"));
+    anchor.take();
+    await expect.poll(() => gone(writes)).toBe(200);
+  });
+
+  test("has what it did not acknowledge, though it was written out", () => {
+    const { router, subscriber, publish } = routed({ anchor: LEDGER }, { isKept: kept });
+    const anchor = subscriber("anchor", "up");
+    const writes = Array.from({ length: 30 }, () => publish("up"));
+    anchor.take();
+    expect(gone(writes)).toBe(10);
+    const numbers = anchor.got.map(({ brokerCounter }) => brokerCounter);
+    router.acknowledged("device", numbers[0]!);
+    for (const number of numbers.slice(0, 24)) router.acknowledged("anchor", number);
+    router.acknowledged("anchor", numbers[0]!);
+    expect(gone(writes)).toBe(10);
+    for (const number of numbers.slice(24)) router.acknowledged("anchor", number);
+    expect(gone(writes)).toBe(30);
+  });
+
+  test("has no more to acknowledge in bytes than in messages", () => {
+    const { subscriber, publish } = routed({ anchor: LEDGER }, { isKept: kept });
+    const anchor = subscriber("anchor", "up");
+    const writes = Array.from({ length: 10 }, () => {
+      const write = publish("up", Buffer.alloc(10_000));
+      anchor.take();
+      return write;
+    });
+    expect(gone(writes)).toBe(3);
+  });
+
+  test("is told of when it acknowledges nothing while writers wait, and only then", async () => {
+    const stalled: string[] = [];
+    const options = { isKept: kept, stalled: (id: string) => stalled.push(id), stalledAfterMs: 200 };
+    const { router, subscriber, publish } = routed({ anchor: LEDGER }, options);
+    const anchor = subscriber("anchor", "up");
+    const acknowledge = (packets: readonly AedesPublishPacket[]): void => {
+      for (const { brokerCounter } of packets) router.acknowledged("anchor", brokerCounter);
+    };
+    for (let n = 0; n < 20; n++) publish("up");
+    anchor.take();
+    acknowledge(anchor.got); // nobody waits any longer
+    for (let n = 0; n < 10; n++) publish("up"); // and nobody yet
+    anchor.take();
+    await delay(300);
+    expect(stalled).toEqual([]);
+    for (let n = 0; n < 5; n++) publish("up");
+    await expect.poll(() => stalled).toEqual(["anchor"]);
   });
 
   test("does not hold those who write to others", () => {
@@ -134,7 +229,7 @@ describe("a subscriber that is waited for", () => {
   test("loses the newest where its bound is reached all the same", () => {
     const { subscriber, publish, dropped } = routed({ anchor: LEDGER });
     subscriber("anchor", "up");
-    for (let n = 0; n < 100; n++) publish("up");
+    for (let n = 0; n < 340; n++) publish("up");
     expect(dropped.length).toBe(20);
   });
 
@@ -143,11 +238,11 @@ describe("a subscriber that is waited for", () => {
     const anchor = first.subscriber("anchor", "up");
     const writes = Array.from({ length: 30 }, () => first.publish("up"));
     anchor.leave();
-    expect(writes.every(({ wentOn }) => wentOn)).toBe(true);
+    expect(gone(writes)).toBe(30);
     const second = routed({ anchor: LEDGER });
     second.subscriber("anchor", "u/+");
     const held = Array.from({ length: 30 }, () => second.publish("u/p"));
     second.router.close(() => {});
-    expect(held.every(({ wentOn }) => wentOn)).toBe(true);
+    expect(gone(held)).toBe(30);
   });
 });

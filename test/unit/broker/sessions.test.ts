@@ -19,19 +19,21 @@ const message = (topic: string, text: string): Stored =>
 
 function opened(options: Partial<ConstructorParameters<typeof Sessions>[0]> = {}) {
   const dropped: string[] = [];
+  const acknowledged: number[] = [];
   const sessions = new Sessions({
     max: 10,
     maxBytes: 1 << 20,
     expireMs: 1000,
     boundsOf: () => BOUNDS,
     dropped: (client) => dropped.push(client),
+    acknowledged: (_, brokerCounter) => acknowledged.push(brokerCounter),
     ...options,
   });
-  return { sessions, dropped };
+  return { sessions, dropped, acknowledged };
 }
 
 test("a message is kept once for a client whose filters overlap, until it is acknowledged", () => {
-  const { sessions } = opened();
+  const { sessions, acknowledged } = opened();
   sessions.open("a");
   sessions.subscribe("a", [
     { topic: "t/+", qos: 1 },
@@ -41,12 +43,16 @@ test("a message is kept once for a client whose filters overlap, until it is ack
   expect(sessions.clientsFor("t/x")).toEqual(["a"]);
   expect(sessions.clientsFor("u/x")).toEqual([]);
   const kept = message("t/x", "1");
+  expect(sessions.isKept("a", kept.brokerCounter)).toBe(false);
   sessions.keep("a", kept);
+  expect(sessions.isKept("a", kept.brokerCounter)).toBe(true);
+  expect(sessions.isKept("b", kept.brokerCounter)).toBe(false);
   sessions.identify("a", kept.brokerCounter, 77);
   expect(sessions.acknowledge("a", 78)).toBeUndefined();
   expect(sessions.waiting("a").map(({ dup, messageId }) => [dup, messageId])).toEqual([[true, 77]]);
   expect(sessions.acknowledge("a", 77)?.payload.toString()).toBe("1");
   expect(sessions.acknowledge("a", 77)).toBeUndefined();
+  expect(acknowledged).toEqual([kept.brokerCounter]);
   expect(sessions.bytes).toBe(0);
 });
 
