@@ -16,6 +16,7 @@
  */
 import type { AedesPublishPacket, Client } from "aedes";
 import type { QueueBounds } from "./config.ts";
+import { ownPayload } from "./own-payload.ts";
 import { topicMatches } from "./retained.ts";
 import { Subscription, type Listener, type Treatment } from "./subscription.ts";
 
@@ -141,7 +142,7 @@ export class Router {
       this.#options.dropped(subscription.owner);
       return undefined;
     }
-    if (subscription.messages >= UNPIN_FROM) unpin(packet);
+    if (subscription.messages >= UNPIN_FROM) ownPayload(packet);
     this.#calling = subscription;
     subscription.deliver(packet, bytes, this.#options.delivered);
     this.#calling = undefined;
@@ -155,11 +156,4 @@ export class Router {
     for (const list of this.#exact.values()) yield* list;
     yield* this.#wildcard;
   }
-}
-
-/** Gives `packet` a payload of its own. */
-function unpin(packet: AedesPublishPacket): void {
-  const { payload } = packet;
-  if (typeof payload !== "string" && payload.buffer.byteLength > 2 * payload.length)
-    packet.payload = Buffer.from(payload);
 }

@@ -9,6 +9,7 @@
  */
 import type { AedesPublishPacket } from "aedes";
 import type { QueueBounds } from "./config.ts";
+import { ownPayload } from "./own-payload.ts";
 import { topicMatches } from "./retained.ts";
 
 /** A subscription as aedes stores and restores it. */
@@ -172,8 +173,8 @@ export class Sessions {
       this.#options.dropped(clientId);
       return;
     }
-    // a payload of its own: the one that came is a view of a whole socket read
-    session.queue.set(packet.brokerCounter, { ...packet, payload: Buffer.from(packet.payload) });
+    ownPayload(packet);
+    session.queue.set(packet.brokerCounter, { ...packet });
     session.bytes += cost;
     this.#bytes += cost;
   }
