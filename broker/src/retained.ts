@@ -5,6 +5,7 @@
  * @module
  */
 import type { AedesPublishPacket } from "aedes";
+import { ownPayload } from "./own-payload.ts";
 
 export class Retained {
   readonly #packets = new Map<string, AedesPublishPacket>();
@@ -28,8 +29,8 @@ export class Retained {
     } else if (this.#packets.size >= this.#max && !this.#packets.has(packet.topic)) {
       this.#refused();
     } else {
-      // a payload of its own: the one that came is a view of a whole socket read
-      this.#packets.set(packet.topic, { ...packet, payload: Buffer.from(packet.payload) });
+      ownPayload(packet);
+      this.#packets.set(packet.topic, { ...packet });
     }
   }
 
