@@ -23,9 +23,8 @@ import {
   type SignatureProvider,
   type TrustPolicy,
 } from "@tallystick/evidence";
-import type { Progress } from "@tallystick/evidence/node";
+import { keepObjectsYoung, type Progress } from "@tallystick/evidence/node";
 import manifest from "../../package.json" with { type: "json" };
-import { keepObjectsYoung } from "../heap.ts";
 import { compareFiles, isFolder, openCase, type CaseFiles } from "../case/folder.ts";
 import { verifyCase } from "../case/verify.ts";
 import type { Judgement } from "../judgement.ts";

@@ -9,6 +9,7 @@ export { createKeyFile, loadSigner, parsePublicKeyPem, publicKeyPem, readPublicK
 export { Bucket, Buckets, type BucketSize } from "./bucket.ts";
 export { syncDirectory, writeDurable } from "./durable.ts";
 export { machineDisk, type Disk, type OpenFile } from "./disk.ts";
+export { boundHeap, keepObjectsYoung, type HeapBounds } from "./heap.ts";
 export { runStages, runTogether, type Stage } from "./stages.ts";
 export { ConfigError, loadConfig, parseConfig, type ConfigSource } from "./config.ts";
 export { EXIT, report, required, runCommand, UsageError, type Arguments, type Command } from "./command.ts";
