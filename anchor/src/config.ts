@@ -82,10 +82,10 @@ const ConfigSchema = z.strictObject({
   batch: z
     .strictObject({ maxItems: count(1, 65_536).default(4096), maxWaitMs: count(1, 10_000).default(100) })
     .prefault({}),
-  /** Between intake and commit. When full, PUBACK waits. */
+  /** Between intake and commit. When full, PUBACK waits. Three batches: one is published, one is full, and the threads that check signatures have work meanwhile. */
   pool: z
     .strictObject({
-      maxItems: count(1, 1_000_000).default(8192),
+      maxItems: count(1, 1_000_000).default(12_288),
       maxBytes: count(65_536, 2 ** 31).default(32 * 2 ** 20),
     })
     .prefault({}),

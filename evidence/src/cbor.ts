@@ -1,5 +1,5 @@
 /**
- * CBOR, strictly: the only file that imports cbor-x. Bytes pass the scan of `cbor-scan.ts` before the codec sees them, so that none of
+ * CBOR, strictly: the only file that imports cbor-x. Bytes pass the scan of `cbor/scan.ts` before the codec sees them, so that none of
  * its leniency or extensions (records, sets, dates, packed strings) can be reached from outside.
  *
  * Out: one byte string per value (RFC 8949 section 4.2.1). In: that byte string and no other, or a code.
@@ -8,7 +8,7 @@
  */
 import { addExtension, Decoder, Encoder, Tag } from "cbor-x";
 import { compareBytes, concatBytes, encodeUtf8 } from "./bytes.ts";
-import { scanItem, type ScanRules } from "./cbor-scan.ts";
+import { scanItem, type ScanRules } from "./cbor/scan.ts";
 import { Decimal } from "./decimal.ts";
 import { EvidenceError, isEvidenceError } from "./errors.ts";
 

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { BYTE_STRING, headLength, writeHead } from "./cbor-head.ts";
+import { BYTE_STRING, headLength, writeHead } from "./cbor/head.ts";
 import { decodeCbor, encodeCbor, Tagged, type CborMap, type CborValue } from "./cbor.ts";
 import { EvidenceError } from "./errors.ts";
 import type { Slab } from "./slab.ts";

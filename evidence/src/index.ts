@@ -12,7 +12,7 @@ export {
   type BundledConsistency,
   type BundledKey,
   type Scope,
-} from "./bundle.ts";
+} from "./ledger/bundle.ts";
 export {
   compareBytes,
   concatBytes,
@@ -47,27 +47,27 @@ export {
   type Link,
   type Range,
   type Stream,
-} from "./chain.ts";
-export { formatCheckpoint, openCheckpoint, parseCheckpoint, type Checkpoint } from "./checkpoint.ts";
-export { CompactRange, type OnNode } from "./compact-range.ts";
+} from "./chains/chain.ts";
+export { formatCheckpoint, openCheckpoint, parseCheckpoint, type Checkpoint } from "./ledger/checkpoint.ts";
+export { CompactRange, type OnNode } from "./tree/compact-range.ts";
 export {
   openConnectToken,
   sealConnectToken,
   type ConnectClaims,
   type ConnectToken,
-} from "./connect-token.ts";
-export { verifyConsistency } from "./consistency.ts";
-export { coverage, type ChainCoverage, type StreamCoverage } from "./coverage.ts";
+} from "./tokens/connect-token.ts";
+export { verifyConsistency } from "./tree/consistency.ts";
+export { coverage, type ChainCoverage, type StreamCoverage } from "./chains/coverage.ts";
 export {
   type Covered,
   type Missing,
   type MissingKind,
   type MissingNumbers,
   type StreamSamples,
-} from "./coverage-walk.ts";
+} from "./chains/coverage-walk.ts";
 export { encodeSign1, parseSign1, toBeSigned, type Sign1 } from "./cose.ts";
-export { cosign, verifyCosignature, verifyCosignatures, type Cosignature } from "./cosignature.ts";
-export { CLAIM, MAX_CWT_BYTES, openCwt, sealCwt, verifyCwt, type Cwt } from "./cwt.ts";
+export { cosign, verifyCosignature, verifyCosignatures, type Cosignature } from "./ledger/cosignature.ts";
+export { CLAIM, MAX_CWT_BYTES, openCwt, sealCwt, verifyCwt, type Cwt } from "./tokens/cwt.ts";
 export {
   addDecimal,
   compareDecimal,
@@ -79,8 +79,13 @@ export {
   parseDecimal,
   subtractDecimal,
 } from "./decimal.ts";
-export { decodeEat, EAT_PROFILE_URI, encodeEat, type BootEvidence, type Software } from "./eat.ts";
-export { openEnrolRequest, sealEnrolRequest, type EnrolClaims, type EnrolRequest } from "./enrol-token.ts";
+export { decodeEat, EAT_PROFILE_URI, encodeEat, type BootEvidence, type Software } from "./events/eat.ts";
+export {
+  openEnrolRequest,
+  sealEnrolRequest,
+  type EnrolClaims,
+  type EnrolRequest,
+} from "./tokens/enrol-token.ts";
 export {
   dispositionOf,
   EVIDENCE_CODES,
@@ -116,16 +121,22 @@ export {
   type TimeQuality,
   type TollAdjustment,
   type TollTransaction,
-} from "./event-kinds.ts";
-export { decodeEvent, encodeEvent } from "./event.ts";
+} from "./events/event-kinds.ts";
+export { decodeEvent, encodeEvent } from "./events/event.ts";
 export {
   isForeignReceipt,
   parseForeignReceipt,
   verifyForeignReceipt,
   type ForeignReceipt,
-} from "./foreign-receipt.ts";
-export { HeadIndex, type NamedHead } from "./heads.ts";
-export { formatInvite, INVITE_ID_BYTES, INVITE_SECRET_BYTES, parseInvite, type Invite } from "./invite.ts";
+} from "./ledger/foreign-receipt.ts";
+export { HeadIndex, type NamedHead } from "./chains/heads.ts";
+export {
+  formatInvite,
+  INVITE_ID_BYTES,
+  INVITE_SECRET_BYTES,
+  parseInvite,
+  type Invite,
+} from "./tokens/invite.ts";
 export {
   decodeLeaf,
   encodeLeaf,
@@ -134,10 +145,10 @@ export {
   type KeyLeaf,
   type KeyUse,
   type Succession,
-} from "./key-leaf.ts";
-export type { KeyRecord } from "./key-record.ts";
-export { KeyState, type KeyStateOptions } from "./key-state.ts";
-export { KeyTree, type KeyProof } from "./key-tree.ts";
+} from "./key-state/key-leaf.ts";
+export type { KeyRecord } from "./key-state/key-record.ts";
+export { KeyState, type KeyStateOptions } from "./key-state/key-state.ts";
+export { KeyTree, type KeyProof } from "./key-state/key-tree.ts";
 export {
   ALG_ED25519,
   ALG_ESP256,
@@ -148,8 +159,8 @@ export {
   thumbprint,
   type Algorithm,
   type PublicKey,
-} from "./keys.ts";
-export { emptyRoot, hashLeaf, hashNode, rootFromInclusion, verifyInclusion } from "./merkle.ts";
+} from "./keys/keys.ts";
+export { emptyRoot, hashLeaf, hashNode, rootFromInclusion, verifyInclusion } from "./tree/merkle.ts";
 export {
   checkOrg,
   checkStream,
@@ -171,7 +182,7 @@ export {
   verifyNote,
   type Note,
   type NoteSignature,
-} from "./note.ts";
+} from "./ledger/note.ts";
 export {
   decodeChange,
   encodeChange,
@@ -180,9 +191,9 @@ export {
   type Consent,
   type Operator,
   type OperatorChange,
-} from "./operators.ts";
-export { checkPack, decodePack, type PackSummary } from "./pack-read.ts";
-export { encodePack } from "./pack-write.ts";
+} from "./registry/operators.ts";
+export { checkPack, decodePack, type PackSummary } from "./readings/pack-read.ts";
+export { encodePack } from "./readings/pack-write.ts";
 export {
   parsePolicy,
   quorumMet,
@@ -190,7 +201,7 @@ export {
   type PinnedOperator,
   type TrustedKey,
   type TrustPolicy,
-} from "./policy.ts";
+} from "./verify/policy.ts";
 export {
   consistencyPath,
   inclusionPath,
@@ -199,8 +210,8 @@ export {
   treeRoot,
   type HashReader,
   type TreeNode,
-} from "./proofs.ts";
-export { createNobleProvider, nobleProvider, nobleSigner } from "./provider.ts";
+} from "./tree/proofs.ts";
+export { createNobleProvider, nobleProvider, nobleSigner } from "./keys/provider.ts";
 export {
   FIRST_ABSOLUTE_TIME,
   QUALITIES,
@@ -209,7 +220,7 @@ export {
   type Quality,
   type Reading,
   type ReadingValue,
-} from "./reading.ts";
+} from "./readings/reading.ts";
 export {
   encodeReceipt,
   equivocate,
@@ -220,22 +231,22 @@ export {
   type SignedTree,
   type Receipt,
   type SignedBatch,
-} from "./receipt.ts";
-export { decodeItem, encodeItem, type Enrolment, type RegistryItem } from "./registry.ts";
+} from "./ledger/receipt.ts";
+export { decodeItem, encodeItem, type Enrolment, type RegistryItem } from "./registry/registry.ts";
 export { HASH_BYTES, sha256, type Hash } from "./sha256.ts";
 export { asBytes, asDecimal, asText, asUint, Fields, tuple } from "./shape.ts";
-export { lowS, type SignatureProvider, type Signer } from "./signature.ts";
+export { lowS, type SignatureProvider, type Signer } from "./keys/signature.ts";
 export {
   type Claims,
   type Content,
   type ContentType,
   type Level,
   type SeenTree,
-} from "./statement-header.ts";
-export { parseStatement, sealStatement, verifyStatement, type Statement } from "./statement.ts";
+} from "./statement/statement-header.ts";
+export { parseStatement, sealStatement, verifyStatement, type Statement } from "./statement/statement.ts";
 export { Slab } from "./slab.ts";
-export { isSubtree, verifySubtreeConsistency, verifySubtreeInclusion, type Subtree } from "./subtree.ts";
-export { decodeEntries, encodeEntries, encodeTile, tileHashReader } from "./tile-content.ts";
+export { isSubtree, verifySubtreeConsistency, verifySubtreeInclusion, type Subtree } from "./tree/subtree.ts";
+export { decodeEntries, encodeEntries, encodeTile, tileHashReader } from "./tree/tile-content.ts";
 export {
   entriesPath,
   formatTilePath,
@@ -248,7 +259,7 @@ export {
   tileWidth,
   type Tile,
   type TilePath,
-} from "./tiles.ts";
+} from "./tree/tiles.ts";
 export {
   CHECKPOINT_TOPIC,
   downTopic,
@@ -259,7 +270,12 @@ export {
   upTopic,
   type Topic,
 } from "./topics.ts";
-export { encodeTransparent, parseTransparent, TransparentReader, type Transparent } from "./transparent.ts";
+export {
+  encodeTransparent,
+  parseTransparent,
+  TransparentReader,
+  type Transparent,
+} from "./statement/transparent.ts";
 export {
   checkUnit,
   SECONDARY_UNITS,
@@ -267,8 +283,8 @@ export {
   unitKind,
   type PrimaryQuantity,
   type SecondaryUnit,
-} from "./units.ts";
-export { verify, type RegistryCopy, type VerifyOptions } from "./verify.ts";
+} from "./readings/units.ts";
+export { verify, type RegistryCopy, type VerifyOptions } from "./verify/verify.ts";
 export {
   CHECKS,
   Findings,
@@ -296,5 +312,5 @@ export {
   parseVkey,
   type VerifierKey,
   type VkeyType,
-} from "./vkey.ts";
+} from "./keys/vkey.ts";
 export { decodeDown, encodeDown, splitUp, type DownMessage, type Up, type UpItem } from "./wire.ts";

@@ -4,9 +4,9 @@
  *
  * @module
  */
-import { CborCursor } from "./cbor-cursor.ts";
+import { CborCursor } from "./cbor/cursor.ts";
 import { decodeCbor, encodeCbor, splitSequence, type CborValue, type Sequence } from "./cbor.ts";
-import { scanItem } from "./cbor-scan.ts";
+import { scanItem } from "./cbor/scan.ts";
 import { EvidenceError, isEvidenceError } from "./errors.ts";
 import { HASH_BYTES } from "./sha256.ts";
 import { asBytes, asText, tuple } from "./shape.ts";

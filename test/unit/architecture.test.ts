@@ -21,6 +21,21 @@ const MAY_IMPORT: Record<string, readonly RegExp[]> = {
   ],
   audit: [EVIDENCE, /^node:/, /^(?:csv-parse|pdfkit|yaml|zod)$/],
 };
+/** The rooms of evidence in the order in which they build on one another, and whose work each uses beside what lies in no room. */
+const EVIDENCE_ROOMS: Record<string, readonly string[]> = {
+  cbor: [],
+  keys: [],
+  tree: ["cbor"],
+  ledger: ["keys", "tree"],
+  tokens: ["keys"],
+  registry: ["keys", "tokens"],
+  readings: ["cbor"],
+  events: ["keys"],
+  statement: ["cbor", "keys", "registry", "readings", "events"],
+  chains: ["readings", "events", "statement"],
+  "key-state": ["keys", "tokens", "tree", "registry", "events", "statement"],
+  verify: ["cbor", "keys", "tree", "ledger", "statement", "chains", "key-state"],
+};
 /** In each package one file uses the MQTT client. */
 const SPEAKS_MQTT = /^mqtt$/;
 
@@ -103,6 +118,38 @@ test("only evidence/src/node touches Node, and nothing else in evidence imports 
   expect(
     outside.filter(({ specifier }) => specifier.startsWith("node:") || specifier.includes("/node/")),
   ).toEqual([]);
+});
+
+describe("the rooms of evidence", () => {
+  const roomOf = (path: string): string => (path.includes("/") ? (path.split("/")[0] ?? "") : "");
+  const edges = importsOf("evidence/src")
+    .filter(
+      ({ file, specifier }) => specifier.startsWith(".") && file !== "index.ts" && !file.startsWith("node/"),
+    )
+    .map(({ file, specifier }) => ({ from: roomOf(file), to: roomOf(join(file, "..", specifier)) }));
+
+  test.for(Object.entries(EVIDENCE_ROOMS))("%s uses what it may, and all of that", ([room, allowed]) => {
+    const used = edges
+      .filter(({ from, to }) => from === room && to !== room && to !== "")
+      .map(({ to }) => to);
+    expect([...new Set(used)].toSorted()).toEqual([...allowed].toSorted());
+  });
+
+  test("come in an order: each uses only those before it", () => {
+    const order = Object.keys(EVIDENCE_ROOMS);
+    for (const [room, allowed] of Object.entries(EVIDENCE_ROOMS))
+      for (const used of allowed)
+        expect(order.indexOf(used), `${room} uses ${used}`).toBeLessThan(order.indexOf(room));
+  });
+
+  test("are all there are; what lies in none uses only the reading of CBOR", () => {
+    expect([...new Set(edges.map(({ from }) => from))].toSorted()).toEqual(
+      ["", ...Object.keys(EVIDENCE_ROOMS)].toSorted(),
+    );
+    expect(new Set(edges.filter(({ from }) => from === "").map(({ to }) => to))).toEqual(
+      new Set(["", "cbor"]),
+    );
+  });
 });
 
 test("nothing imports tests, benches or the demo", () => {

@@ -6,8 +6,8 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from "node:crypto";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { EvidenceError } from "../errors.ts";
-import { ed25519Key, esp256Key, type PublicKey } from "../keys.ts";
-import type { Signer } from "../signature.ts";
+import { ed25519Key, esp256Key, type PublicKey } from "../keys/keys.ts";
+import type { Signer } from "../keys/signature.ts";
 import { spkiOf } from "./provider.ts";
 
 /** Longest key file that is read. */

@@ -6,8 +6,8 @@
  */
 import { createPublicKey, hash, verify, type KeyObject } from "node:crypto";
 import { concatBytes, toHex } from "../bytes.ts";
-import { ALG_ED25519, type PublicKey } from "../keys.ts";
-import { isLowS, SIGNATURE_BYTES, type SignatureProvider } from "../signature.ts";
+import { ALG_ED25519, type PublicKey } from "../keys/keys.ts";
+import { isLowS, SIGNATURE_BYTES, type SignatureProvider } from "../keys/signature.ts";
 import { HASH_BYTES, type Hash } from "../sha256.ts";
 
 /** DER of a SubjectPublicKeyInfo up to the key itself (RFC 8410 section 4; RFC 5480 section 2). */

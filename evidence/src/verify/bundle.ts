@@ -5,11 +5,11 @@
  * @module
  */
 import { toHex } from "../bytes.ts";
-import type { Bundle } from "../bundle.ts";
-import type { TrustPolicy } from "../policy.ts";
-import type { SignatureProvider } from "../signature.ts";
+import type { Bundle } from "../ledger/bundle.ts";
+import type { TrustPolicy } from "./policy.ts";
+import type { SignatureProvider } from "../keys/signature.ts";
 import type { Hash } from "../sha256.ts";
-import { parseTransparent } from "../transparent.ts";
+import { parseTransparent } from "../statement/transparent.ts";
 import { checkChains, checkCompleteness } from "./chains.ts";
 import type { Findings } from "./findings.ts";
 import { checkLeaves, checkSignatures, replayRegistry, type UsedKey } from "./keys.ts";

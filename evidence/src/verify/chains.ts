@@ -3,11 +3,11 @@
  *
  * @module
  */
-import type { Scope } from "../bundle.ts";
+import type { Scope } from "../ledger/bundle.ts";
 import { equalBytes, toHex } from "../bytes.ts";
-import { examineStreams, missingNumbers, placeOf, type Range, type Stream } from "../chain.ts";
-import { HeadIndex } from "../heads.ts";
-import type { Statement } from "../statement.ts";
+import { examineStreams, missingNumbers, placeOf, type Range, type Stream } from "../chains/chain.ts";
+import { HeadIndex } from "../chains/heads.ts";
+import type { Statement } from "../statement/statement.ts";
 import type { Findings } from "./findings.ts";
 import type { UsedKey } from "./keys.ts";
 import type { Placed } from "./placed.ts";

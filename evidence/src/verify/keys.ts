@@ -5,16 +5,16 @@
  * @module
  */
 import { equalBytes, toHex } from "../bytes.ts";
-import type { BundledKey } from "../bundle.ts";
+import type { BundledKey } from "../ledger/bundle.ts";
 import { EvidenceError, isEvidenceError } from "../errors.ts";
-import { decodeLeaf, encodeLeaf, judgeUse, type KeyLeaf } from "../key-leaf.ts";
-import type { KeyRecord } from "../key-record.ts";
-import { KeyState } from "../key-state.ts";
-import { hashLeaf, verifyInclusion } from "../merkle.ts";
-import type { SignedTree } from "../receipt.ts";
-import type { SignatureProvider } from "../signature.ts";
+import { decodeLeaf, encodeLeaf, judgeUse, type KeyLeaf } from "../key-state/key-leaf.ts";
+import type { KeyRecord } from "../key-state/key-record.ts";
+import { KeyState } from "../key-state/key-state.ts";
+import { hashLeaf, verifyInclusion } from "../tree/merkle.ts";
+import type { SignedTree } from "../ledger/receipt.ts";
+import type { SignatureProvider } from "../keys/signature.ts";
 import type { Hash } from "../sha256.ts";
-import { verifyStatement } from "../statement.ts";
+import { verifyStatement } from "../statement/statement.ts";
 import type { Findings, FindingSink } from "./findings.ts";
 import type { Placed } from "./placed.ts";
 import type { CheckedLog } from "./trust.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 import { copied, equalBytes, equalRange } from "../bytes.ts";
-import { half, halved, halvingsToMeet, hashLeaf, isOdd, nodeHasher } from "../merkle.ts";
+import { half, halved, halvingsToMeet, hashLeaf, isOdd, nodeHasher } from "../tree/merkle.ts";
 import { HASH_BYTES, type Hash } from "../sha256.ts";
 import type { GoodPath, KnownBatch, ReadReceipt } from "./receipt-reader.ts";
 

@@ -5,8 +5,8 @@
  */
 import { equalBytes, toHex } from "../bytes.ts";
 import { EvidenceError, isEvidenceError } from "../errors.ts";
-import type { Statement } from "../statement.ts";
-import type { Transparent } from "../transparent.ts";
+import type { Statement } from "../statement/statement.ts";
+import type { Transparent } from "../statement/transparent.ts";
 import type { Findings } from "./findings.ts";
 import type { GoodReceipt, ReceiptCheck } from "./receipts.ts";
 import type { CheckedLog } from "./trust.ts";

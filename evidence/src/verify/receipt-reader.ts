@@ -4,12 +4,12 @@
  *
  * @module
  */
-import { ByteReader } from "../byte-reader.ts";
+import { ByteReader } from "../cbor/byte-reader.ts";
 import { concatBytes, equalRange } from "../bytes.ts";
-import { BYTE_STRING, headLength, writeHead } from "../cbor-head.ts";
-import type { Receipt, SignedTree } from "../receipt.ts";
+import { BYTE_STRING, headLength, writeHead } from "../cbor/head.ts";
+import type { Receipt, SignedTree } from "../ledger/receipt.ts";
 import { HASH_BYTES } from "../sha256.ts";
-import { SIGNATURE_BYTES } from "../signature.ts";
+import { SIGNATURE_BYTES } from "../keys/signature.ts";
 
 /** Batches kept: about two kilobytes each. */
 const MAX_BATCHES = 16_384;

@@ -5,10 +5,10 @@
  */
 import { copied, equalBytes, toHex } from "../bytes.ts";
 import { EvidenceError, isEvidenceError } from "../errors.ts";
-import { isForeignReceipt, parseForeignReceipt, verifyForeignReceipt } from "../foreign-receipt.ts";
-import type { TrustPolicy } from "../policy.ts";
-import type { SignatureProvider } from "../signature.ts";
-import { equivocate, parseReceipt, verifyReceipt, type Receipt, type SignedTree } from "../receipt.ts";
+import { isForeignReceipt, parseForeignReceipt, verifyForeignReceipt } from "../ledger/foreign-receipt.ts";
+import type { TrustPolicy } from "./policy.ts";
+import type { SignatureProvider } from "../keys/signature.ts";
+import { equivocate, parseReceipt, verifyReceipt, type Receipt, type SignedTree } from "../ledger/receipt.ts";
 import type { Hash } from "../sha256.ts";
 import type { FindingSink } from "./findings.ts";
 import { PathWalk } from "./path-walk.ts";

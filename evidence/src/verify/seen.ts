@@ -5,9 +5,9 @@
  * @module
  */
 import { equalBytes, toHex } from "../bytes.ts";
-import type { BundledConsistency } from "../bundle.ts";
+import type { BundledConsistency } from "../ledger/bundle.ts";
 import { isEvidenceError } from "../errors.ts";
-import { verifyConsistency } from "../consistency.ts";
+import { verifyConsistency } from "../tree/consistency.ts";
 import type { Hash } from "../sha256.ts";
 import type { Findings } from "./findings.ts";
 import type { Placed } from "./placed.ts";

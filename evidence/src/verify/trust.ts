@@ -4,17 +4,17 @@
  * @module
  */
 import { equalBytes } from "../bytes.ts";
-import { openCheckpoint, type Checkpoint } from "../checkpoint.ts";
-import { verifyCosignatures } from "../cosignature.ts";
+import { openCheckpoint, type Checkpoint } from "../ledger/checkpoint.ts";
+import { verifyCosignatures } from "../ledger/cosignature.ts";
 import { isEvidenceError } from "../errors.ts";
-import type { KeyRecord } from "../key-record.ts";
-import type { KeyState } from "../key-state.ts";
-import { ed25519Key, type PublicKey } from "../keys.ts";
+import type { KeyRecord } from "../key-state/key-record.ts";
+import type { KeyState } from "../key-state/key-state.ts";
+import { ed25519Key, type PublicKey } from "../keys/keys.ts";
 import { parseIss } from "../names.ts";
-import type { Note } from "../note.ts";
-import { quorumMet, type TrustPolicy } from "../policy.ts";
-import type { SignatureProvider } from "../signature.ts";
-import { parseVkey, type VerifierKey } from "../vkey.ts";
+import type { Note } from "../ledger/note.ts";
+import { quorumMet, type TrustPolicy } from "./policy.ts";
+import type { SignatureProvider } from "../keys/signature.ts";
+import { parseVkey, type VerifierKey } from "../keys/vkey.ts";
 import type { Findings } from "./findings.ts";
 
 /** A log that the policy names, with its key. */

@@ -9,7 +9,7 @@ import { momentsOf, Samples } from "../../../audit/src/coverage/samples.ts";
 import { coverageText } from "../../../audit/src/coverage/text.ts";
 import type { Result } from "../../../audit/src/result.ts";
 import { Zone } from "../../../audit/src/zone.ts";
-import { samplesOf } from "../../../evidence/src/samples.ts";
+import { samplesOf } from "../../../evidence/src/chains/samples.ts";
 
 const VIENNA = new Zone("Europe/Vienna");
 const at = (text: string): number => Date.parse(text) / 1000;

@@ -3,7 +3,7 @@
  */
 import { expect, test } from "vitest";
 import { encodeCbor, toHex } from "@tallystick/evidence";
-import { BYTE_STRING, headLength, UINT, writeHead } from "../../../evidence/src/cbor-head.ts";
+import { BYTE_STRING, headLength, UINT, writeHead } from "../../../evidence/src/cbor/head.ts";
 
 const EDGES = [0, 23, 24, 255, 256, 65_535, 65_536, 2 ** 32 - 1, 2 ** 32, 2 ** 40 + 1, 2 ** 53 - 1];
 

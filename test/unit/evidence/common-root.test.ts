@@ -3,8 +3,8 @@ import { hashLeaf, inclusionPath, rootFromInclusion, toHex, type HashReader } fr
 import { nodeSha256 } from "@tallystick/evidence/node";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { commonRoot } from "../../../evidence/src/common-root.ts";
-import { encodeProof, parseProof, type ReadProof } from "../../../evidence/src/inclusion-proof.ts";
+import { commonRoot } from "../../../evidence/src/tree/common-root.ts";
+import { encodeProof, parseProof, type ReadProof } from "../../../evidence/src/tree/inclusion-proof.ts";
 import { entryOf, ReferenceTree } from "../../support/reference-tree.ts";
 import { codeOf } from "../../support/vectors.ts";
 

@@ -1,7 +1,7 @@
 /** A proof in a receipt is read byte by byte: it must say, and refuse, what the strict decoder does. */
 import { decodeCbor, toHex, type CborValue } from "@tallystick/evidence";
 import { describe, expect, test } from "vitest";
-import { encodeProof, parseProof } from "../../../evidence/src/inclusion-proof.ts";
+import { encodeProof, parseProof } from "../../../evidence/src/tree/inclusion-proof.ts";
 import { codeOf } from "../../support/vectors.ts";
 
 const pathOf = (length: number): Uint8Array[] =>

@@ -4,7 +4,7 @@
  * @module
  */
 import { expect, test } from "vitest";
-import { isLowS } from "../../../evidence/src/signature.ts";
+import { isLowS } from "../../../evidence/src/keys/signature.ts";
 
 /** In decimal, as FIPS 186-4 section D.1.2.3 has it. */
 const ORDER = 115792089210356248762697446949407573529996955224135760342422259061068512044369n;

@@ -17,8 +17,8 @@ import {
 } from "@tallystick/evidence";
 import { describe, expect, test } from "vitest";
 import { decodeCbor } from "../../../evidence/src/cbor.ts";
-import { readPlainHeader } from "../../../evidence/src/plain-header.ts";
-import { readHeader, type Header } from "../../../evidence/src/statement-header.ts";
+import { readPlainHeader } from "../../../evidence/src/statement/plain-header.ts";
+import { readHeader, type Header } from "../../../evidence/src/statement/statement-header.ts";
 import { flipBit } from "../../support/bit-flips.ts";
 import { claims, CONTENTS, esp256Signer, readingsPayload, signer } from "../../support/statements.ts";
 

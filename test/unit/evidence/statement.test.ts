@@ -129,7 +129,10 @@ describe("sealing and parsing", () => {
 
 describe("the example in the module's own comment", () => {
   test("is a statement of RFC 8032's first key, and says what it says", async () => {
-    const source = readFileSync(new URL("../../../evidence/src/statement.ts", import.meta.url), "utf8");
+    const source = readFileSync(
+      new URL("../../../evidence/src/statement/statement.ts", import.meta.url),
+      "utf8",
+    );
     // hexadecimal words, up to the three spaces before their meaning
     const lines = [...source.matchAll(/^ \*     ((?: *[0-9a-f]+(?: [0-9a-f]+)*)?)(?: {3,}\S.*)?$/gm)];
     const bytes = fromHex(lines.map(([, hex]) => hex?.replaceAll(" ", "")).join(""));
