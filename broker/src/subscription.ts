@@ -18,10 +18,10 @@ export interface Treatment extends QueueBounds {
   readonly waitedFor: boolean;
 }
 
-/** What writers wait for no longer. */
+/** How long writers wait for a service that takes nothing, and who is told then. */
 export interface Patience {
-  readonly stalled: (client: string) => void;
   readonly stalledAfterMs: number;
+  readonly stalled: (client: string) => void;
 }
 
 /** A service that is waited for has enough with this part of its queue; what is on its way by then fits the rest. Below half of that it gets more: many at a time, in one write. */
@@ -115,19 +115,21 @@ export class Subscription {
     const room = this.#room();
     const { maxMessages, maxBytes } = this.treatment;
     if (room.messages < (maxMessages * ENOUGH) / 2 || room.bytes < (maxBytes * ENOUGH) / 2) return;
-    let released = 0;
-    for (const { bytes, goOn } of this.#waiting) {
+    let count = 0;
+    for (const { bytes } of this.#waiting) {
       if (room.messages < 0 || room.bytes < 0) break;
       room.messages--;
       room.bytes -= bytes;
-      released++;
-      goOn();
+      count++;
     }
-    this.#waiting.splice(0, released);
+    // taken off the list first: whoever goes on may bring its next message at once
+    const released = this.#waiting.splice(0, count);
     if (this.#waiting.length === 0) {
       clearTimeout(this.#stall);
       this.#stall = undefined;
-    } else if (this.messages === 0 && this.#kept.size === 0) {
+    }
+    for (const { goOn } of released) goOn();
+    if (this.#waiting.length > 0 && this.messages === 0 && this.#kept.size === 0) {
       // they bring nothing, and nothing that is on its way will end: the next ones
       this.#again ??= setImmediate(() => {
         this.#again = undefined;
