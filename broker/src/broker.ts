@@ -14,7 +14,7 @@ import { createNodeProvider } from "@tallystick/evidence/node";
 import { isTopicKind } from "./access.ts";
 import { Admissions, returnCodeOf, type Admission } from "./admission.ts";
 import { Authenticator, noKeys, type KeySource } from "./authenticate.ts";
-import type { Config } from "./config.ts";
+import type { Config, UnderwayBounds } from "./config.ts";
 import type { Counters } from "./counters.ts";
 import { PacketGuard } from "./guard.ts";
 import { Inflow, Underway } from "./inflow.ts";
@@ -73,7 +73,7 @@ export async function createBroker(
   const peers = new WeakMap<Client, Peer>();
   const admitted = new WeakMap<Client, Admission>();
   const inflows = new WeakMap<Client, Inflow>();
-  const underway = new Underway(queues);
+  const underway = new Underway(readable(queues));
   const refusedAtConnect = new WeakMap<Client, EvidenceError>();
   // aedes tells of one connection's end once for everything that was still under way in it
   const told = new WeakSet<Client>();
@@ -268,6 +268,14 @@ export async function createBroker(
     },
   };
 }
+
+/** Part of a service's queue that publishes under way may fill: what is read has to fit beside what is there already. */
+const UNDERWAY = 1 / 4;
+
+const readable = ({ maxUnderway, maxUnderwayBytes, service }: Config["queues"]): UnderwayBounds => ({
+  maxUnderway: Math.min(maxUnderway, service.maxMessages * UNDERWAY),
+  maxUnderwayBytes: Math.min(maxUnderwayBytes, service.maxBytes * UNDERWAY),
+});
 
 const asPublish = (packet: PublishPacket) => ({
   topic: packet.topic,

@@ -144,7 +144,7 @@ const Config = z
     /** Messages on their way to one subscription of a device, or of a service. */
     queues: z
       .strictObject({
-        /** Publishes of all devices together that are on their way to a queue, and their payloads' bytes; beyond it no device is read from. */
+        /** Publishes of all devices together that are on their way to a queue, and their payloads' bytes, but at most a quarter of a service's queue; beyond it no device is read from. */
         maxUnderway: whole(1, 65_000).default(4096),
         maxUnderwayBytes: whole(131_072, 1 << 30).default(2 << 20),
         device: Queue(256, 1 << 20),

@@ -437,6 +437,38 @@ describe("a ledger that reads all and acknowledges when it likes", () => {
     expect(broker.codes).toEqual([]);
   });
 
+  test("loses nothing where its queue is small, and many come at once with all they have", async () => {
+    const broker = await startBroker({ queues: { service: { maxMessages: 256, maxBytes: 1 << 20 } } });
+    const anchor = await ledger(broker);
+    const sockets = await Promise.all(
+      Array.from({ length: 40 }, async (_, d) => {
+        const socket = await bareSocket(broker);
+        socket.write(connectPacket(`acme/gw-${d}`));
+        await once(socket, "data");
+        return socket;
+      }),
+    );
+    for (const [d, socket] of sockets.entries()) {
+      const topic = `tally/v1/acme/gw-${d}/up`;
+      const message = {
+        cmd: "publish",
+        topic,
+        payload: Buffer.alloc(2800),
+        qos: 1,
+        dup: false,
+        retain: false,
+      } as const;
+      socket.write(
+        Buffer.concat(Array.from({ length: 50 }, (_, n) => generate({ ...message, messageId: n + 1 }))),
+      );
+    }
+    await eventually(() => {
+      anchor.acknowledge();
+      return anchor.publishes.length >= 2000 || broker.codes.length > 0;
+    });
+    expect(broker.codes).toEqual([]);
+  });
+
   test("is cut off where it acknowledges nothing at all, and its writers go on", async () => {
     const { broker, anchor, devices, sent } = await busy(500);
     await closed(anchor.socket);
