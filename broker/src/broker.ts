@@ -11,20 +11,20 @@ import type { Duplex } from "node:stream";
 import { Aedes, type Client, type PublishPacket, type Subscription } from "aedes";
 import { EvidenceError, isEvidenceError, type EvidenceCode } from "@tallystick/evidence";
 import { createNodeProvider } from "@tallystick/evidence/node";
-import { isTopicKind } from "./access.ts";
-import { Admissions, returnCodeOf, type Admission } from "./admission.ts";
-import { Authenticator, noKeys, type KeySource } from "./authenticate.ts";
+import { isTopicKind } from "./access/access.ts";
+import { Admissions, returnCodeOf, type Admission } from "./access/admission.ts";
+import { Authenticator, noKeys, type KeySource } from "./access/authenticate.ts";
 import type { Config, UnderwayBounds } from "./config.ts";
 import type { Counters } from "./counters.ts";
-import { PacketGuard } from "./guard.ts";
-import { Inflow, Underway } from "./inflow.ts";
-import { Online } from "./online.ts";
-import type { Peer } from "./peer.ts";
-import { Persistence } from "./persistence.ts";
-import { keepRegistrations } from "./registrations.ts";
-import { Retained } from "./retained.ts";
-import { Router } from "./router.ts";
-import { Sessions } from "./sessions.ts";
+import { PacketGuard } from "./connections/guard.ts";
+import { Inflow, Underway } from "./connections/inflow.ts";
+import { Online } from "./clients/online.ts";
+import type { Peer } from "./connections/peer.ts";
+import { Persistence } from "./messages/persistence.ts";
+import { keepRegistrations } from "./clients/registrations.ts";
+import { Retained } from "./messages/retained.ts";
+import { Router } from "./messages/router.ts";
+import { Sessions } from "./messages/sessions.ts";
 
 export interface Broker {
   /** Takes over a connection. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { EVIDENCE_CODES, type EvidenceCode } from "@tallystick/evidence";
-import type { ProofKind } from "./authenticate.ts";
+import type { ProofKind } from "./access/authenticate.ts";
 import type { TopicKind } from "./config.ts";
 
 /** Called at each refusal or loss: where it goes to the log, thinned out. `address` is empty where it says nothing. */

@@ -22,7 +22,7 @@ import {
   type Finding,
 } from "@tallystick/evidence/node";
 import type { Config } from "./config.ts";
-import { checkAddresses, filesOf } from "./listeners.ts";
+import { checkAddresses, filesOf } from "./connections/listeners.ts";
 import { openSource, readTrustPolicy } from "./registry/settings.ts";
 
 const MAX_CHECK_MS = 8000;

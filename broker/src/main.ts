@@ -22,12 +22,12 @@ import {
 import pkg from "../package.json" with { type: "json" };
 import { defaultConfig, readConfig, type Config } from "./config.ts";
 import { thinned } from "./counters.ts";
-import { checkAddresses, filesOf } from "./listeners.ts";
+import { checkAddresses, filesOf } from "./connections/listeners.ts";
 import { runAcl } from "./mosquitto/acl.ts";
 import { runBroker } from "./run.ts";
 import { followed } from "./registry/followed.ts";
 import { readTrustPolicy } from "./registry/settings.ts";
-import { makeSecret } from "./secret.ts";
+import { makeSecret } from "./access/secret.ts";
 
 const DEFAULT_CONFIG = "/etc/tallystick/broker.yaml";
 const GRACE_MS = 10_000;

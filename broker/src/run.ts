@@ -7,13 +7,13 @@ import { once } from "node:events";
 import type { Server } from "node:net";
 import { isEvidenceError } from "@tallystick/evidence";
 import { systemTimer, type TlsPin } from "@tallystick/evidence/node";
-import { noKeys, type KeySource } from "./authenticate.ts";
+import { noKeys, type KeySource } from "./access/authenticate.ts";
 import { createBroker } from "./broker.ts";
 import type { Config } from "./config.ts";
 import { Counters, type Notice } from "./counters.ts";
-import { Gate } from "./gate.ts";
-import { listen, stopListening } from "./listen.ts";
-import { checkAddresses, openListeners, type Listeners, type Shown } from "./listeners.ts";
+import { Gate } from "./connections/gate.ts";
+import { listen, stopListening } from "./connections/listen.ts";
+import { checkAddresses, openListeners, type Listeners, type Shown } from "./connections/listeners.ts";
 import { metricsServer } from "./serve.ts";
 
 /** Where the broker can be reached. */

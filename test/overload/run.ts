@@ -32,8 +32,9 @@ export type OverloadOptions = {
   readonly say: (what: string) => void;
 };
 
+/** Of a service's queue a thirty-second, 32 messages, may wait to be acknowledged: with fewer it would be the broker that sets the rate. */
 const SETTINGS = {
-  broker: { queues: { service: { maxMessages: 256, maxBytes: 1 << 20 } } },
+  broker: { queues: { service: { maxMessages: 1024, maxBytes: 4 << 20 } } },
   anchor: {
     broker: { settleMs: 50 },
     batch: { maxItems: 64, maxWaitMs: 50 },

@@ -4,7 +4,7 @@
  * @module
  */
 import { toHex, type KeyRecord, type KeyState } from "@tallystick/evidence";
-import type { KeySource } from "../../broker/src/authenticate.ts";
+import type { KeySource } from "../../broker/src/access/authenticate.ts";
 import type { Device } from "./world-device.ts";
 import { signerOf, World } from "./world.ts";
 

@@ -7,7 +7,7 @@ import type { Signer } from "@tallystick/evidence";
 import { pinOf } from "@tallystick/evidence/node";
 import { readFileSync } from "node:fs";
 import { brokerLine, type Connection, type LineSettings } from "../../../agent/src/uplink/uplink.ts";
-import { makeSecret } from "../../../broker/src/secret.ts";
+import { makeSecret } from "../../../broker/src/access/secret.ts";
 import { authority, selfSigned, type TestCertificate } from "../../support/tls-files.ts";
 import { WorldKeys } from "../../support/world-keys.ts";
 import { signerOf } from "../../support/world.ts";

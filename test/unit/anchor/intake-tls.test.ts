@@ -10,7 +10,7 @@ import { pinOf } from "@tallystick/evidence/node";
 import { connectionOf } from "../../../anchor/src/intake/broker-connection.ts";
 import { defaultConfig, type Config } from "../../../anchor/src/config.ts";
 import { Intake } from "../../../anchor/src/intake/intake.ts";
-import { makeSecret } from "../../../broker/src/secret.ts";
+import { makeSecret } from "../../../broker/src/access/secret.ts";
 import { selfSigned, type TestCertificate } from "../../support/tls-files.ts";
 import { device } from "../../support/token-client.ts";
 import { WorldKeys } from "../../support/world-keys.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { accessOf, type Access } from "../../../broker/src/access.ts";
+import { accessOf, type Access } from "../../../broker/src/access/access.ts";
 import { defaultConfig } from "../../../broker/src/config.ts";
 
 const services = new Map(defaultConfig().services.map((service) => [service.id, service]));

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { Bucket, Buckets } from "@tallystick/evidence/node";
-import { groupOf } from "../../../broker/src/gate.ts";
+import { groupOf } from "../../../broker/src/connections/gate.ts";
 import { selfSigned, type TestCertificate } from "../../support/tls-files.ts";
 import { device } from "../../support/token-client.ts";
 import { WorldKeys } from "../../support/world-keys.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import * as fc from "fast-check";
-import { PacketGuard } from "../../../broker/src/guard.ts";
+import { PacketGuard } from "../../../broker/src/connections/guard.ts";
 
 const LIMITS = { maxPayloadBytes: 1000, maxControlBytes: 300 };
 const CONNECT = Uint8Array.of(0x10, 2, 0, 0);

@@ -1,8 +1,8 @@
 import type { AedesPublishPacket, Client } from "aedes";
 import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { Router, type RouterOptions } from "../../../broker/src/router.ts";
-import type { Treatment } from "../../../broker/src/subscription.ts";
+import { Router, type RouterOptions } from "../../../broker/src/messages/router.ts";
+import type { Treatment } from "../../../broker/src/messages/subscription.ts";
 
 const ROOMY: Treatment = { maxMessages: 1000, maxBytes: 1 << 20, waitedFor: false };
 

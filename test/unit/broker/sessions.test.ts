@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { Retained } from "../../../broker/src/retained.ts";
-import { Sessions, type Stored } from "../../../broker/src/sessions.ts";
+import { Retained } from "../../../broker/src/messages/retained.ts";
+import { Sessions, type Stored } from "../../../broker/src/messages/sessions.ts";
 
 const BOUNDS = { maxMessages: 10, maxBytes: 100_000 };
 

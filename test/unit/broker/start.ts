@@ -9,7 +9,7 @@ import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
 import { onTestFinished } from "vitest";
 import type { EvidenceCode } from "@tallystick/evidence";
 import { defaultConfig, type Config } from "../../../broker/src/config.ts";
-import { noKeys, type KeySource } from "../../../broker/src/authenticate.ts";
+import { noKeys, type KeySource } from "../../../broker/src/access/authenticate.ts";
 import { runBroker, type Addresses } from "../../../broker/src/run.ts";
 
 /** Settings that differ from the defaults, in any depth. */

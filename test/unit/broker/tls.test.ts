@@ -7,7 +7,7 @@ import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
 import { beforeAll, afterAll, describe, expect, onTestFinished, test } from "vitest";
 import { sealCwt, toHex } from "@tallystick/evidence";
 import { pinOf } from "@tallystick/evidence/node";
-import { makeSecret } from "../../../broker/src/secret.ts";
+import { makeSecret } from "../../../broker/src/access/secret.ts";
 import { authority, selfSigned, type TestCertificate } from "../../support/tls-files.ts";
 import { answerTo, device, dial, speak, tokenFor } from "../../support/token-client.ts";
 import { WorldKeys } from "../../support/world-keys.ts";

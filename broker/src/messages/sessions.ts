@@ -8,7 +8,7 @@
  * @module
  */
 import type { AedesPublishPacket } from "aedes";
-import type { QueueBounds } from "./config.ts";
+import type { QueueBounds } from "../config.ts";
 import { ownPayload } from "./own-payload.ts";
 import { topicMatches } from "./retained.ts";
 

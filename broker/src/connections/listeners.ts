@@ -17,7 +17,7 @@ import {
   type TlsMaterial,
   type TlsPin,
 } from "@tallystick/evidence/node";
-import type { Config } from "./config.ts";
+import type { Config } from "../config.ts";
 import type { Gate, Passage } from "./gate.ts";
 import { anywhere, listen, loopback, stopListening } from "./listen.ts";
 import { securedBy, type Peer } from "./peer.ts";

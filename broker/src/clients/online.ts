@@ -5,8 +5,8 @@
  * @module
  */
 import { parseTopic, stateTopic, type EvidenceCode } from "@tallystick/evidence";
-import type { Retained } from "./retained.ts";
-import type { Sessions } from "./sessions.ts";
+import type { Retained } from "../messages/retained.ts";
+import type { Sessions } from "../messages/sessions.ts";
 
 type Connected = { readonly id: string; close(done?: () => void): void };
 

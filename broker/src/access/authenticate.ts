@@ -18,8 +18,8 @@ import {
   type KeyState,
   type SignatureProvider,
 } from "@tallystick/evidence";
-import type { Service } from "./config.ts";
-import type { Peer, Secured } from "./peer.ts";
+import type { Service } from "../config.ts";
+import type { Peer, Secured } from "../connections/peer.ts";
 
 /** The registry as the broker follows it. */
 export type KeySource = {

@@ -17,7 +17,7 @@ import {
   upTopic,
   type EvidenceCode,
 } from "@tallystick/evidence";
-import type { Service, TopicKind } from "./config.ts";
+import type { Service, TopicKind } from "../config.ts";
 
 /** A publish as far as it matters here. */
 interface Publish {

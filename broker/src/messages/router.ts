@@ -15,7 +15,7 @@
  * @module
  */
 import type { AedesPublishPacket, Client } from "aedes";
-import type { QueueBounds } from "./config.ts";
+import type { QueueBounds } from "../config.ts";
 import { ownPayload } from "./own-payload.ts";
 import { topicMatches } from "./retained.ts";
 import { Subscription, type Listener, type Treatment } from "./subscription.ts";

@@ -7,8 +7,8 @@ import { EvidenceError, type EvidenceCode } from "@tallystick/evidence";
 import { Buckets } from "@tallystick/evidence/node";
 import { accessOf, isTopicKind, type Access } from "./access.ts";
 import type { Authenticator, Proof } from "./authenticate.ts";
-import type { Config, Service } from "./config.ts";
-import type { Peer } from "./peer.ts";
+import type { Config, Service } from "../config.ts";
+import type { Peer } from "../connections/peer.ts";
 
 /** A CONNECT packet, as far as it is looked at. */
 export type Connect = {

@@ -7,7 +7,7 @@
 import { isIPv6, type Socket } from "node:net";
 import type { EvidenceCode } from "@tallystick/evidence";
 import { Buckets } from "@tallystick/evidence/node";
-import type { Config } from "./config.ts";
+import type { Config } from "../config.ts";
 
 export type GateOptions = {
   readonly limits: Pick<

@@ -10,7 +10,7 @@
  */
 import type { Duplex } from "node:stream";
 import { Bucket } from "@tallystick/evidence/node";
-import type { DeviceRate, UnderwayBounds } from "./config.ts";
+import type { DeviceRate, UnderwayBounds } from "../config.ts";
 import type { GuardCode, PacketGuard } from "./guard.ts";
 
 /** Bytes handed on at a time; others get their turn in between. */

@@ -8,7 +8,7 @@
  * @module
  */
 import type { AedesPublishPacket } from "aedes";
-import type { QueueBounds } from "./config.ts";
+import type { QueueBounds } from "../config.ts";
 
 /** How aedes is handed a message for one subscription; `done` is called when it was written out, or can't be. */
 export type Listener = (packet: AedesPublishPacket, done: () => void) => void;
