@@ -92,6 +92,7 @@ export async function createBroker(
       const access = admitted.get(client)?.access;
       return { ...queues[access?.kind ?? "device"], waitedFor: access?.waitedFor ?? false };
     },
+    waits: (clientId) => !services.has(clientId),
     untilKnown: queues.device,
     isKept: (clientId, brokerCounter) => sessions.isKept(clientId, brokerCounter),
     dropped: (clientId) => counters.refused("queue-full", clientId),

@@ -22,6 +22,8 @@ import { Subscription, type Listener, type Treatment } from "./subscription.ts";
 
 export interface RouterOptions {
   readonly treatmentOf: (client: Client) => Treatment;
+  /** Whether what this client writes waits for a service that has enough. A service's never does: it would not be read from, and what it acknowledges with it. */
+  readonly waits: (client: string) => boolean;
   /** Before its first message the owner of a subscription is not known. */
   readonly untilKnown: QueueBounds;
   /** True where this message is kept for that client until it acknowledges it. */
@@ -96,7 +98,9 @@ export class Router {
       for (const one of this.#wildcard)
         if (topicMatches(one.segments, segments)) full = this.#deliver(one, packet, bytes) ?? full;
     }
-    if (full === undefined) done();
+    // aedes says who wrote it; wills and its own messages are nobody's
+    const { clientId } = packet as { readonly clientId?: string };
+    if (full === undefined || clientId === undefined || !this.#options.waits(clientId)) done();
     else full.wait(bytes, done);
     return this;
   }

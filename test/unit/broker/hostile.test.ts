@@ -382,7 +382,10 @@ describe("a ledger that reads all and acknowledges when it likes", () => {
     socket.on("data", (bytes: Buffer) => packets.parse(bytes));
     socket.write(connectPacket("anchor", { clean: false }));
     await eventually(() => others.includes("connack"));
-    const subscriptions = [{ topic: "tally/v1/+/+/up", qos: 1 as const }];
+    const subscriptions = ["tally/v1/+/+/up", "tally/v1/checkpoint"].map((topic) => ({
+      topic,
+      qos: 1 as const,
+    }));
     socket.write(generate({ cmd: "subscribe", messageId: 1, subscriptions }));
     await eventually(() => others.includes("suback"));
     let answered = 0;
@@ -466,6 +469,21 @@ describe("a ledger that reads all and acknowledges when it likes", () => {
       anchor.acknowledge();
       return anchor.publishes.length >= 2000 || broker.codes.length > 0;
     });
+    expect(broker.codes).toEqual([]);
+  });
+
+  test("is read from, whatever it has of its own to acknowledge", async () => {
+    const { broker, anchor, sent } = await busy(30_000);
+    const note = { cmd: "publish", topic: "tally/v1/checkpoint", payload: "x", qos: 1 } as const;
+    // more than it may have: 4000 / 32
+    for (let messageId = 1; messageId <= 200; messageId++)
+      anchor.socket.write(generate({ ...note, messageId, dup: false, retain: true }));
+    await eventually(() => anchor.others.filter((cmd) => cmd === "puback").length === 200);
+    await eventually(() => {
+      anchor.acknowledge();
+      return anchor.publishes.length === 700 && sent.acknowledged === 500;
+    });
+    await eventually(async () => (await broker.metric("session_bytes")) === 0);
     expect(broker.codes).toEqual([]);
   });
 

@@ -7,22 +7,24 @@ import type { Treatment } from "../../../broker/src/messages/subscription.ts";
 const ROOMY: Treatment = { maxMessages: 1000, maxBytes: 1 << 20, waitedFor: false };
 
 let counter = 0;
-const packet = (topic: string, payload: Buffer = Buffer.from("x")): AedesPublishPacket =>
+const packet = (topic: string, payload: Buffer = Buffer.from("x"), clientId = "device"): AedesPublishPacket =>
   ({
     cmd: "publish",
+    clientId,
     topic,
     payload,
     qos: 1,
     retain: false,
     dup: false,
     brokerCounter: ++counter,
-  }) as AedesPublishPacket;
+  }) as unknown as AedesPublishPacket;
 
 /** A router whose subscribers take messages only when they are told to. */
 function routed(treatments: Readonly<Record<string, Treatment>> = {}, options: Partial<RouterOptions> = {}) {
   const dropped: string[] = [];
   const router = new Router({
     treatmentOf: ({ id }) => treatments[id] ?? ROOMY,
+    waits: (id) => id !== "anchor",
     untilKnown: ROOMY,
     dropped: (client) => dropped.push(client),
     delivered: () => {},
@@ -45,9 +47,9 @@ function routed(treatments: Readonly<Record<string, Treatment>> = {}, options: P
     };
     return { got, take, leave: () => router.removeListener(filter, listener) };
   };
-  const publish = (topic: string, payload?: Buffer): { wentOn: boolean } => {
+  const publish = (topic: string, payload?: Buffer, clientId?: string): { wentOn: boolean } => {
     const result = { wentOn: false };
-    router.emit(packet(topic, payload), () => {
+    router.emit(packet(topic, payload, clientId), () => {
       result.wentOn = true;
     });
     return result;
@@ -216,6 +218,14 @@ describe("a subscriber that is waited for", () => {
     expect(stalled).toEqual([]);
     for (let n = 0; n < 5; n++) publish("up");
     await expect.poll(() => stalled).toEqual(["anchor"]);
+  });
+
+  test("does not wait for itself", () => {
+    const { subscriber, publish } = routed({ anchor: LEDGER }, { isKept: kept });
+    subscriber("anchor", "checkpoint");
+    const writes = Array.from({ length: 30 }, () => publish("checkpoint", undefined, "anchor"));
+    expect(gone(writes)).toBe(30);
+    expect(publish("checkpoint").wentOn).toBe(false);
   });
 
   test("does not hold those who write to others", () => {
