@@ -98,13 +98,19 @@ export class Subject {
   }
 }
 
-/** How one case came out. */
+/** How one case came out. `absent`: this telling had no such call, by the trace; `nothing injected`: it had, and nothing came of it. */
 export type Outcome = {
-  readonly how: "ended" | "survived" | "nothing injected";
+  readonly how: "ended" | "survived" | "absent" | "nothing injected";
   /** The call that was failed. */
   readonly call?: Call;
   readonly findings: readonly Finding[];
 };
+
+/** How many calls of a kind the busiest thread made: strace counts for each thread. */
+export function mostOfOneThread(calls: readonly Call[], syscall: Syscall): number {
+  const ofKind = calls.filter((call) => call.syscall === syscall);
+  return Math.max(0, ...[...Map.groupBy(ofKind, ({ pid }) => pid).values()].map(({ length }) => length));
+}
 
 /**
  * Whether this is SQLite's sync of the folder, for the name of a rollback journal: it takes no notice of a failure itself. The journal is that of the lock,
@@ -123,7 +129,10 @@ export function judge(one: Case, told: Told, harmless: (call: Call, told: Told) 
   // Two threads may have met their nth call each: it is the one that matters that has to end the program.
   const call = all.find((some) => !harmless(some, told)) ?? all[0];
   const injected = one.fault === "SIGKILL" ? trace.killed : call !== undefined;
-  if (!injected || call === undefined) return { how: "nothing injected", findings: [] };
+  if (!injected || call === undefined) {
+    const isThere = mostOfOneThread(trace.calls, one.syscall) >= one.nth;
+    return { how: isThere ? "nothing injected" : "absent", findings: [] };
+  }
   if (one.fault === "SIGKILL") {
     const findings = exit.signal === "SIGKILL" ? [] : [finding("F7", `killed, and ended with ${exit.code}`)];
     return { how: "ended", call, findings };
