@@ -12,6 +12,7 @@ import { describe, expect, test } from "vitest";
 import { baseName } from "../../../agent/src/storage/journal.ts";
 import { readStorage } from "../../../agent/src/storage/storage.ts";
 import { ISS, NOW, Rig } from "../../support/agent-rig.ts";
+import { programLine } from "../../support/program-lines.ts";
 
 const PROGRAM = (rest = ""): string => `streams: []
 programs: [{ name: office, command: [/bin/true], streams: [meter/*, toll/lane-3]${rest === "" ? "" : `, ${rest}`} }]`;
@@ -453,81 +454,7 @@ test("names that fill a statement beyond its brim are not told of, and nothing b
 });
 
 test("whatever a program prints, each line is answered, and the next good one is taken and sealed", async () => {
-  const odd = fc.oneof(
-    fc.string({ unit: "binary", maxLength: 300 }),
-    fc.bigInt({ min: -(10n ** 40n), max: 10n ** 40n }),
-    fc.constantFrom(
-      null,
-      true,
-      "",
-      "1.50",
-      "-0.0",
-      "raw",
-      "meter/m-1",
-      "toll/lane-3",
-      "meter/..",
-      "ref",
-      "toll-transaction",
-    ),
-    fc.constantFrom(
-      "1e9",
-      "2026-11-20T12:00:00Z",
-      "9".repeat(39),
-      "0a".repeat(32),
-      "kWh",
-      "EUR",
-      "counter",
-      "text",
-    ),
-    fc.constantFrom(
-      [],
-      ["estimated"],
-      [6, 3],
-      [99, 1],
-      {},
-      { line: "good-0" },
-      { measured: 1, declared: null },
-    ),
-  );
-  const member = (name: string) => fc.tuple(fc.constant(name), odd);
-  const names = ["id", "stream", "name", "unit", "v", "vs", "t", "type", "digits", "meter", "q", "__proto__"];
-  const inner = [
-    "kind",
-    "id",
-    "type",
-    "t",
-    "hash",
-    "refs",
-    "supersedes",
-    "amount",
-    "tx",
-    "class",
-    "ref",
-    "reason",
-  ];
-  const objectOf = (keys: readonly string[]) =>
-    fc.array(fc.constantFrom(...keys).chain(member), { maxLength: 8 }).map((members) => new Map(members));
-  const written = (value: unknown): string => {
-    if (value instanceof Map)
-      return `{${[...(value as Map<string, unknown>)].map(([key, one]) => `${JSON.stringify(key)}:${written(one)}`).join()}}`;
-    if (Array.isArray(value)) return `[${value.map(written).join()}]`;
-    if (typeof value === "bigint") return String(value);
-    return typeof value === "object" && value !== null
-      ? written(new Map(Object.entries(value)))
-      : JSON.stringify(value);
-  };
-  const base = (id: number): [string, unknown][] => [
-    ["id", String(id)],
-    ["stream", METER],
-  ];
-  const line = fc
-    .tuple(fc.nat(), fc.constantFrom("reading", "event", "any"), objectOf(names), objectOf(inner))
-    .map(([id, kind, outside, inside]) => {
-      if (kind === "any") return written(outside);
-      if (kind === "event")
-        return written(new Map([...base(id), ["event", new Map([["kind", "ref"], ...inside])]]));
-      return written(new Map([...base(id), ["name", "n"], ["v", 1n], ...outside]));
-    });
+  const line = programLine(METER);
   const rig = await started();
   let good = 0;
   await fc.assert(

@@ -16,7 +16,7 @@ import {
 import { pinOf } from "@tallystick/evidence/node";
 import { openRegistry, type Registry } from "../../../broker/src/registry/follow.ts";
 import { httpSource } from "../../../broker/src/registry/http-source.ts";
-import { openSource, readTrustPolicy, RegistrySettings } from "../../../broker/src/registry/settings.ts";
+import { openSource } from "../../../broker/src/registry/settings.ts";
 import type { RegistrySource } from "../../../broker/src/registry/source.ts";
 import { AnchorLog, deviceSigner, type AnchorDevice } from "../../support/anchor-log.ts";
 import { serveLog } from "../../support/registry-server.ts";
@@ -493,42 +493,5 @@ describe("a server that means harm", () => {
     await eventually(() => registry.device(ISS) !== undefined);
     const before = asked;
     await eventually(() => asked > before + 3, 2000);
-  });
-});
-
-describe("settings", () => {
-  const faults = (settings: object): string[] => {
-    const result = RegistrySettings.safeParse({ policy: "policy", ...settings });
-    return result.success
-      ? []
-      : result.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
-  };
-
-  test("take an anchor beyond loopback by TLS only, and pins and authorities where there is TLS", () => {
-    const pin = `sha256:${"0".repeat(64)}`;
-    expect(faults({ from: "/srv/log" })).toEqual([]);
-    expect(faults({ from: "http://127.0.0.1:8080" })).toEqual([]);
-    expect(faults({ from: "https://anchor.example", pin })).toEqual([]);
-    expect(faults({ from: "http://anchor.example" })).toEqual([
-      "from: beyond loopback the anchor is asked by https://",
-    ]);
-    expect(faults({ from: "https://anchor.example/items" })).toEqual([
-      "from: https://HOST[:PORT], nothing after it",
-    ]);
-    expect(faults({ from: "/srv/log", pin })).toEqual(["from: a pin or an authority goes with https://"]);
-    expect(faults({ from: "https://a", pin, ca: "ca.pem" })).toEqual([
-      "ca: a pin needs no authority: remove one of the two",
-    ]);
-  });
-
-  test("a policy has to be there, be one, and pin an operator", () => {
-    const path = join(newFolder(), "policy");
-    expect(() => readTrustPolicy(path)).toThrow(expect.objectContaining({ code: "policy-malformed" }));
-    writeFileSync(path, "nonsense\n");
-    expect(() => readTrustPolicy(path)).toThrow(`${path}: line 1`);
-    writeFileSync(path, `${log.policy.split("\n")[0]}\nquorum none\n`);
-    expect(() => readTrustPolicy(path)).toThrow(expect.objectContaining({ code: "operators-not-pinned" }));
-    writeFileSync(path, log.policy);
-    expect(readTrustPolicy(path).operators.length).toBe(1);
   });
 });
