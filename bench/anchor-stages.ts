@@ -47,7 +47,7 @@ const { values } = parseArgs({
     "per-message": { type: "string", default: "30" },
     readings: { type: "string", default: "1" },
     threads: { type: "string", default: "2" },
-    "max-items": { type: "string", default: "2048" },
+    "max-items": { type: "string", default: "4096" },
     "max-wait": { type: "string", default: "100" },
   },
 });
@@ -156,6 +156,7 @@ try {
     limits: config.receipts,
     tally,
     time: machineTime,
+    halted: () => false,
     onFault: fail,
   });
   const nowMs = (): number => performance.now();

@@ -1,5 +1,5 @@
 /**
- * `npm run bench`: what the budgets of the design say, and what this machine does.
+ * `npm run bench`: what the budgets (docs/performance.md) say, and what this machine does.
  *
  * Nothing here is a test: a figure that misses its budget is printed as it is, and the exit code is 0. It is 1 where something could
  * not be measured at all.

@@ -59,7 +59,7 @@ export async function openAnchor(config: Config, logger: Logger): Promise<Anchor
     const size = (): number => publisher.size;
     const keyStates = new KeyStates(keys, store.archive, provider);
     const { silence, close: closeSilence } = openSilence({ config, opened, logger, nowUnixS });
-    const lookups = new Lookups(store, log, keyStates, size);
+    const lookups = new Lookups(opened, keyStates);
     const registrations = new Registrations(waitingOf(config), machineTime, tally);
     const scrapi: ScrapiParts = {
       lookups,
@@ -109,6 +109,7 @@ export async function openAnchor(config: Config, logger: Logger): Promise<Anchor
           silence,
           registrations,
           own,
+          nowUnixS,
           signal,
         };
         await runStages(stages);

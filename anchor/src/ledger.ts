@@ -65,7 +65,7 @@ export async function runLedger(parts: LedgerParts): Promise<void> {
   /** The one batch that is committed and on its way out; its fault is told at once, and thrown here at the next turn. */
   let leaving: Promise<void> = Promise.resolve();
   for (let work = await parts.ready.next(); work !== undefined; work = await parts.ready.next()) {
-    if (parts.halted()) return;
+    if (parts.halted()) break;
     const done = commit(work, parts);
     await leaving;
     leaving = bringOut(work, done, parts);
@@ -88,10 +88,12 @@ async function bringOut(work: readonly Work[], done: Sequenced, parts: LedgerPar
   if (done.batch !== undefined) {
     const { growth, ...row } = done.batch;
     const signed = await signedBatch(parts.log, { ...row, signature: null });
+    if (parts.halted()) return;
     parts.sequencer.keepSignature(row.size, signed.signature);
     const started = parts.nowMs();
     const note = await parts.publisher.publish({ ...row, signature: null });
     parts.tally.publishMs += parts.nowMs() - started;
+    if (parts.halted()) return;
     parts.receipts.issue(signed, growth, done.admitted);
     parts.onPublished(note, row.size);
   }
@@ -130,14 +132,11 @@ function answer(
   { sequencer, receipts, refusals, registrations, onFilled }: LedgerParts,
 ): void {
   const from = batch?.growth.from ?? Infinity;
-  for (const { statement, index } of duplicates) {
-    // One that came twice within this batch has its receipt already.
-    if (index < from && statement.submitted !== true)
-      receipts.repeat(statement.claims.iss, statement.hash, index);
-  }
-  for (const { statement, index } of filled) {
-    if (!sequencer.recovery.hearing) receipts.repeat(statement.claims.iss, statement.hash, index);
-  }
+  // One that came twice within this batch has its receipt already.
+  const again = duplicates.filter(({ statement, index }) => index < from && statement.submitted !== true);
+  // Not heard yet: nothing is signed. A device sends again what has no receipt.
+  const due = sequencer.recovery.hearing ? [] : [...again, ...filled];
+  for (const { statement, index } of due) receipts.repeat(statement.claims.iss, statement.hash, index);
   if (filled.length > 0) onFilled(filled);
   for (const { statement, code, text } of refused) {
     const { iss, ch } = statement.claims;

@@ -55,6 +55,7 @@ export type Running = {
   readonly registrations?: Registrations;
   /** What the anchor says itself. */
   readonly own?: Own;
+  readonly nowUnixS: () => number;
   readonly signal: AbortSignal;
   /** @param fail - told of what ends the process */
   readonly surroundings?: (fail: (error: unknown) => void) => Surroundings;
@@ -141,6 +142,7 @@ function wire(
     logger,
     silence,
     registrations,
+    nowUnixS,
     surroundings = machine(config),
   }: Running,
   fail: (error: unknown) => void,
@@ -151,7 +153,7 @@ function wire(
   const { time, threads, inbox, connect: connectBroker } = surroundings(fail);
   const nowMs = (): number => time.nowMs();
   const inPlace = { ...placesOf(config), inbox: inbox.folder };
-  const rotations = new Rotations({ config, places: inPlace, store, keys, nowMs, logger });
+  const rotations = new Rotations({ config, places: inPlace, store, keys, nowUnixS, logger });
   const ready = new Ready<Work>(config.batch, time);
   /** What is thrown here is no refusal: the archive can't be read, or this log stands elsewhere. */
   const orFail = (work: () => void): void => {
@@ -163,6 +165,7 @@ function wire(
   };
   const events: IntakeEvents = {
     message: (iss, payload) => {
+      if (halt.halted) return;
       tally.count("message");
       orFail(() => admission.receive(iss, payload));
     },
@@ -182,7 +185,10 @@ function wire(
     connection: (state, reason) => {
       connection.connected = state === "connected";
       connection.fault = reason;
-      if (state === "lost") silence?.lost();
+      if (state === "lost") {
+        silence?.lost();
+        restoring.lost();
+      }
       const { url } = config.broker;
       if (state === "connected") logger.info({ broker: url }, "connected to the broker");
       else logger.warn({ broker: url, reason }, "no connection to the broker; trying on");
@@ -200,6 +206,7 @@ function wire(
     limits: config.receipts,
     tally,
     time,
+    halted: () => halt.halted,
     onFault: fail,
   });
   const onPublished = (published: string): void => {
@@ -217,6 +224,7 @@ function wire(
     tally,
     time,
     logger,
+    halted: () => halt.halted,
     onFault: fail,
   });
   const machines = new Machines({ tally, nowMs, logger });

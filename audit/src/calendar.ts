@@ -40,7 +40,7 @@ export function startOfDay(zone: Zone, wall: number): number {
 /**
  * The periods that meet `from` to `to`, in order; the first and the last are cut there.
  *
- * @param from - Unix seconds; `to` is not meant any more
+ * @param from - Unix seconds; `to` is exclusive
  */
 export function* periodsBetween(zone: Zone, cut: Cut, from: number, to: number): Generator<CalendarPeriod> {
   let wall = beginning(cut, zone.wallAt(from));

@@ -1,5 +1,5 @@
 /**
- * What a command found about one file or one log: the JSON of design section 4, and how it is put together for a whole log.
+ * What a command found about one file or one log: its JSON (docs/auditing.md), and how it is put together for a whole log.
  *
  * @module
  */
@@ -120,7 +120,7 @@ function rowsOf(name: LogCheck, { passed, failed, failedMore, notDone }: Rows): 
   return [...failed, ...more, ...good, ...notDone];
 }
 
-/** Exit code for one judgement (design section 5). */
+/** Exit code for one judgement (docs/codes.md). */
 export function exitCode({ verdict }: Judgement, strict: boolean): 0 | 1 | 3 {
   switch (verdict) {
     case "verified":

@@ -1,6 +1,6 @@
 /**
  * A judgement in words: the verdict first, then what restricts it and what would lift that, what the evidence says, and which checks
- * passed and which were not done, with reasons. Or as JSON, one object a line (design section 4).
+ * passed and which were not done, with reasons. Or as JSON, one object a line (docs/auditing.md).
  *
  * @module
  */

@@ -50,8 +50,8 @@ export type Grown = {
 };
 
 const LARGE_BATCH = 32_768;
-/** The anchor's own, by default. */
-const BATCH = 2048;
+/** The anchor's own. */
+const BATCH = defaultConfig("").batch.maxItems;
 const MEASURED_BATCHES = 20;
 const PROOFS = 2000;
 

@@ -144,7 +144,7 @@ export const growth: Row = {
         "entries/s",
         (at) => at.entriesPerS,
         0,
-        "batches of 2,048, one after the other, each committed and published with fsync; no MQTT, no strict reading, no signatures",
+        "batches as large as the anchor's own, one after the other, each committed and published with fsync; no MQTT, no strict reading, no signatures",
       ),
       figure("CPU of that an entry", "us", (at) => at.cpuUs, 1),
       figure("bytes written for that an entry", "bytes", (at) => at.writtenBytes, 0),

@@ -69,7 +69,7 @@ const BUILD_MS = 300_000;
 /** As the library has it by default, and as our anchor batches. */
 const BATCHES = [
   { size: 256, ageMs: 250, name: "its default" },
-  { size: 2048, ageMs: 100, name: "our anchor's" },
+  { size: 4096, ageMs: 100, name: "our anchor's" },
 ] as const;
 
 type TesseraResult = {

@@ -38,16 +38,12 @@ type HandedOver = {
 };
 
 /** Every statement from log index `first` on, chain by chain, as a reader asks for them. */
-async function handOver({ store, log, publisher, keys }: OpenLog, first: number): Promise<HandedOver> {
+async function handOver(opened: OpenLog, first: number): Promise<HandedOver> {
+  const { store, log, publisher, keys } = opened;
   const publishedSize = (): number => publisher.size;
   const tree = store.batches.last();
   if (tree === undefined) throw new Error("the log is empty");
-  const lookups = new Lookups(
-    store,
-    log,
-    new KeyStates(keys, store.archive, createSodiumProvider()),
-    publishedSize,
-  );
+  const lookups = new Lookups(opened, new KeyStates(keys, store.archive, createSodiumProvider()));
   const pages = new Pages({
     store,
     lookups,

@@ -24,7 +24,7 @@ export type DeviceEvents = {
   readonly refused: (code: string) => void;
 };
 
-/** Statements of a device without a receipt, at most; an agent's default is 1000. */
+/** Statements of a device without a receipt, at most; an agent's default is 4000. */
 const WINDOW = 400;
 const KEEPALIVE_S = 3600;
 const SUBSCRIBE_ID = 65_535;

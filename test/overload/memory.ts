@@ -10,7 +10,7 @@ const PROGRAMS = ["broker", "anchor"] as const;
 const SAMPLE_MS = 250;
 const MIB = 2 ** 20;
 
-/** Resident memory that each may have at any moment: of the anchor what the design's budget says; of the broker its queues' bounds, and Node. */
+/** Resident memory that each may have at any moment: of the anchor its budget (docs/performance.md); of the broker its queues' bounds, and Node. */
 export const MAX_MIB = { broker: 320, anchor: 400 } as const;
 
 export class MemoryWatch {

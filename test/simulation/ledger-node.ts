@@ -172,6 +172,7 @@ export class LedgerNode {
       pool,
       connection: { connected: false },
       logger: this.#logger(life),
+      nowUnixS: parts.resume.nowUnixS,
       signal,
       surroundings: () => parts.surroundings,
     });

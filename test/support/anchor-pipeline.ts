@@ -91,6 +91,7 @@ export class AnchorPipeline {
       limits: config.receipts,
       tally,
       time: machineTime,
+      halted: () => this.faults.length > 0,
       onFault,
     });
     const { recovery } = sequencer;

@@ -86,9 +86,8 @@ export class TestDesk {
     const nowUnixS = (): number => log.clock.now;
     const parts = { config, opened, provider, tally, timer: systemTimer, log: lines, nowUnixS };
     const opening = openEnrolment(parts);
-    const size = (): number => opened.publisher.size;
     const keyStates = new KeyStates(opened.keys, opened.store.archive, provider);
-    const lookups = new Lookups(opened.store, opened.log, keyStates, size);
+    const lookups = new Lookups(opened, keyStates);
     const server = await openPublic(open, {
       publicFolder: log.publicFolder,
       lookups,

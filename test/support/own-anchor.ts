@@ -73,9 +73,8 @@ export class OwnAnchor {
   async serve(): Promise<void> {
     const { opened } = this.log;
     const { tally, pool } = this.pipeline;
-    const size = (): number => opened.publisher.size;
     const keys = new KeyStates(opened.keys, opened.store.archive, createSodiumProvider());
-    const lookups = new Lookups(opened.store, opened.log, keys, size);
+    const lookups = new Lookups(opened, keys);
     const nowUnixS = (): number => this.log.clock.now;
     const { config, own } = this;
     const logger = pino({ level: "silent" });

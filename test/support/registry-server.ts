@@ -24,7 +24,7 @@ export async function serveLog(
   const keyStates = new KeyStates(opened.keys, opened.store.archive, createSodiumProvider());
   const app = createApp({
     publicFolder,
-    lookups: new Lookups(opened.store, opened.log, keyStates, size),
+    lookups: new Lookups(opened, keyStates),
     health: () => ({
       status: "ok",
       origin: "",

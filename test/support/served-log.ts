@@ -29,7 +29,7 @@ export async function serveLog(
   const { opened } = log;
   const size = (): number => opened.publisher.size;
   const keyStates = new KeyStates(opened.keys, opened.store.archive, createSodiumProvider());
-  const lookups = new Lookups(opened.store, opened.log, keyStates, size);
+  const lookups = new Lookups(opened, keyStates);
   const app = createApp({
     publicFolder: log.publicFolder,
     lookups,

@@ -1,5 +1,5 @@
 /**
- * The attack table: who attacks, with which keys, what they do, and the verdict that the design demands. Each row is made in a town that is
+ * The attack table: who attacks, with which keys, what they do, and the verdict that has to come of it. Each row is made in a town that is
  * honest but for that one thing, and judged by `verify` as a stranger would.
  *
  * @module

@@ -160,7 +160,8 @@ export class Admission {
    */
   submit(statement: Statement): boolean {
     const { claims, bytes } = statement;
-    const { pool, publishedSize } = this.#parts;
+    const { pool, publishedSize, recovery } = this.#parts;
+    if (recovery.hearing) throw refusal("log-restoring"); // it could be answered by nothing
     // Only the device itself can show the receipt, and until it does, this log may be an older state of the one that it saw.
     if (this.#isBehind(claims) && !this.#lookedAt.has(claims.iss)) throw behind();
     const { record, held } = this.#judge(statement);

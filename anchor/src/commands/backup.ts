@@ -17,7 +17,7 @@ export const backup: Command = {
   summary: "Back up the log, also while it runs: one file with everything but the keys",
   usage: `-o FILE|DIR [--keys DIR] [--json] ${CONFIG_USAGE}`,
   details: `  -o FILE|DIR     where to: a file that isn't there yet, or a folder, in which the file gets origin and size as its name
-  --keys DIR      also copy the log's and the operator's private keys there; without it no key is copied
+  --keys DIR      also copy the private keys there, the log's, the operator's and the anchor's own; without it no key is copied
   --json          say what was written as JSON
 ${CONFIG_DETAILS}
 Restore it with tally-anchor restore; see docs/restore.md.`,
@@ -41,7 +41,7 @@ Restore it with tally-anchor restore; see docs/restore.md.`,
       const { file, bytes, origin, size } = written;
       const apart =
         keys.length === 0
-          ? `the keys are not in it: keep copies of ${places.logKey} and ${places.operatorKey} where nobody else can read them`
+          ? `the keys are not in it: keep copies of ${keysOf(places).join(", ")} where nobody else can read them`
           : `keys: ${keys.join(", ")}`;
       process.stdout.write(`${file}: ${origin} at size ${size}, ${bytes} bytes; ${apart}\n`);
     }
@@ -49,11 +49,14 @@ Restore it with tally-anchor restore; see docs/restore.md.`,
   },
 };
 
+/** Those that are here: an operator's need not live on the anchor, and its own is made with the trail. */
+const keysOf = ({ logKey, operatorKey, anchorKey }: Places): readonly string[] =>
+  [logKey, operatorKey, anchorKey].filter(existsSync);
+
 /** @throws EvidenceError `key-file-exists`, `key-file-unreadable` */
-function copyKeys({ logKey, operatorKey }: Places, folder: string): string[] {
+function copyKeys(places: Places, folder: string): string[] {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  // An operator's key need not live on the anchor.
-  return [logKey, operatorKey].filter(existsSync).map((key) => {
+  return keysOf(places).map((key) => {
     const copy = join(folder, basename(key));
     if (existsSync(copy)) throw new EvidenceError("key-file-exists", `${copy}: a key is there already`);
     try {

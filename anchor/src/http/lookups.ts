@@ -9,6 +9,7 @@ import {
   encodeReceipt,
   encodeSequence,
   encodeTransparent,
+  EvidenceError,
   inclusionPath,
   parseStatement,
   toHex,
@@ -16,6 +17,8 @@ import {
 } from "@tallystick/evidence";
 import { nodeSha256 } from "@tallystick/evidence/node";
 import type { KeyStates } from "../registry/registry.ts";
+import type { OpenLog } from "../log/open-log.ts";
+import type { Recovery } from "../restore/recovery.ts";
 import type { Store } from "../sequence/sequence.ts";
 import { signedBatch, type LogIdentity } from "../publish/sign.ts";
 import type { Held } from "../storage/archive.ts";
@@ -48,21 +51,36 @@ const MAX_STREAMS = 10_000;
 /** Registry items in one answer, each at most 32 KiB. */
 const MAX_ITEMS = 256;
 
+type LookedUp = Pick<OpenLog, "store" | "log" | "publisher"> & {
+  readonly sequencer: { readonly recovery: Pick<Recovery, "hearing"> };
+};
+
 export class Lookups {
   readonly #store: Store;
   readonly #log: LogIdentity;
   readonly #keys: KeyStates;
   readonly #publishedSize: () => number;
+  readonly #recovery: Pick<Recovery, "hearing">;
 
-  constructor(store: Store, log: LogIdentity, keys: KeyStates, publishedSize: () => number) {
+  constructor({ store, log, publisher, sequencer }: LookedUp, keys: KeyStates) {
     this.#store = store;
     this.#log = log;
     this.#keys = keys;
-    this.#publishedSize = publishedSize;
+    this.#publishedSize = () => publisher.size;
+    this.#recovery = sequencer.recovery;
   }
 
-  /** The transparent statement with two receipts, at its own batch and at `size`; undefined where there is none. */
+  /**
+   * The transparent statement with two receipts, at its own batch and at `size`; undefined where there is none.
+   *
+   * @throws EvidenceError `log-restoring` while nothing may be signed
+   */
   async statement(hash: Uint8Array, size: number | undefined): Promise<Uint8Array | undefined> {
+    if (this.#recovery.hearing)
+      throw new EvidenceError(
+        "log-restoring",
+        "this log was restored: nothing is signed before its devices were heard",
+      );
     const held = this.#store.archive.byHash(hash);
     const at = this.#tree(size);
     if (!held?.bytes || at === undefined) return undefined;
@@ -72,10 +90,11 @@ export class Lookups {
     return encodeTransparent(held.bytes, receipts);
   }
 
-  /** An entry's own receipt, always of the same tree; `pending` until that is published; undefined where there is no such entry. */
+  /** An entry's own receipt, always of the same tree; `pending` until that is published, and while nothing may be signed; undefined where there is no such entry. */
   async receipt(hash: Uint8Array): Promise<Uint8Array | "pending" | undefined> {
     const held = this.#store.archive.byHash(hash);
     if (held === undefined) return undefined;
+    if (this.#recovery.hearing) return "pending";
     const original = this.#original(held);
     if (original === undefined || original.size > this.#publishedSize()) return "pending";
     return this.#receipt(held, original);

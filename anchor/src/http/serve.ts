@@ -69,8 +69,13 @@ export function createApp({ publicFolder, lookups, health, metrics, silence, scr
     const hash = hashParam(c, "hash", 32);
     const by = lookups.erasedBy(hash);
     if (by !== undefined) return refusalOf(c, erased(by));
-    const found = await lookups.statement(hash, optionalUint(c, "size"));
-    return found === undefined ? missing(c) : binary(c, found, COSE);
+    try {
+      const found = await lookups.statement(hash, optionalUint(c, "size"));
+      return found === undefined ? missing(c) : binary(c, found, COSE);
+    } catch (error) {
+      if (isEvidenceError(error)) return refusalOf(c, error);
+      throw error;
+    }
   });
   app.get("/keys/:kid", (c) => {
     const found = lookups.key(hashParam(c, "kid", 32), optionalUint(c, "size"));

@@ -109,6 +109,8 @@ export class Intake implements Downlink {
   #stopping = false;
   #up = false;
   #lastFault = "";
+  /** Of the connection that settles: what it retains is still on its way. */
+  #cancelSettling = (): void => {};
 
   /** Connects, and goes on trying for as long as it takes. */
   constructor(
@@ -144,6 +146,7 @@ export class Intake implements Downlink {
     this.#client.on("close", () => {
       if (this.#up && !this.#stopping) this.#fault("the connection was closed");
       this.#up = false;
+      this.#cancelSettling();
     });
   }
 
@@ -218,7 +221,8 @@ export class Intake implements Downlink {
   /** What waited at the broker for this session may stand in front of the checkpoint that it retains: as long as that is coming, so may the checkpoint. */
   #settle(times: number): void {
     const before = this.#arrived;
-    this.#time.after(this.#connection.settleMs, () => {
+    this.#cancelSettling();
+    this.#cancelSettling = this.#time.after(this.#connection.settleMs, () => {
       const stillComing = this.#arrived > before && !this.#hasCheckpoint;
       if (stillComing && times > 1) {
         this.#settle(times - 1);

@@ -12,6 +12,9 @@ import type { ListedChain } from "../storage/chains.ts";
 /** Seconds since 1970; undefined: open on that side. */
 export type Period = { readonly from?: number | undefined; readonly to?: number | undefined };
 
+/** Also of numbers whose sum is none any more. */
+const halfway = (low: number, high: number): number => low + Math.floor((high - low) / 2);
+
 /** Readings are sealed a while after they were taken; heads that attest the end of a period come later still. */
 const SEALED_WITHIN_S = 3600;
 const HEADS_WITHIN_S = 172_800;
@@ -35,7 +38,7 @@ export class Periods {
   committedFrom(timeUnixS: number, size: number): number {
     let [low, high] = [0, size];
     while (low < high) {
-      const middle = Math.floor((low + high) / 2);
+      const middle = halfway(low, high);
       const batch = this.#store.batches.holding(middle);
       if (batch === undefined || batch.timeUnixS >= timeUnixS) high = middle;
       else low = Math.min(batch.size, high);
@@ -82,7 +85,7 @@ export class Periods {
   ): number {
     let [low, high] = [first, last + 1];
     while (low < high) {
-      const middle = Math.floor((low + high) / 2);
+      const middle = halfway(low, high);
       const held = this.#store.archive.firstFrom(chain, middle, size);
       if (held === undefined || held.seq >= high || holds(held.index, held.seq)) high = middle;
       else low = held.seq + 1;

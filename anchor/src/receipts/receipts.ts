@@ -46,6 +46,8 @@ export type ReceiptParts = {
   readonly limits: ReceiptLimits;
   readonly tally: Tally;
   readonly time: Pick<Time, "soon">;
+  /** True once the process must end: nothing is signed any more. */
+  readonly halted: () => boolean;
   /** The archive could not be read: the process must end. */
   readonly onFault: (error: unknown) => void;
 };
@@ -94,12 +96,13 @@ export class Receipts {
   }
 
   async #answer(): Promise<void> {
-    const { store, log, time } = this.#parts;
+    const { store, log, time, halted } = this.#parts;
     for (;;) {
       await new Promise<void>((resolve) => time.soon(resolve));
       const some = this.#repeats.splice(0, REPEATS_AT_ONCE);
       if (some.length === 0) break;
       for (const group of grouped(store, some)) {
+        if (halted()) break;
         const row = store.batches.at(group.size);
         if (row === undefined) continue;
         const proven = group.repeats.map(({ hash, index }) => {

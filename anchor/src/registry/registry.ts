@@ -62,8 +62,8 @@ export class KeyStates {
     const { count } = batch.registry;
     if (count === this.#present.count) return this.#present;
     const known = this.#earlier.get(count);
-    if (known !== undefined) return known;
-    const derived = keyStateAt(this.#archive, batch, this.#provider);
+    const derived = known ?? keyStateAt(this.#archive, batch, this.#provider);
+    this.#earlier.delete(count); // the one asked for last is let go last
     this.#earlier.set(count, derived);
     if (this.#earlier.size > MAX_EARLIER) {
       for (const oldest of this.#earlier.keys()) {

@@ -39,7 +39,7 @@ export type RotationParts = {
   readonly places: Pick<Places, "inbox" | "requests" | "operatorKey">;
   readonly store: Pick<Store, "archive" | "chains">;
   readonly keys: KeyState;
-  readonly nowMs: () => number;
+  readonly nowUnixS: () => number;
   readonly logger: Pick<Logger, "info" | "warn">;
 };
 
@@ -113,7 +113,7 @@ export class Rotations {
   }
 
   async #submit(asked: Asked, signer: Signer): Promise<void> {
-    const { keys, places, store, nowMs, logger } = this.#parts;
+    const { keys, places, store, nowUnixS, logger } = this.#parts;
     const { iss, hash } = asked;
     const statement = store.archive.byHash(hash)?.bytes;
     if (!statement) return;
@@ -132,7 +132,7 @@ export class Rotations {
       await waiting.addWaiting(places.inbox);
       if (waiting.bringsRotation(hash)) return; // made before a restart, or by an operator
       const make = (registry: PublishedRegistry) =>
-        sealItem({ kind: "rotate", statement }, registry, signer, Math.floor(nowMs() / 1000));
+        sealItem({ kind: "rotate", statement }, registry, signer, nowUnixS());
       asked.submitted = await submit(
         make,
         () => Promise.resolve(PublishedRegistry.after(endOf(keys))),

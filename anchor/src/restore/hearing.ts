@@ -26,8 +26,9 @@ export class Hearing {
   /** Online, and not heard yet. */
   readonly #awaited = new Set<string>();
   readonly #heard = new Set<string>();
-  #begun = false;
   #settled = false;
+  /** Of the present connection. */
+  #timers: readonly (() => void)[] = [];
 
   constructor(limits: HearingLimits, time: Pick<Time, "after">) {
     this.#limits = limits;
@@ -51,13 +52,20 @@ export class Hearing {
 
   /** The broker was reached, and the states that it retains are on their way. */
   begin(): void {
-    if (this.#begun) return;
-    this.#begun = true;
-    this.#time.after(this.#limits.settleMs, () => {
+    this.pause();
+    const settled = this.#time.after(this.#limits.settleMs, () => {
       this.#settled = true;
       this.#look();
     });
-    this.#time.after(this.#limits.hearMs, () => this.#over.resolve());
+    const over = this.#time.after(this.#limits.hearMs, () => this.#over.resolve());
+    this.#timers = [settled, over];
+  }
+
+  /** The broker is gone: the wait begins anew with the next connection. Who was heard stays heard. */
+  pause(): void {
+    for (const cancel of this.#timers) cancel();
+    this.#timers = [];
+    this.#settled = false;
   }
 
   state(iss: string, state: "online" | "offline"): void {

@@ -109,7 +109,7 @@ export async function restoreLog({
     const erased = eraseAgain(store, ownNameIn(store, config));
     target.exec("COMMIT");
     target.close();
-    const kept = copyKept(from, places.trail);
+    const kept = await copyKept(from, places.trail);
     await bringIn(unfinished, places.database, config.data);
     const heads = [
       ...sources.copies,

@@ -26,6 +26,8 @@ export type RestoringParts = {
   readonly logger: Logger;
   /** Called with the note of what was committed and not signed before the devices were heard. */
   readonly onPublished: (note: string) => void;
+  /** True once the process must end: nothing is signed any more. */
+  readonly halted: () => boolean;
   /** The archive could not be written: the process must end. */
   readonly onFault: (error: unknown) => void;
 };
@@ -69,6 +71,11 @@ export class Restoring {
     } else this.#tellMissing();
   }
 
+  /** The line to the broker is gone: nobody can be heard. */
+  lost(): void {
+    this.#hearing.pause();
+  }
+
   state(iss: string, state: "online" | "offline"): void {
     if (!this.#isKnown(iss)) return;
     this.#hearing.state(iss, state);
@@ -86,8 +93,9 @@ export class Restoring {
   }
 
   async #hear(): Promise<void> {
-    const { sequencer, store, publisher, logger, onPublished, onFault } = this.#parts;
+    const { sequencer, store, publisher, logger, onPublished, halted, onFault } = this.#parts;
     await this.#hearing.over;
+    if (halted()) return;
     try {
       const last = store.batches.last();
       if (last !== undefined && publisher.size < last.size) onPublished(await publisher.publish(last));

@@ -88,16 +88,19 @@ export class Silence {
 
   /** Looks round until `signal` is aborted. @throws EvidenceError `storage-failed` */
   async run(signal: AbortSignal): Promise<void> {
-    const { time, webhook } = this.#parts;
-    const sending = webhook?.run(signal);
+    // Side by side, not raced turn by turn: each race would leave a reaction at the promise that settles last of all.
+    await Promise.all([this.#lookRound(signal), this.#parts.webhook?.run(signal)]);
+  }
+
+  async #lookRound(signal: AbortSignal): Promise<void> {
+    const { time } = this.#parts;
     while (!signal.aborted) {
       await this.#followRegistry(signal);
       this.look();
-      await Promise.race([sleep(time, LOOK_MS, signal), ...(sending === undefined ? [] : [sending])]);
+      await sleep(time, LOOK_MS, signal);
     }
     this.look();
     this.#note(time.nowMs(), 0);
-    await sending;
   }
 
   /** One look round. @throws EvidenceError `storage-failed` */

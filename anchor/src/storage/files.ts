@@ -79,7 +79,7 @@ export async function removeFolders(
   folders: readonly string[],
   disk: Disk = machineDisk,
 ): Promise<void> {
-  await inTurns(folders, (folder) => disk.remove(join(root, folder)));
+  await inTurns(folders, (folder) => disk.remove(join(root, folder)).catch(() => undefined));
 }
 
 async function inTurns<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {

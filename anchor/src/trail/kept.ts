@@ -4,17 +4,7 @@
  *
  * @module
  */
-import {
-  constants,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import {
   equalBytes,
@@ -95,20 +85,23 @@ export function isKept(folder: string): boolean {
 }
 
 /**
- * Copies what is kept in the folders `from`, or in `trail` within them, and not yet here.
+ * Copies what is kept in the folders `from`, or in `trail` within them, and not yet here; each file is whole and durable, or not there. One here that can't be read is
+ * taken from the copy.
  *
  * @returns how many files
  */
-export function copyKept(from: readonly string[], folder: string): number {
+export async function copyKept(from: readonly string[], folder: string): Promise<number> {
   let copied = 0;
   for (const place of from) {
     const source = [place, join(place, "trail")].find(isKept);
     if (source === undefined) continue;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     for (const name of readdirSync(source).filter((one) => NAME.test(one))) {
-      if (existsSync(join(folder, name))) continue;
-      copyFileSync(join(source, name), join(folder, name), constants.COPYFILE_EXCL);
-      copied++;
+      const [copy, own] = [join(source, name), join(folder, name)];
+      const kept = readKept(copy);
+      if (kept === undefined) continue;
+      if (existsSync(own) && readKept(own) === undefined) rmSync(own);
+      if (await makeOnce(own, kept.bytes)) copied++;
     }
   }
   return copied;

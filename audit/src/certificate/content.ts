@@ -68,7 +68,7 @@ export type Certificate = {
   /** Restrictions, and `fork` where the verdict is `invalid`. */
   readonly restrictions: readonly string[];
   readonly zone: string;
-  /** Unix seconds; `to` is not meant any more. */
+  /** Unix seconds; `to` is exclusive. */
   readonly from: number;
   readonly to: number;
   /** Readings that came to the log later than this after their time are late, seconds. */

@@ -17,7 +17,7 @@ import type { Zone } from "../zone.ts";
 
 export type CoverRequest = {
   readonly zone: Zone;
-  /** Unix seconds; `to` is not meant any more. */
+  /** Unix seconds; `to` is exclusive. */
   readonly from: number;
   readonly to: number;
   readonly lateAfterS: number;

@@ -33,7 +33,7 @@ export class Days {
   readonly #edges: readonly number[];
   #recent = 0;
 
-  /** @param from - Unix seconds; `to` is not meant any more */
+  /** @param from - Unix seconds; `to` is exclusive */
   constructor(zone: Zone, from: number, to: number) {
     this.all = [...periodsBetween(zone, { unit: "day" }, from, to)];
     this.fromUs = from * SECOND_US;

@@ -125,7 +125,7 @@ function mapText(
     ...given,
     "scope:",
     `  from: ${scope.from}`,
-    `  to: ${scope.to}   # not meant any more`,
+    `  to: ${scope.to}   # exclusive`,
     `  zone: ${zone === "offset" ? "UTC" : zone}`,
     ...(readings === undefined
       ? columns["key"] === undefined

@@ -110,7 +110,7 @@ export function afterLook(
   return { open: still, changes };
 }
 
-/** Exit code of one look (design section 5): 1 where something is or was wrong, 3 where only nothing can be said. */
+/** Exit code of one look (docs/codes.md): 1 where something is or was wrong, 3 where only nothing can be said. */
 export function exitOfLook(open: readonly Alert[], changes: readonly Change[]): 0 | 1 | 3 {
   const codes = [...open, ...changes.filter(({ state }) => state === "once")].map(({ code }) => ALERTS[code]);
   if (codes.some((kind) => kind !== "unknown")) return 1;

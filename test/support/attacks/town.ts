@@ -30,7 +30,7 @@ export type Evidence = {
   readonly items?: readonly (readonly [index: number, item: Uint8Array])[];
 };
 
-/** One row: who attacks, what they hold and do, and what the design demands of the verdict. */
+/** One row: who attacks, what they hold and do, and what the verdict has to be. */
 export type Attack = {
   readonly name: string;
   readonly attacker:

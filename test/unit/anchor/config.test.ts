@@ -19,6 +19,12 @@ function write(name: string, text: string): string {
   return path;
 }
 
+/** Every setting that has a default, by its own name. */
+const namesIn = (value: unknown): readonly string[] =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+    ? Object.entries(value).flatMap(([name, inner]) => (inner === undefined ? [] : [name, ...namesIn(inner)]))
+    : [];
+
 const faults = (file: string): readonly string[] => {
   try {
     readConfig(file, {});
@@ -44,6 +50,7 @@ test("the example states every setting with its default", () => {
     "pin",
   ];
   expect(keys).toEqual(expect.arrayContaining(commented));
+  expect(keys).toEqual(expect.arrayContaining([...namesIn(defaultConfig("/data"))]));
 });
 
 test("the environment overrides the file", () => {

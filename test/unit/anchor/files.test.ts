@@ -4,7 +4,8 @@
  * @module
  */
 import { expect, test } from "vitest";
-import { foldersOn, writeFiles } from "../../../anchor/src/storage/files.ts";
+import { machineDisk, type Disk } from "@tallystick/evidence/node";
+import { foldersOn, removeFolders, writeFiles } from "../../../anchor/src/storage/files.ts";
 import { Life, PowerCut } from "../../simulation/life.ts";
 import { Random } from "../../simulation/random.ts";
 import { Schedule } from "../../simulation/schedule.ts";
@@ -37,3 +38,17 @@ test.for([...Array(40).keys()])(
     expect(files.read(`/public/${FILE.path}`)).toEqual(FILE.bytes);
   },
 );
+
+test("a folder that can't be removed stays, and ends nothing", async () => {
+  const removed: string[] = [];
+  const disk: Disk = {
+    ...machineDisk,
+    remove: async (path) => {
+      if (path.endsWith("/held")) throw Object.assign(new Error("not empty"), { code: "ENOTEMPTY" });
+      removed.push(path);
+      await Promise.resolve();
+    },
+  };
+  await removeFolders("/public", ["one", "held", "two"], disk);
+  expect(removed.toSorted()).toEqual(["/public/one", "/public/two"]);
+});

@@ -6,8 +6,11 @@ let timers: { readonly atMs: number; readonly run: () => void }[] = [];
 let nowMs = 0;
 const time = {
   after(waitMs: number, run: () => void): () => void {
-    timers.push({ atMs: nowMs + waitMs, run });
-    return () => undefined;
+    const timer = { atMs: nowMs + waitMs, run };
+    timers.push(timer);
+    return () => {
+      timers = timers.filter((one) => one !== timer);
+    };
   },
 };
 function pass(ms: number): void {
@@ -73,4 +76,21 @@ test("takes its whole time where nobody has anything to show", async () => {
 test("doesn't begin before the broker was reached", async () => {
   pass(100_000);
   expect(await over()).toBe(false);
+});
+
+test("the wait begins anew with each connection: while the broker is gone nobody can show anything", async () => {
+  hearing.begin();
+  hearing.state("city/a", "online");
+  hearing.state("city/b", "online");
+  pass(500);
+  hearing.receipt("city/a");
+  hearing.pause();
+  pass(100_000);
+  expect(await over()).toBe(false);
+  hearing.begin();
+  pass(59_999);
+  expect(await over()).toBe(false);
+  hearing.receipt("city/b");
+  expect(await over()).toBe(true);
+  expect(hearing.heard).toBe(2);
 });

@@ -8,6 +8,7 @@ import {
   type IntakeEvents,
   type IntakeSurroundings,
 } from "../../../anchor/src/intake/intake.ts";
+import { FakeTime } from "../../support/fake-time.ts";
 import { PlainBroker } from "../../support/plain-broker.ts";
 
 const ISS = "city/gw-1";
@@ -210,6 +211,17 @@ describe("the intake", () => {
     const gateway = await broker.client(ISS);
     await gateway.publishAsync(upTopic(ISS), "again", { qos: 1 });
     await until("message");
+  });
+
+  test("a connection that ended before it settled says nothing of what the broker retains", async () => {
+    const time = new FakeTime();
+    const { until, seen } = start({}, { settleMs: 5000 }, { connect: connectMqtt, time });
+    await until("connected");
+    while (time.timers === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await broker.stop();
+    await until("lost");
+    await time.advance(60_000);
+    expect(seen.map(({ what }) => what)).not.toContain("settled");
   });
 
   test("goes on asking for a subscription that the broker does not grant", async () => {

@@ -1,6 +1,7 @@
 /** A restored log: who is asked for what, what may come in while something is missing, and when it stops before anything is signed. */
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
   encodeReceipt,
@@ -13,9 +14,14 @@ import {
 } from "@tallystick/evidence";
 import { nodeSha256 } from "@tallystick/evidence/node";
 import { signedBatch } from "../../../anchor/src/publish/sign.ts";
+import { Lookups } from "../../../anchor/src/http/lookups.ts";
+import { handleBatch } from "../../../anchor/src/ledger.ts";
+import { KeyStates } from "../../../anchor/src/registry/registry.ts";
+import { Restoring } from "../../../anchor/src/restore/restoring.ts";
 import { createSodiumProvider } from "../../../anchor/src/admission/sodium.ts";
 import { AnchorLog, eventOf, type AnchorChain, type AnchorDevice } from "../../support/anchor-log.ts";
 import { AnchorPipeline } from "../../support/anchor-pipeline.ts";
+import { FakeTime } from "../../support/fake-time.ts";
 
 const ISS = "city/gw-1";
 const OTHER = "city/gw-2";
@@ -248,6 +254,76 @@ describe("what comes back", () => {
     after.receive(ISS, ...(await chain.next(1)));
     await after.batch();
     expect(after.log.size).toBe(log.size + 1);
+  });
+});
+
+describe("before the devices were heard nothing is signed", () => {
+  test("neither for who asks over HTTP, nor for a statement that comes twice", async () => {
+    const anchor = await restored(backup, log.publicFolder);
+    const { opened } = anchor.log;
+    const lookups = new Lookups(opened, new KeyStates(opened.keys, opened.store.archive, provider));
+    const [here, back] = [chain.statements[1], chain.statements[5]] as [Statement, Statement];
+    expect(await lookups.receipt(here.hash)).toBe("pending");
+    await expect(lookups.statement(here.hash, undefined)).rejects.toThrow(
+      expect.objectContaining({ code: "log-restoring" }),
+    );
+    expect(() => anchor.admission.submit(here)).toThrow(expect.objectContaining({ code: "log-restoring" }));
+    // The second one finds the first in its place already.
+    anchor.receive(ISS, here, back);
+    anchor.receive(ISS, here, back);
+    await anchor.batch();
+    expect(receiptedIn(anchor.down(ISS))).toEqual([]);
+    expect(missing(anchor)).toBe(7);
+
+    opened.sequencer.recovery.heard();
+    expect(await lookups.receipt(here.hash)).toBeInstanceOf(Uint8Array);
+    expect(await lookups.statement(here.hash, undefined)).toBeInstanceOf(Uint8Array);
+    anchor.receive(ISS, here, back);
+    await anchor.batch();
+    expect(receiptedIn(anchor.down(ISS)).toSorted()).toEqual(hex([here, back]).toSorted());
+  });
+
+  test("nor once the process must end: what the hearing would have led to isn't done", async () => {
+    const anchor = await restored(backup, log.publicFolder);
+    const { opened } = anchor.log;
+    const time = new FakeTime();
+    let halted = false;
+    const restoring = new Restoring({
+      ...opened,
+      downlink: { send: () => true },
+      tally: anchor.tally,
+      logger: pino({ level: "silent" }),
+      onPublished: (note) => anchor.notes.push(note),
+      onFault: (error) => anchor.faults.push(error),
+      config: { broker: { ...anchor.log.config.broker, settleMs: 10 }, restored: { hearMs: 1000 } },
+      time: { after: (ms, run) => time.after(ms, run), nowMs: time.monotonicMs, soon: setImmediate },
+      halted: () => halted,
+    });
+    restoring.begin();
+    halted = true;
+    await time.advance(2000);
+    await restoring.heard;
+    expect(opened.sequencer.recovery.hearing).toBe(true);
+  });
+
+  test("a batch that is on its way when the process must end gets no note and no receipts", async () => {
+    const anchor = new AnchorPipeline(log);
+    const { signer } = log.opened.log;
+    let halted = false;
+    const sign = async (message: Uint8Array): Promise<Uint8Array> => {
+      halted = true; // by a device's receipt, say, that came meanwhile
+      return signer.sign(message);
+    };
+    anchor.receive(ISS, ...(await chain.next(1)));
+    await handleBatch(anchor.accepted.splice(0), {
+      ...anchor.parts,
+      log: { ...log.opened.log, signer: { ...signer, sign } },
+      halted: () => halted,
+    });
+    await anchor.receipts.idle();
+    expect(anchor.notes).toEqual([]);
+    expect(receiptedIn(anchor.down(ISS))).toEqual([]);
+    expect(log.opened.publisher.size).toBe(log.size - 1);
   });
 });
 

@@ -10,6 +10,7 @@ import {
   decodeDown,
   downTopic,
   encodeItem,
+  parseStatement,
   sealStatement,
   toHex,
   upTopic,
@@ -116,8 +117,17 @@ describe("where the anchor has the operator's key", () => {
   test("the item follows by itself; old statements count up to the heads, new ones by the new key", async () => {
     await start();
     const { send, got } = await gateway();
+    const beforeUnixS = Math.floor(Date.now() / 1000);
     await send(rotated);
     await rotatedTo(next.key.kid);
+    await vi.waitFor(() => expect(files("inbox", "done")).toHaveLength(1), SOON);
+    const [name = ""] = files("inbox", "done");
+    const { claims } = parseStatement(
+      new Uint8Array(readFileSync(join(log.config.data, "inbox", "done", name))),
+      nodeSha256,
+    );
+    expect(claims.iat).toBeGreaterThanOrEqual(beforeUnixS);
+    expect(claims.iat).toBeLessThanOrEqual(Date.now() / 1000);
     // Late, but named by the rotation; then one beyond the head, by the old key and by the new one.
     await send(...meter.statements.slice(3));
     const beyond = meter.pack(9);

@@ -45,7 +45,7 @@ beforeEach(async () => {
   const { tally, pool } = anchor;
   const app = createApp({
     publicFolder: log.publicFolder,
-    lookups: new Lookups(opened.store, opened.log, keyStates, size),
+    lookups: new Lookups(opened, keyStates),
     health: () => ({
       status: "ok",
       origin: "o",

@@ -328,6 +328,34 @@ describe("a silent stream", () => {
 });
 
 describe("the webhook", () => {
+  test("that fails, other than at its receiver, ends the watch", async () => {
+    await halt();
+    const failing = Promise.withResolvers<void>();
+    const webhook = {
+      run: () => failing.promise,
+      wake: () => {},
+      sent: 0,
+      failures: 0,
+    } as unknown as Webhook;
+    store = openAlarms(placesOf(log.config).alarms);
+    silence = new Silence({
+      settings: SETTINGS,
+      keys: log.opened.keys,
+      pastOf: pastOf(log.opened.store),
+      store,
+      webhook,
+      time: { after: (ms, run) => time.after(ms, run), nowMs: time.monotonicMs },
+      nowUnixS: () => log.clock.now,
+      held: () => false,
+    });
+    stop = new AbortController();
+    const watching = silence.run(stop.signal);
+    running = watching.catch(() => {});
+    await pass(60);
+    failing.reject(new Error("no disk"));
+    await expect(watching).rejects.toThrow("no disk");
+  });
+
   test("is a signed POST over TLS; a redirect, a strange certificate, silence are faults", async () => {
     const folder = log.folder;
     const files = selfSigned(folder, "hook");

@@ -1,9 +1,11 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { equalBytes, examineStreams, parseStatement, toHex, type Statement } from "@tallystick/evidence";
 import { createKeyFile, nodeSha256 } from "@tallystick/evidence/node";
 import { placesOf } from "../../../anchor/src/config.ts";
+import { copyKept } from "../../../anchor/src/trail/kept.ts";
 import { OWN, OwnAnchor } from "../../support/own-anchor.ts";
 
 const ACCESS = { kind: "access", who: "audit-office", what: "water/* *", purpose: "p" } as const;
@@ -126,6 +128,23 @@ describe("a number is spent once", () => {
     await tell("one");
     expect(said()).toHaveLength(2);
   });
+});
+
+test("copies come whole, in place of those that a power cut left damaged, and once", async () => {
+  await tell("one");
+  await tell("two");
+  const { trail } = placesOf(anchor.config);
+  const folder = mkdtempSync(join(tmpdir(), "tally-trail-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const here = join(folder, "trail");
+  mkdirSync(here);
+  const names = readdirSync(trail).filter((name) => name.endsWith(".cose"));
+  writeFileSync(join(here, names[0] ?? ""), readFileSync(join(trail, names[0] ?? "")).subarray(0, 40));
+  writeFileSync(join(trail, `${"0".repeat(16)}-000000000000.cose`), "no statement");
+  expect(await copyKept([trail], here)).toBe(names.length);
+  expect(await copyKept([anchor.config.data], here)).toBe(0);
+  expect(readdirSync(here).toSorted()).toEqual(names.toSorted());
+  for (const name of names) expect(readFileSync(join(here, name))).toEqual(readFileSync(join(trail, name)));
 });
 
 describe("where the anchor can't speak", () => {

@@ -9,6 +9,7 @@ import process from "node:process";
 import { createInterface } from "node:readline";
 import mqtt from "mqtt";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { defaultConfig, readConfig } from "../../../broker/src/config.ts";
 
 const MAIN = join(import.meta.dirname, "..", "..", "..", "broker", "src", "main.ts");
 
@@ -133,6 +134,11 @@ describe("tally-broker config check", () => {
   test("the example of the README is good", async () => {
     const { ended } = start(["config", "check", "--config", join(MAIN, "..", "..", "broker.example.yaml")]);
     expect(await ended).toEqual({ code: 0, out: "the configuration is good\n", err: "" });
+  });
+
+  test("the example has the defaults", () => {
+    const example = readConfig(join(MAIN, "..", "..", "broker.example.yaml"), {});
+    expect(example).toEqual(defaultConfig());
   });
 
   test("names every fault with its line and what to do", async () => {

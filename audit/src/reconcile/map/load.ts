@@ -16,7 +16,7 @@ import { MapSchema, type ReconcileMap } from "./schema.ts";
 
 const MAX_MAP_BYTES = 1 << 20;
 
-/** Microseconds; `to` is not meant any more. Lines and events in the grace are of the period before or after. */
+/** Microseconds; `to` is exclusive. Lines and events in the grace are of the period before or after. */
 export type Scope = {
   readonly zone: Zone;
   readonly from: number;
