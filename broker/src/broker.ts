@@ -126,7 +126,7 @@ export async function createBroker(
   const aedes = await Aedes.createBroker({
     mq: router,
     persistence: new Persistence(retained, sessions, (client, filter) => {
-      return admitted.get(client)?.access.subscribe(filter) === undefined;
+      return admitted.get(client)?.filters.has(filter) ?? false;
     }),
     connectTimeout: limits.connectTimeoutMs,
     drainTimeout: limits.drainTimeoutMs,
@@ -143,7 +143,7 @@ export async function createBroker(
         if (!isRefused && peer !== undefined) {
           admitted.set(client, admissions.admit(packet, peer));
           // [MQTT-3.2.2-2]: without room for a session CONNACK says that there is none, and the client's session is a clean one.
-          if (packet.clean === false && !sessions.open(clientId)) packet.clean = true;
+          if (packet.clean === false && !sessions.open(clientId, nowMs())) packet.clean = true;
         }
       } catch (error) {
         if (!isEvidenceError(error)) throw error;
@@ -164,8 +164,9 @@ export async function createBroker(
         peer?.proved();
         if (online.get(client.id) !== undefined)
           counters.refused("client-replaced", client.id, peer?.address);
-        if (access.kind === "service") inflows.get(client)?.isService();
-        else if (proof.by !== "none") inflows.get(client)?.limit(limits.device, nowMs);
+        const inflow = inflows.get(client);
+        if (access.kind === "device") inflow?.isDevice();
+        if (access.kind === "device" && proof.by !== "none") inflow?.limit(limits.device, nowMs);
         done(null, true);
         return;
       }
@@ -197,7 +198,6 @@ export async function createBroker(
       const admission = admitted.get(client);
       const code = admission === undefined ? "client-unknown" : subscribeRefusal(admission, subscription);
       if (code === undefined) {
-        if (subscription.qos > 1) subscription.qos = 1;
         done(null, subscription);
       } else {
         counters.refused(code, client.id);
@@ -235,6 +235,7 @@ export async function createBroker(
     for (const filter of filters) admitted.get(client)?.filters.delete(filter);
   });
   keepRegistrations(aedes, {
+    identifier: (client) => sessions.identifierFor(client.id),
     came: (client) => online.came(client),
     went: (client) => online.went(client, nowMs()),
   });

@@ -33,7 +33,9 @@ export class Online<C extends Connected> {
   }
 
   came(client: C): void {
+    const before = this.#clients.get(client.id);
     this.#clients.set(client.id, client);
+    if (before !== client) before?.close(); // of several that come in one turn aedes ends only some
     this.#options.sessions.here(client.id);
     this.#check(client); // the registry may have changed since CONNECT was looked at
   }

@@ -13,14 +13,19 @@ type Register = {
   unregisterClient(client: Client): void;
 };
 
+/** What a client has beyond what its types say. */
+type Numbered = { _nextId: number };
+
 export type Registrations = {
+  /** The packet identifier to begin with, where it matters; aedes begins anywhere. */
+  readonly identifier: (client: Client) => number | undefined;
   readonly came: (client: Client) => void;
   /** Told once of each that came, and of one that had closed before it could. */
   readonly went: (client: Client) => void;
 };
 
 /** Tells whose connection stands: each client comes once and goes once, whatever the others of its id do. */
-export function keepRegistrations(aedes: Aedes, { came, went }: Registrations): void {
+export function keepRegistrations(aedes: Aedes, { identifier, came, went }: Registrations): void {
   const register = aedes as Aedes & Register;
   const registered = new WeakSet<Client>();
   const unregister = register.unregisterClient.bind(aedes);
@@ -33,6 +38,8 @@ export function keepRegistrations(aedes: Aedes, { came, went }: Registrations): 
   aedes.on("clientDisconnect", went);
   aedes.on("client", (client) => {
     registered.add(client);
+    const first = identifier(client);
+    if (first !== undefined) Object.assign(client, { _nextId: first } satisfies Numbered);
     if (client.closed) register.unregisterClient(client);
     else came(client);
   });

@@ -27,6 +27,7 @@ export class Underway {
   readonly #max: UnderwayBounds;
   #count = 0;
   #bytes = 0;
+  #waking = false;
   /** In the order in which they asked. */
   readonly #waiting = new Set<Inflow>();
 
@@ -53,10 +54,17 @@ export class Underway {
   remove(bytes: number): void {
     this.#count--;
     this.#bytes -= bytes;
-    for (const inflow of this.#waiting) {
-      if (!this.#hasRoom()) return;
-      this.#waiting.delete(inflow);
-      inflow.wake();
+    // Who is woken may publish something that is dealt with at once, and ends up here again: one loop wakes all of them, however many wait.
+    if (this.#waking) return;
+    this.#waking = true;
+    try {
+      for (const inflow of this.#waiting) {
+        if (!this.#hasRoom()) break;
+        this.#waiting.delete(inflow);
+        inflow.wake();
+      }
+    } finally {
+      this.#waking = false;
     }
   }
 
@@ -117,7 +125,8 @@ export class Inflow {
   readonly #refused: (code: GuardCode) => void;
   /** Publishes that are not yet with the router's subscribers. */
   #underway = 0;
-  #isDevice = true;
+  /** Nobody yet: CONNECT is read whatever the devices do, or no ledger could come back while they wait for it. */
+  #isDevice = false;
   /** Packets when the socket was last seen to have room. */
   #answered = 0;
   #turnTaken = false;
@@ -145,9 +154,9 @@ export class Inflow {
     });
   }
 
-  /** A service is read from whatever the devices do: what it has to say is what they wait for. */
-  isService(): void {
-    this.#isDevice = false;
+  /** Nothing is read from it while publishes of all devices fill their bound. A service is read from even then: what it has to say is what they wait for. */
+  isDevice(): void {
+    this.#isDevice = true;
   }
 
   /** A device that showed its key is read from at this rate. */

@@ -1,5 +1,5 @@
 /**
- * What aedes calls its persistence: retained messages, wills and sessions, each bounded.
+ * What aedes calls its persistence: retained messages and sessions, each bounded.
  *
  * aedes' own in-memory one keeps every retained topic, every message for every absent client, and, of a connected client with
  * clean = false, everything that was not acknowledged, all without limit; it searches those lists from the start at each
@@ -9,7 +9,7 @@
  * @module
  */
 import { Readable } from "node:stream";
-import type { AedesPublishPacket, Client, PublishPacket } from "aedes";
+import type { AedesPublishPacket, Client } from "aedes";
 import { EvidenceError } from "@tallystick/evidence";
 import type { Retained } from "./retained.ts";
 import type { Sessions, Stored, StoredSubscription } from "./sessions.ts";
@@ -38,7 +38,6 @@ export class Persistence {
   readonly #retained: Retained;
   readonly #sessions: Sessions;
   readonly #mayRead: (client: Client, filter: string) => boolean;
-  readonly #wills = new Map<string, PublishPacket>();
 
   /** @param mayRead - whether a filter was granted: aedes hands over those that were not as well */
   constructor(retained: Retained, sessions: Sessions, mayRead: (client: Client, filter: string) => boolean) {
@@ -114,15 +113,10 @@ export class Persistence {
 
   async incomingDelPacket(): Promise<void> {}
 
-  async putWill({ id }: Named, will: PublishPacket): Promise<void> {
-    this.#wills.set(id, will);
-  }
+  /** aedes has the will at its client. */
+  async putWill(): Promise<void> {}
 
-  async delWill({ id }: Named): Promise<PublishPacket | undefined> {
-    const will = this.#wills.get(id);
-    this.#wills.delete(id);
-    return will;
-  }
+  async delWill(): Promise<void> {}
 
   /** Wills of other brokers' clients: there is one broker. */
   streamWill(): Readable {

@@ -98,7 +98,7 @@ export class Router {
       for (const one of this.#wildcard)
         if (topicMatches(one.segments, segments)) full = this.#deliver(one, packet, bytes) ?? full;
     }
-    // aedes says who wrote it; wills and its own messages are nobody's
+    // aedes says who wrote it, or left it as a will; its own messages are nobody's
     const { clientId } = packet as { readonly clientId?: string };
     if (full === undefined || clientId === undefined || !this.#options.waits(clientId)) done();
     else full.wait(bytes, done);

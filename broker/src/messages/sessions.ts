@@ -24,8 +24,13 @@ export interface StoredSubscription {
 /** A message with what aedes writes onto it. */
 export type Stored = AedesPublishPacket & { brokerCounter: number; messageId?: number };
 
+/** A session that holds nothing is kept as long as a connection may take to come to its first subscription. */
+const EMPTY_MS = 5000;
+
 /** What one message costs beyond its topic and payload. */
 const OVERHEAD_BYTES = 256;
+
+const MAX_IDENTIFIER = 65_535;
 
 const costOf = (packet: Stored): number => packet.topic.length + packet.payload.length + OVERHEAD_BYTES;
 
@@ -75,11 +80,14 @@ export class Sessions {
     return this.#bytes;
   }
 
-  /** Makes or resumes the session of a client that connects; false where there is no room for one more. */
-  open(clientId: string): boolean {
+  /**
+   * Makes or resumes the session of a client that connects; false where there is no room for one more. It counts as left until the client is {@link here}: not every
+   * connection gets so far.
+   */
+  open(clientId: string, nowMs: number): boolean {
     const session = this.#sessions.get(clientId);
     if (session !== undefined) {
-      session.leftAtMs = undefined;
+      if (session.leftAtMs !== undefined) session.leftAtMs = nowMs;
       return true;
     }
     if (this.#sessions.size >= this.#options.max) return false;
@@ -89,7 +97,7 @@ export class Sessions {
       queue: new Map(),
       identifiers: new Map(),
       bytes: 0,
-      leftAtMs: undefined,
+      leftAtMs: nowMs,
     });
     return true;
   }
@@ -115,7 +123,8 @@ export class Sessions {
   expire(nowMs: number): void {
     for (const [clientId, { leftAtMs, subscriptions }] of this.#sessions) {
       if (leftAtMs === undefined) continue;
-      if (subscriptions.size === 0 || nowMs - leftAtMs >= this.#options.expireMs) this.forget(clientId);
+      const keptMs = subscriptions.size === 0 ? EMPTY_MS : this.#options.expireMs;
+      if (nowMs - leftAtMs >= keptMs) this.forget(clientId);
     }
   }
 
@@ -130,19 +139,17 @@ export class Sessions {
   subscribe(clientId: string, subscriptions: readonly StoredSubscription[]): void {
     const session = this.#sessions.get(clientId);
     for (const subscription of subscriptions) {
-      session?.subscriptions.set(subscription.topic, subscription);
-      if (session !== undefined && subscription.qos > 0) this.#clientsOf(subscription.topic).add(clientId);
+      if (session === undefined) continue;
+      session.subscriptions.set(subscription.topic, subscription);
+      if (subscription.qos > 0) this.#clientsOf(subscription.topic).add(clientId);
+      else this.#keepNothing(clientId, subscription.topic);
     }
   }
 
   unsubscribe(clientId: string, filters: readonly string[]): void {
     for (const filter of filters) {
       this.#sessions.get(clientId)?.subscriptions.delete(filter);
-      const clients = this.#exact.get(filter) ?? this.#wildcard.get(filter)?.clients;
-      clients?.delete(clientId);
-      if (clients?.size !== 0) continue;
-      this.#exact.delete(filter);
-      this.#wildcard.delete(filter);
+      this.#keepNothing(clientId, filter);
     }
   }
 
@@ -174,7 +181,8 @@ export class Sessions {
       return;
     }
     ownPayload(packet);
-    session.queue.set(packet.brokerCounter, { ...packet });
+    // To a subscription that stands it is news, also where others get it as what was retained. [MQTT-3.3.1-9]
+    session.queue.set(packet.brokerCounter, { ...packet, retain: false });
     session.bytes += cost;
     this.#bytes += cost;
   }
@@ -191,6 +199,12 @@ export class Sessions {
     if (session === undefined || stored === undefined) return;
     stored.messageId = messageId;
     session.identifiers.set(messageId, brokerCounter);
+  }
+
+  /** The packet identifier with which a connection begins, behind those under which something is on its way; undefined where nothing is. */
+  identifierFor(clientId: string): number | undefined {
+    const last = [...(this.#sessions.get(clientId)?.identifiers.keys() ?? [])].at(-1);
+    return last === undefined ? undefined : (last % MAX_IDENTIFIER) + 1;
   }
 
   /** The client acknowledged a message: it is let go, and returned. */
@@ -212,6 +226,14 @@ export class Sessions {
   waiting(clientId: string): readonly Stored[] {
     const queue = this.#sessions.get(clientId)?.queue.values() ?? [];
     return [...queue].map((packet) => ({ ...packet, dup: packet.messageId !== undefined }));
+  }
+
+  #keepNothing(clientId: string, filter: string): void {
+    const clients = this.#exact.get(filter) ?? this.#wildcard.get(filter)?.clients;
+    clients?.delete(clientId);
+    if (clients?.size !== 0) return;
+    this.#exact.delete(filter);
+    this.#wildcard.delete(filter);
   }
 
   #clientsOf(filter: string): Set<string> {

@@ -1,5 +1,5 @@
-import mqtt from "mqtt";
-import { describe, expect, test } from "vitest";
+import mqtt, { type IClientOptions } from "mqtt";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { connected, eventually, inbox, startBroker } from "./start.ts";
 
 const UP = "tally/v1/acme/gw-1/up";
@@ -248,6 +248,26 @@ describe("who may read", () => {
     await anchor.unsubscribeAsync("tally/v1/acme/gw-0/up");
     await anchor.subscribeAsync("tally/v1/acme/gw-9/up", { qos: 1 });
   });
+
+  test("what is beyond the limit is not stored beside what is within it", async () => {
+    const broker = await startBroker({ limits: { maxSubscriptions: 1 } });
+    const session = { clean: false };
+    const anchor = await connected(broker, "anchor", session);
+    await anchor
+      .subscribeAsync({ "tally/v1/acme/gw-1/up": { qos: 1 }, "tally/v1/acme/gw-2/up": { qos: 1 } })
+      .catch(() => {});
+    expect(broker.codes).toEqual(["subscription-limit"]);
+    await anchor.endAsync();
+    for (const id of ["acme/gw-2", "acme/gw-1"]) {
+      const device = await connected(broker, id);
+      await device.publishAsync(`tally/v1/${id}/up`, id, { qos: 1 });
+    }
+    const again = mqtt.connect(broker.url, { clientId: "anchor", protocolVersion: 4, ...session });
+    const atAnchor = inbox(again);
+    expect(await atAnchor.next(1)).toEqual(["acme/gw-1"]);
+    await again.endAsync();
+    expect(atAnchor.messages).toHaveLength(1);
+  });
 });
 
 describe("retained messages and wills", () => {
@@ -307,6 +327,29 @@ describe("sessions that outlive a connection", () => {
     await anchor.publishAsync(DOWN, "r5", { qos: 1 });
     expect(await atThird.next(1)).toEqual(["r5"]);
     await third.endAsync();
+  });
+
+  test("what came before and after a return has identifiers of its own, and all of it can be acknowledged", async () => {
+    const broker = await startBroker();
+    vi.spyOn(Math, "random").mockReturnValue(1000 / 65_535); // aedes' first identifier: the same on each connection
+    onTestFinished(() => void vi.restoreAllMocks());
+    const options: IClientOptions = { clean: false, reconnectPeriod: 0 };
+    const first = await connected(broker, "acme/gw-1", options);
+    first.handleMessage = () => {}; // acknowledges nothing
+    await first.subscribeAsync(DOWN, { qos: 1 });
+    const anchor = await connected(broker, "anchor");
+    const atFirst = inbox(first);
+    for (let n = 0; n < 3; n++) await anchor.publishAsync(DOWN, `before ${n}`, { qos: 1 });
+    await atFirst.next(1); // and reads no further; the others are on their way to it
+    first.stream.destroy();
+    await eventually(async () => (await broker.metric("connections")) === 1);
+    for (let n = 0; n < 3; n++) await anchor.publishAsync(DOWN, `after ${n}`, { qos: 1 });
+    const second = mqtt.connect(broker.url, { clientId: "acme/gw-1", protocolVersion: 4, ...options });
+    const atSecond = inbox(second);
+    await atSecond.next(6);
+    expect(new Set(atSecond.messages.map(({ messageId }) => messageId)).size).toBe(6);
+    await eventually(async () => (await broker.metric("session_bytes")) === 0);
+    await second.endAsync();
   });
 
   test("what is kept for an absent client is bounded, the newest is not kept", async () => {

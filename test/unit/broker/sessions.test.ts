@@ -34,7 +34,7 @@ function opened(options: Partial<ConstructorParameters<typeof Sessions>[0]> = {}
 
 test("a message is kept once for a client whose filters overlap, until it is acknowledged", () => {
   const { sessions, acknowledged } = opened();
-  sessions.open("a");
+  sessions.open("a", 0);
   sessions.subscribe("a", [
     { topic: "t/+", qos: 1 },
     { topic: "t/x", qos: 1 },
@@ -65,7 +65,7 @@ test.each([6, 20_000])(
     const packet = { ...message("t", ""), payload: read.subarray(100, 100 + length) };
     retained.store(packet);
     for (const id of ["a", "b"]) {
-      sessions.open(id);
+      sessions.open(id, 0);
       sessions.keep(id, packet);
     }
     const kept = [...retained.matching(["t"]), ...["a", "b"].flatMap((id) => sessions.waiting(id))];
@@ -77,7 +77,7 @@ test.each([6, 20_000])(
 
 test("the bounds hold for one client, over all, in messages and bytes", () => {
   const { sessions, dropped } = opened({ maxBytes: 5000 });
-  for (const id of ["a", "b"]) sessions.open(id);
+  for (const id of ["a", "b"]) sessions.open(id, 0);
   for (let n = 0; n < 12; n++) sessions.keep("a", message("t", "x"));
   expect(dropped).toEqual(["a", "a"]);
   expect(sessions.waiting("a").map(({ brokerCounter }) => brokerCounter)).toEqual(
@@ -95,24 +95,57 @@ test("the bounds hold for one client, over all, in messages and bytes", () => {
   expect(sessions.bytes).toBe(0);
 });
 
-test("absent clients are forgotten in time, present ones never", () => {
-  const { sessions } = opened();
-  for (const id of ["away", "here", "empty"]) {
-    sessions.open(id);
+test("absent clients are forgotten in time, present ones never, those that never got in like absent ones", () => {
+  const { sessions } = opened({ expireMs: 10_000 });
+  for (const id of ["away", "here", "empty", "lost"]) {
+    sessions.open(id, 0);
+    if (id !== "lost") sessions.here(id);
     if (id !== "empty") sessions.subscribe(id, [{ topic: "t/+", qos: 1 }]);
   }
   sessions.left("away", 100);
   sessions.left("empty", 100);
-  sessions.expire(200);
-  expect(sessions.size).toBe(2);
-  sessions.expire(1100);
-  expect(sessions.size).toBe(1);
+  sessions.expire(5099);
+  expect(sessions.clients()).toEqual(["away", "here", "empty", "lost"]);
+  sessions.expire(5100);
+  expect(sessions.clients()).toEqual(["away", "here", "lost"]);
+  sessions.expire(10_000);
+  expect(sessions.clients()).toEqual(["away", "here"]);
+  // It tries again, and gets no further: from then on it ages anew.
+  sessions.open("away", 10_099);
+  sessions.expire(20_098);
+  expect(sessions.clients()).toEqual(["away", "here"]);
+  sessions.expire(20_099);
   expect(sessions.clientsFor("t/x")).toEqual(["here"]);
+});
+
+test("for a filter that the client wants at QoS 0 from now on nothing more is kept", () => {
+  const { sessions } = opened();
+  sessions.open("a", 0);
+  sessions.subscribe("a", [{ topic: "t/+", qos: 1 }]);
+  sessions.subscribe("a", [{ topic: "t/+", qos: 0 }]);
+  expect(sessions.clientsFor("t/x")).toEqual([]);
+  expect(sessions.subscriptionsOf("a")).toEqual([{ topic: "t/+", qos: 0 }]);
+});
+
+test("identifiers of a new connection begin behind those on their way; what was kept is no retained message", () => {
+  const { sessions } = opened();
+  sessions.open("a", 0);
+  sessions.subscribe("a", [{ topic: "t/x", qos: 1 }]);
+  expect(sessions.identifierFor("a")).toBeUndefined();
+  for (const [i, id] of [65_534, 65_535].entries()) {
+    const one = Object.assign(message("t/x", String(i)), { retain: true });
+    sessions.keep("a", one);
+    sessions.identify("a", one.brokerCounter, id);
+  }
+  expect(sessions.identifierFor("a")).toBe(1);
+  expect(sessions.waiting("a").map(({ retain }) => retain)).toEqual([false, false]);
+  sessions.acknowledge("a", 65_535);
+  expect(sessions.identifierFor("a")).toBe(65_535);
 });
 
 test("no more sessions than the bound, but those there are go on", () => {
   const { sessions } = opened({ max: 1 });
-  expect([sessions.open("a"), sessions.open("b"), sessions.open("a")]).toEqual([true, false, true]);
+  expect([sessions.open("a", 0), sessions.open("b", 0), sessions.open("a", 0)]).toEqual([true, false, true]);
   sessions.subscribe("b", [{ topic: "t", qos: 1 }]);
   expect(sessions.clientsFor("t")).toEqual([]);
 });

@@ -160,13 +160,13 @@ export const drainedOrClosed = (socket: Socket): Promise<void> =>
 
 /** Collects what a client gets; `next(n)` resolves with the first n messages. */
 export function inbox(client: MqttClient): {
-  readonly messages: { topic: string; payload: Buffer; retain: boolean }[];
+  readonly messages: { topic: string; payload: Buffer; retain: boolean; messageId: number | undefined }[];
   next(count: number): Promise<readonly string[]>;
 } {
-  const messages: { topic: string; payload: Buffer; retain: boolean }[] = [];
+  const messages: { topic: string; payload: Buffer; retain: boolean; messageId: number | undefined }[] = [];
   const watchers = new Set<() => void>();
-  client.on("message", (topic, payload, { retain }) => {
-    messages.push({ topic, payload, retain });
+  client.on("message", (topic, payload, { retain, messageId }) => {
+    messages.push({ topic, payload, retain, messageId });
     for (const look of watchers) look();
   });
   return {

@@ -23,12 +23,18 @@ const connectPacket = (clientId: string, clean: boolean): Buffer =>
     }),
   });
 
-/** A connection that has sent CONNECT, and whatever becomes of it. */
-async function opened({ port }: Running, clientId: string, clean: boolean): Promise<Socket> {
+/** A connection on which nothing was said. */
+async function silent({ port }: Running): Promise<Socket> {
   const socket = connect(port, "127.0.0.1").on("error", () => undefined);
   socket.resume();
   onTestFinished(() => void socket.destroy());
   await new Promise<void>((resolve) => socket.once("connect", resolve));
+  return socket;
+}
+
+/** A connection that has sent CONNECT, and whatever becomes of it. */
+async function opened(broker: Running, clientId: string, clean: boolean): Promise<Socket> {
+  const socket = await silent(broker);
   socket.write(connectPacket(clientId, clean));
   return socket;
 }
@@ -94,4 +100,25 @@ test("of several that come at once under one id, one stays, and a later one take
     await next.endAsync();
     await eventually(async () => (await broker.metric("connections")) === 0);
   }
+});
+
+test("of several whose CONNECT comes in the same moment one stays, and can be told from those before", async () => {
+  const broker = await startBroker();
+  const id = "acme/gw-1";
+  const before = await connected(broker, id, { clean: false });
+  await before.subscribeAsync(`tally/v1/${id}/down`, { qos: 1 });
+  const all: Socket[] = [];
+  for (let burst = 0; burst < 3; burst++) {
+    const sockets = await Promise.all(Array.from({ length: 20 }, () => silent(broker)));
+    await delay(20); // the broker has taken all of them: what comes now comes in one turn
+    for (const socket of sockets) socket.write(connectPacket(id, false));
+    all.push(...sockets);
+    await eventually(() => all.filter((socket) => !socket.destroyed).length === 1, 3000);
+    expect(before.connected).toBe(false);
+  }
+  expect(await broker.metric("connections")).toBe(1);
+  const next = await connected(broker, id, { clean: false });
+  await eventually(() => all.every((socket) => socket.destroyed));
+  await next.endAsync();
+  await eventually(async () => (await broker.metric("connections")) === 0);
 });
