@@ -12,10 +12,12 @@ import {
   equalBytes,
   EvidenceError,
   isEvidenceError,
+  LIMITS,
   sealConnectToken,
   stateTopic,
   type Signer,
 } from "@tallystick/evidence";
+import { boundPackets } from "@tallystick/evidence/node";
 import type { IClientOptions, MqttClient } from "mqtt";
 import type { Settings } from "../config/config.ts";
 import type { Dialled } from "./dial.ts";
@@ -39,6 +41,8 @@ export type Connection = {
 export type Connect = (onDown: (payload: Uint8Array) => void, signal: AbortSignal) => Promise<Connection>;
 
 const CONNECT_TIMEOUT_MS = 15_000;
+/** From CONNACK to the acknowledgement of the subscription and of `online`. */
+const BEGIN_TIMEOUT_MS = 30_000;
 /** How long a goodbye may take. */
 const END_TIMEOUT_MS = 1000;
 /** A silent line is noticed after one and a half of these; each ping costs some hundred bytes on the air. */
@@ -53,16 +57,23 @@ export type Signers = () => readonly Signer[];
  *
  * Each call of what is returned throws EvidenceError `unreachable` with the reason, `tls-required`, `tls-pin`, `tls-handshake`, `tls-malformed`, or what a signer throws.
  */
-export function brokerLine(settings: LineSettings, signers: Signers): Connect {
+export function brokerLine(
+  settings: LineSettings,
+  signers: Signers,
+  beginTimeoutMs = BEGIN_TIMEOUT_MS,
+): Connect {
   const { iss } = settings;
   const keys = new Turns(signers);
+  const greet = async (line: Line): Promise<void> => {
+    await line.subscribe(downTopic(iss));
+    await line.publish(stateTopic(iss), ONLINE, true);
+  };
   return (onDown, signal) =>
     entered(settings, keys, signal, { will: willOf(iss) }, async (line, client) => {
       client.on("message", (topic, payload) => {
         if (topic === downTopic(iss)) onDown(payload);
       });
-      await line.subscribe(downTopic(iss));
-      await line.publish(stateTopic(iss), ONLINE, true);
+      await inTime(greet(line), beginTimeoutMs);
       return {
         publish: (topic, payload) => line.publish(topic, payload, false),
         closed: line.closed,
@@ -128,7 +139,11 @@ async function entered<T>(
   const giveUp = (): void => void client?.end(true);
   try {
     const shown = await shownBy(settings, signer, secured);
-    client = new MqttClient(() => socket, { ...optionsOf(settings), ...options, ...shown });
+    client = new MqttClient(() => boundPackets(socket, LIMITS.maxDownBytes), {
+      ...optionsOf(settings),
+      ...options,
+      ...shown,
+    });
     if (isVisit) client.handleMessage = () => {}; // never acknowledged: it comes again to the agent
     const line = new Line(client);
     signal.addEventListener("abort", giveUp);
@@ -146,6 +161,18 @@ async function entered<T>(
     throw new EvidenceError("unreachable", `${broker.url}: ${reasonOf(cause)}`, {}, cause);
   } finally {
     signal.removeEventListener("abort", giveUp);
+  }
+}
+
+/** @throws Error where the broker, once it has let this client in, leaves what comes first unanswered */
+async function inTime(work: Promise<void>, timeoutMs: number): Promise<void> {
+  const late = Promise.withResolvers<never>();
+  const reason = `the broker lets this client in, and then answers nothing for ${timeoutMs / 1000} s`;
+  const timer = setTimeout(() => late.reject(new Error(reason)), timeoutMs);
+  try {
+    await Promise.race([work, late.promise]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -6,9 +6,10 @@
  *
  * @module
  */
-import type { Socket } from "node:net";
-import { connect, MqttClient, type IClientOptions, type IPublishPacket } from "mqtt";
-import { CHECKPOINT_TOPIC, parseTopic } from "@tallystick/evidence";
+import { connect, type Socket } from "node:net";
+import { MqttClient, type IClientOptions, type IPublishPacket } from "mqtt";
+import { CHECKPOINT_TOPIC, LIMITS, parseTopic } from "@tallystick/evidence";
+import { boundPackets } from "@tallystick/evidence/node";
 import type { Downlink } from "../receipts/downlink.ts";
 import { machineTime, type Time } from "../time.ts";
 
@@ -47,9 +48,20 @@ export type IntakeEvents = {
 /** As MQTT.js connects; the client goes on trying by itself. */
 export type ConnectBroker = (url: string, options: IClientOptions, open?: () => Socket) => MqttClient;
 
-/** Over TCP, unless the connection is opened otherwise. */
-export const connectMqtt: ConnectBroker = (url, options, open) =>
-  open === undefined ? connect(url, options) : new MqttClient(open, options);
+/** Over TCP, unless the connection is opened otherwise; what the broker sends is bounded before it is parsed. */
+export const connectMqtt: ConnectBroker = (url, options, open = () => overTcp(url)) => {
+  const { username, password } = new URL(url);
+  const shown =
+    username === "" ? {} : { username: decodeURIComponent(username), password: decodeURIComponent(password) };
+  return new MqttClient(() => boundPackets(open(), LIMITS.maxUpBytes), { ...shown, ...options });
+};
+
+function overTcp(url: string): Socket {
+  const { hostname, port } = new URL(url);
+  return connect({ host: hostname.replace(/^\[(.*)\]$/, "$1"), port: Number(port) || MQTT_PORT });
+}
+
+const MQTT_PORT = 1883;
 
 /** What is outside of this process. */
 export type IntakeSurroundings = { readonly connect: ConnectBroker; readonly time: Pick<Time, "after"> };

@@ -26,6 +26,7 @@ export {
   type HttpAsk,
   type HttpLimits,
 } from "./place/http.ts";
+export { boundPackets } from "./mqtt-bounds.ts";
 export { ServiceManager } from "./service-manager.ts";
 export { sleep, systemTimer, type Timer } from "./timer.ts";
 export { EXPORTER_BYTES, exporterOf, ownPin, parsePin, peerPin, pinOf, type TlsPin } from "./tls-identity.ts";

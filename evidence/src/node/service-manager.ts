@@ -57,7 +57,7 @@ export class ServiceManager {
   watch(answers: () => Promise<void>): Stage {
     return async (signal) => {
       while (this.#beatMs !== undefined && !signal.aborted) {
-        await Promise.race([answers(), aborted(signal)]);
+        await unlessAborted(answers(), signal);
         if (!signal.aborted) await this.alive();
         await sleep(this.#timer, this.#beatMs, signal);
       }
@@ -70,6 +70,19 @@ export class ServiceManager {
 const aborted = async (signal: AbortSignal): Promise<void> => {
   if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve));
 };
+
+/** Resolves with `work`, or when `signal` is aborted; of a wait that is over nothing stays at the signal. */
+async function unlessAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  const over = Promise.withResolvers<void>();
+  const stop = (): void => over.resolve();
+  signal.addEventListener("abort", stop);
+  if (signal.aborted) stop();
+  try {
+    await Promise.race([work, over.promise]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
 
 /** A third of `WATCHDOG_USEC`, where it is meant for this process (sd_watchdog_enabled(3)). */
 function beatOf(env: Environment): number | undefined {

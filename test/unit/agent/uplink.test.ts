@@ -1,8 +1,9 @@
 /** The agent's line to a broker on TLS: whom it speaks with, and what it shows. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type AddressInfo, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import type { Signer } from "@tallystick/evidence";
 import { pinOf } from "@tallystick/evidence/node";
 import { readFileSync } from "node:fs";
@@ -186,7 +187,6 @@ test("a broker without TLS on that port, and one that hangs, are given up", asyn
   await expect(connect({ url: `mqtts://127.0.0.1:${plain.port}` }, own())).rejects.toMatchObject({
     code: expect.stringMatching(/^(?:unreachable|tls-handshake)$/) as string,
   });
-  const { createServer } = await import("node:net");
   const hanging = createServer(() => {}).listen(0, "127.0.0.1");
   onTestFinished(() => void hanging.close());
   await new Promise((resolve) => hanging.once("listening", resolve));
@@ -197,4 +197,22 @@ test("a broker without TLS on that port, and one that hangs, are given up", asyn
   await expect(brokerLine(settings, () => [own()])(() => {}, stop.signal)).rejects.toMatchObject({
     code: "unreachable",
   });
+});
+
+test("a broker that lets it in and grants nothing is left after a while", async () => {
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => {
+    sockets.push(socket.on("error", () => undefined));
+    socket.on("data", (bytes: Buffer) => {
+      if ((bytes[0] ?? 0) >> 4 === 1) socket.write(Buffer.from([0x20, 2, 0, 0])); // CONNACK, and no SUBACK
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void server.close());
+  const url = `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const line = brokerLine({ iss: ISS, broker: { url }, metered: false }, () => [], 100);
+  await expect(line(() => {}, new AbortController().signal)).rejects.toThrow(
+    expect.objectContaining({ code: "unreachable", message: expect.stringContaining("answers nothing") }),
+  );
+  await vi.waitFor(() => expect(sockets.every(({ destroyed }) => destroyed)).toBe(true));
 });

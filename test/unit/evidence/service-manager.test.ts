@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { getEventListeners } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -52,6 +53,20 @@ describe("the watchdog", () => {
     stop.abort();
     await watched;
     expect(said.at(-1)).toBe("STOPPING=1");
+  });
+
+  test("beats leave nothing behind, however many", async () => {
+    const over = new AbortController();
+    const beat = new HandTimer();
+    let beats = 0;
+    const watched = new ServiceManager(async () => void beats++, 1000, beat).watch(async () => {})(
+      over.signal,
+    );
+    for (let i = 0; i < 100; i++) await beat.pass();
+    expect(beats).toBeGreaterThan(90);
+    expect(getEventListeners(over.signal, "abort").length).toBeLessThan(3);
+    over.abort();
+    await watched;
   });
 
   test("what doesn't answer doesn't hold up a stop; what fails ends the stage", async () => {
