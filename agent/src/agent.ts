@@ -14,6 +14,7 @@ import { lookAt, type Look } from "./commands/look.ts";
 import type { Log } from "./log.ts";
 import type { Importer } from "./programs/importer.ts";
 import { packsOf } from "./seal/packs.ts";
+import { reopened } from "./seal/seal.ts";
 import { recall } from "./sample/recall.ts";
 import { sample, Sampler } from "./sample/sample.ts";
 import type { Source, SourceContext } from "./sources/source.ts";
@@ -32,7 +33,7 @@ export type AgentParts = Omit<CoreParts, "lost"> & {
   readonly watch?: (look: Look) => Stage;
   /** Makes the stage that tells a service manager that the agent lives, as long as what it is given resolves. */
   readonly answerTo?: (answers: () => Promise<void>) => Stage;
-  /** No source is opened, and what is journalled of one waits for the next start. */
+  /** No source is opened and no stream closed; what is journalled of one waits for the next start, which also tells what was missed meanwhile. */
   readonly systemOnly?: boolean;
   /** Why the sources were not read before this start, where it is known: gaps say so. */
   readonly absence?: string;
@@ -78,10 +79,13 @@ export async function startAgent(settings: Settings, parts: AgentParts): Promise
     (isWhole ? settings.programs : []).map((program) => openImporter(program, left, { iss, agent, parts })),
   );
   await agent.rotation?.resume();
-  const absent = readers.filter((reader) => reader.absentSince !== undefined);
-  if (absent.length > 0) parts.storage.transaction(() => noteAbsence(absent, parts.absence ?? NOT_RUNNING));
+  if (isWhole)
+    parts.storage.transaction(() => {
+      noteAbsence(readers, parts.absence ?? NOT_RUNNING);
+      agent.time.reads();
+    });
   for (const [sub, entries] of left) await sealLeft(iss, sub, entries, agent);
-  await agent.system.start(step);
+  await agent.system.start(step, isWhole);
   parts.log.info(
     { iss, streams: readers.length, waiting: agent.outbox.waiting.count },
     "the agent is running",
@@ -103,7 +107,7 @@ export async function startAgent(settings: Settings, parts: AgentParts): Promise
  * outbox gets a moment to be heard.
  */
 function stagesOf(agent: Core, readers: readonly Reader[], importers: readonly Importer[]): readonly Stage[] {
-  const { system, housekeeping, rotation, delivery, chains, failed } = agent;
+  const { system, housekeeping, rotation, delivery, chains, journal, failed } = agent;
   const drained = Promise.withResolvers<void>();
   const taking: readonly Stage[] = [
     ...readers.map(
@@ -124,8 +128,9 @@ function stagesOf(agent: Core, readers: readonly Reader[], importers: readonly I
   });
   const closing: Stage = async (signal) => {
     await aborted(signal);
-    await Promise.all(reading.map(({ done }) => done));
     try {
+      journal.write(); // before any stream waits for a signature, which may take longer than a stop may
+      await Promise.all(reading.map(({ done }) => done));
       if (chains.heads(false).length > 0) await system.tellHeads(false);
     } finally {
       drained.resolve();
@@ -157,7 +162,7 @@ async function openReader(
   const sampler = new Sampler({ everyS, told, clock: agent.time, ...(meter === undefined ? {} : { meter }) });
   agent.housekeeping.takeIn({ sub: name, source: source.counters, sampler: sampler.counters });
   const stream = new Stream({ ...agent, iss, settings, source, storage, log, timer }, left);
-  const { aliveUnixMs, aliveTq } = agent.time;
+  const { unixMs: aliveUnixMs, tq: aliveTq } = agent.time.lastRead;
   // A chain that isn't open has promised nothing; what is noted already goes on.
   const isNew = chain === undefined || chain.closed || stream.absence !== undefined;
   const { intervalS } = stream;
@@ -198,22 +203,26 @@ function noteAbsence(readers: readonly Reader[], reason: string): void {
   for (const { stream, absentSince: since } of readers) if (since !== undefined) stream.missed(since, reason);
 }
 
-/** Seals what is journalled of a stream that the configuration no longer has; its chain is closed afterwards. */
+/**
+ * Seals what is journalled of a stream that the configuration no longer has; its chain is closed afterwards. Where an earlier version closed it before, what
+ * is left opens another.
+ */
 async function sealLeft(
   iss: string,
   sub: string,
   entries: readonly Entry[],
   { sealer, journal, time }: Core,
 ): Promise<void> {
-  await sealer.seal(() =>
-    packsOf(baseName(iss, sub), entries, LEFT_LIMITS).map((pack) => ({
+  await sealer.seal((view) => [
+    ...reopened(sub, view, { now: time.now(), intervalS: 0 }), // how often it came nobody knows any more
+    ...packsOf(baseName(iss, sub), entries, LEFT_LIMITS).map((pack) => ({
       sub,
       time: time.sealTime(pack.stamp),
       content: pack.content,
       level: pack.level,
       commit: (_row: number, hash: Uint8Array) => journal.remove(pack.entries, hash),
     })),
-  );
+  ]);
 }
 
 function warnOfTime(time: Timekeeping, log: Log): void {

@@ -40,6 +40,8 @@ const FRESH_MS = ROUND_MS / 2;
 /** A round that takes longer hangs; pruning counts step by step. */
 const OVERDUE_MS = 5 * ROUND_MS;
 const ROUNDS_PER_PRUNING = 60;
+/** A clock that was set within this time tells no age: one that was set wrong may be put right before anything is deleted by it. */
+const SETTLED_MS = ROUNDS_PER_PRUNING * ROUND_MS;
 const DAY_S = 86_400;
 
 export class Housekeeping {
@@ -47,6 +49,8 @@ export class Housekeeping {
   readonly #counted: Counted[] = [];
   #notedMs = -Infinity;
   #movedMs = Infinity;
+  /** When the clock was set last: at the start, or at a step since. */
+  #steppedMs = 0;
 
   constructor(parts: HousekeepingParts) {
     this.#parts = parts;
@@ -108,15 +112,19 @@ export class Housekeeping {
   async #round(round: number): Promise<void> {
     const { time, timer, system, storage, outbox, keepDays } = this.#parts;
     const step = await time.check();
-    if (step !== undefined) await system.tellStep(step);
+    if (step !== undefined) {
+      this.#steppedMs = time.monotonicMs();
+      await system.tellStep(step);
+    }
     await system.tellDropped();
     await system.tellOmitted();
     await system.tellRefused();
     if (time.monotonicMs() - this.#notedMs >= FRESH_MS) storage.transaction(() => this.note());
     if (round % ROUNDS_PER_PRUNING !== 0 && !outbox.isOverdue) return;
     const { timeUnixMs, tq } = time.now();
-    // Commit times are the log's; only a clock that is known to be right can tell how long ago they were.
-    const before = tq >= 2 ? Math.floor(timeUnixMs / 1000) - keepDays * DAY_S : null;
+    // Only a clock that is known to be right can tell how long ago anything was.
+    const isSettled = tq >= 2 && time.monotonicMs() - this.#steppedMs >= SETTLED_MS;
+    const before = isSettled ? Math.floor(timeUnixMs / 1000) - keepDays * DAY_S : null;
     while (outbox.prune(before)) {
       this.#movedMs = time.monotonicMs();
       await new Promise<void>((resolve) => timer.after(0, resolve));

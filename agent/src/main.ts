@@ -65,6 +65,7 @@ history. Run again after an interruption it goes on where it was. The key is mad
   --no-wait     do not wait for an operator, nor for a certificate; exit code 3 where one of them is missing
   --unbound     do not bind the enrolment to this machine: for a container that moves
 Exit code 3 also where the device is enrolled, and was interrupted before the first receipt.\n${WHERE}`,
+    takes: Infinity,
     options: {
       ...CONFIG,
       ...JSON_OUT,
@@ -99,8 +100,9 @@ that matters could not be seen (?), else 0.\n${WHERE}`,
 Prints one JSON object for each reading: n (name), u (unit), v (exact number) or vs (text as sent), t (UTC, or null where the
 device gives no time or no zone), q (what is known against it); for each event its members. Exit code 1 if any frame was bad; the good ones
 are still printed.`,
+    takes: 1,
     options: { kind: { type: "string" }, map: { type: "string" } },
-    run: async (given) => (await import("./commands/decode.ts")).decodeCommand.run(given),
+    run: async (given) => (await import("./commands/decode.ts")).runDecode(given),
   },
   "config check": {
     summary: "check the configuration; every fault with its line",

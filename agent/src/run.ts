@@ -115,7 +115,7 @@ export async function runWith(
       answerTo: (answers) => manager.watch(answers),
       log,
     });
-    if (wasFull) fullMark.remove(); // it is in the database now
+    if (wasFull && !systemOnly) fullMark.remove(); // it is in the database now
     await runStages(watching === undefined ? stages : [...stages, watching(storage)], GRACE_MS);
     log.info({}, "stopped");
   } catch (error) {

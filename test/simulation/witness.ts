@@ -145,7 +145,7 @@ export class Witness {
         const hash = outbox.hashes.get(id) ?? "";
         this.sealed.set(hash, { device, hash, bytes: bytes.slice() });
       } else if (sql.startsWith("UPDATE outbox SET state = 1")) {
-        this.#receipted(outbox.hashes.get(values[2] as number), life);
+        this.#receipted(outbox.hashes.get(values.at(-1) as number), life);
       } else if (sql.startsWith("INSERT INTO dropped ")) {
         this.counts.dropped += 1;
       }

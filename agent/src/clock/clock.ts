@@ -41,7 +41,7 @@ export type SystemTime = {
 };
 
 /** A difference against monotonic time above this is a step; below it, the clock is being slewed. */
-const STEP_MS = 1000;
+export const STEP_MS = 1000;
 
 /**
  * The device's clock: the last time known plus monotonic time, until the system's clock is known to be right.

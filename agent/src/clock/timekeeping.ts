@@ -27,15 +27,37 @@ export class Timekeeping implements Clock {
   readonly aliveUnixMs: number | undefined;
   /** How far that time could be believed; 0 where the time of day was not known. */
   readonly aliveTq: number;
+  /**
+   * As {@link aliveUnixMs}, of the newest run that read its sources. Runs since then that read none, or ended before they could, have moved the clock on
+   * and nothing else: what was missed began before them.
+   */
+  readonly lastRead: { readonly unixMs: number | undefined; readonly tq: number };
 
   constructor(parts: TimekeepingParts) {
     const { storage, meta, buildUnixMs, monotonicMs } = parts;
     this.#parts = parts;
     this.aliveUnixMs = meta.number("time");
     this.aliveTq = this.aliveUnixMs === undefined ? 0 : (meta.number("tq") ?? 1);
+    const read = meta.number("read-time");
+    this.lastRead =
+      read === undefined
+        ? { unixMs: this.aliveUnixMs, tq: this.aliveTq }
+        : { unixMs: read, tq: meta.number("read-tq") ?? 1 };
     this.#scale = (meta.number("scale") ?? 0) + 1;
     this.#clock = new DeviceClock({ lastUnixMs: this.aliveUnixMs ?? null, buildUnixMs, monotonicMs });
-    storage.transaction(() => meta.set("scale", this.#scale));
+    storage.transaction(() => {
+      meta.set("scale", this.#scale);
+      const { unixMs, tq } = this.lastRead;
+      if (unixMs === undefined) return;
+      meta.set("read-time", unixMs);
+      meta.set("read-tq", tq);
+    });
+  }
+
+  /** From here on sources are read: to be called within the transaction that notes what was missed since {@link lastRead}. */
+  reads(): void {
+    this.#parts.meta.forget("read-time");
+    this.#parts.meta.forget("read-tq");
   }
 
   now(): Time {

@@ -28,23 +28,13 @@ const DECODERS: Readonly<Record<string, () => Promise<Decoder>>> = {
 
 const KINDS = Object.keys(DECODERS).join(", ");
 
-export const decodeCommand: Command = {
-  summary: "print the readings of a captured frame; nothing is sent",
-  usage: "--kind KIND [FILE]",
-  details: `KIND is one of: ${KINDS}. FILE holds frames as received or as hexadecimal text; without it, standard input.
-Prints one JSON object for each reading: n (name), u (unit), v (exact number) or vs (text as sent), t (UTC, or null where the
-device gives no time or no zone), q (what is known against it); for each event its members. Exit code 1 if any frame was bad; the good ones
-are still printed.`,
-  options: { kind: { type: "string" }, map: { type: "string" } },
-  async run({ values, positionals }) {
-    const kind = required(values, "kind");
-    const load = Object.hasOwn(DECODERS, kind) ? DECODERS[kind] : undefined;
-    if (load === undefined) throw new UsageError(`--kind ${kind}: no such kind; there are: ${KINDS}`);
-    if (values["map"] !== undefined) throw new UsageError(`--map: kind ${kind} needs no map`);
-    if (positionals.length > 1) throw new UsageError("one FILE at a time");
-    const [path] = positionals;
-    return decodeCapture(await load(), path);
-  },
+export const runDecode: Command["run"] = async ({ values, positionals }) => {
+  const kind = required(values, "kind");
+  const load = Object.hasOwn(DECODERS, kind) ? DECODERS[kind] : undefined;
+  if (load === undefined) throw new UsageError(`--kind ${kind}: no such kind; there are: ${KINDS}`);
+  if (values["map"] !== undefined) throw new UsageError(`--map: kind ${kind} needs no map`);
+  const [path] = positionals;
+  return decodeCapture(await load(), path);
 };
 
 async function decodeCapture(decoder: Decoder, path: string | undefined): Promise<number> {
@@ -102,7 +92,7 @@ function valueOf(value: Reading["value"]): Readonly<Record<string, string | bool
   return value;
 }
 
-/** Unix seconds (of this era, not before 1970) as RFC 3339 in UTC, with as many digits of a second as there are. */
+/** Unix seconds (of this era, not before 1970, as far as a Date holds them) as RFC 3339 in UTC, with as many digits of a second as there are. */
 function rfc3339(time: Decimal): string {
   const [seconds = "", fraction] = formatDecimal(time).split(".");
   const whole = new Date(Number(seconds) * 1000).toISOString().slice(0, -".000Z".length);

@@ -35,11 +35,9 @@ export async function rotateKey(given: Arguments): Promise<void> {
 
 /** The file that `--key` names, else what the configuration says; the configuration is read only then, as a new device has none yet. */
 async function withStore(
-  { values, positionals }: Arguments,
+  { values }: Arguments,
   use: (store: KeyStore, signing: Uint8Array | undefined) => Promise<void>,
 ): Promise<void> {
-  if (positionals.length > 0)
-    throw new UsageError(`${positionals[0]}: use key make, key print or key rotate`);
   if (typeof values["key"] === "string") return use(new FileKeys(values["key"]), undefined);
   const { configPath, readSettings } = await import("../config/config.ts");
   const settings = readSettings(configPath(values["config"], process.env), process.env);

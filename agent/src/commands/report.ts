@@ -4,6 +4,7 @@
  * @module
  */
 import { toHex } from "@tallystick/evidence";
+import { inUtc } from "../clock/utc.ts";
 import { Meta } from "../storage/meta.ts";
 import type { Storage } from "../storage/storage.ts";
 
@@ -33,6 +34,7 @@ export type Report = {
     /** Without a receipt; `refused` of them were advised against. */
     readonly waiting: { readonly count: number; readonly bytes: number };
     readonly refused: number;
+    /** Their bytes are with those of their receipts. */
     readonly receipted: { readonly count: number; readonly bytes: number };
     readonly oldestWaiting: {
       readonly sub: string;
@@ -73,7 +75,7 @@ export function makeReport(storage: Storage): Report {
   const time = meta.number("time");
   return {
     iss: meta.text("iss") ?? null,
-    noted: time === undefined ? null : iso(time),
+    noted: time === undefined ? null : inUtc(time),
     streams: streamsOf(storage),
     outbox: outboxOf(storage),
     rotation: rotationOf(storage, meta),
@@ -94,13 +96,13 @@ export function makeReport(storage: Storage): Report {
       .map(({ hash, first, last, ...row }) => ({
         ...row,
         hash: toHex(hash),
-        first: iso(first),
-        last: iso(last),
+        first: inUtc(first),
+        last: inUtc(last),
       })),
     alarms: storage
       .query<{ code: string; at: number; text: string }>("SELECT code, at, text FROM alarm ORDER BY id")
       .all()
-      .map(({ at, ...row }) => ({ ...row, at: iso(at) })),
+      .map(({ at, ...row }) => ({ ...row, at: inUtc(at) })),
     counters: countersOf(storage),
   };
 }
@@ -135,16 +137,16 @@ const streamsOf = (storage: Storage): readonly StreamReport[] =>
         closed: closed === 1,
         source: declared.source,
         meter: declared.meter ?? null,
-        unreadSince: since === null ? null : iso(since),
+        unreadSince: since === null ? null : inUtc(since),
         unreadReason: reason,
       };
     });
 
 function outboxOf(storage: Storage): Report["outbox"] {
-  const totals = (where: string): { count: number; bytes: number } =>
+  const totals = (where: string, size = "size"): { count: number; bytes: number } =>
     storage
       .query<{ count: number; bytes: number }>(
-        `SELECT count(*) AS count, ifnull(sum(size), 0) AS bytes FROM outbox WHERE ${where}`,
+        `SELECT count(*) AS count, ifnull(sum(${size}), 0) AS bytes FROM outbox WHERE ${where}`,
       )
       .get() ?? {
       count: 0,
@@ -158,11 +160,11 @@ function outboxOf(storage: Storage): Report["outbox"] {
   return {
     waiting: totals("state <> 1"),
     refused: totals("state = 2").count,
-    receipted: totals("state = 1"),
+    receipted: totals("state = 1", "size + share"),
     oldestWaiting:
       oldest === undefined
         ? null
-        : { sub: oldest.sub, seq: oldest.seq, sealed: oldest.tq === 0 ? null : iso(oldest.sealed) },
+        : { sub: oldest.sub, seq: oldest.seq, sealed: oldest.tq === 0 ? null : inUtc(oldest.sealed) },
     dropped: storage
       .query<{ sub: string; first: number; last: number; count: number }>(
         "SELECT c.sub, d.first, d.last, d.count FROM dropped d JOIN chain c ON c.id = d.chain ORDER BY c.sub",
@@ -188,7 +190,7 @@ function lastReceiptOf(storage: Storage): Report["lastReceipt"] {
       "SELECT origin, size, time FROM receipt ORDER BY id DESC LIMIT 1",
     )
     .get();
-  return row === undefined ? null : { origin: row.origin, size: row.size, time: iso(row.time * 1000) };
+  return row === undefined ? null : { origin: row.origin, size: row.size, time: inUtc(row.time * 1000) };
 }
 
 function seenOf(meta: Meta): Report["seen"] {
@@ -206,7 +208,3 @@ function countersOf(storage: Storage): Report["counters"] {
   for (const { scope, name, value } of rows.iterate()) (counters[scope] ??= {})[name] = value;
   return counters;
 }
-
-/** Times beyond what a Date holds come from a broken clock, not from us. */
-const iso = (unixMs: number): string =>
-  Math.abs(unixMs) <= 8.64e15 ? new Date(unixMs).toISOString() : String(unixMs);

@@ -9,8 +9,10 @@ import { EXIT, freeBytesAt, type Command } from "@tallystick/evidence/node";
 import { configPath, readSettings, type Settings } from "../config/config.ts";
 import { nextFile } from "../keys/store.ts";
 import { makeReport, type Report } from "./report.ts";
+import { UPLINK_SCOPE } from "../storage/counters.ts";
 import { MIN_FREE_BYTES } from "../storage/room.ts";
 import { readStorage } from "../storage/storage.ts";
+import { NOT_KEPT } from "../uplink/trees.ts";
 
 export const runStatus: Command["run"] = async ({ values }) => {
   const settings = readSettings(configPath(values["config"], process.env), process.env);
@@ -45,6 +47,7 @@ export function linesOf(report: Report): readonly string[] {
   const { iss, noted, rotation, streams, outbox, lastReceipt, seen, rejections, alarms, counters } = report;
   return [
     ...alarms.map(({ code, at, text }) => `ALARM ${code}  ${at}  ${shown(text)}\n`),
+    ...notKeptLine(counters[UPLINK_SCOPE]?.[NOT_KEPT]),
     `device    ${iss ?? "unknown"}, time last noted ${noted ?? "never: the clock isn't known"}\n`,
     ...rotationLine(rotation),
     `receipt   ${lastReceipt === null ? "none yet" : `${lastReceipt.time}, tree of ${lastReceipt.size} of ${shown(lastReceipt.origin)}`}\n`,
@@ -70,6 +73,14 @@ export function linesOf(report: Report): readonly string[] {
     ),
   ];
 }
+
+/** A log that contradicts itself without end is shown by its first contradictions. */
+const notKeptLine = (count = 0): readonly string[] =>
+  count === 0
+    ? []
+    : [
+        `ALARM log-equivocation  ${count} more receipts contradict what was signed before; they are not kept\n`,
+      ];
 
 function rotationLine(rotation: Report["rotation"]): readonly string[] {
   if (rotation === null) return [];

@@ -4,6 +4,7 @@
  * @module
  */
 import { fail, inTime, ok, synchronisedBy, warn, type Finding } from "@tallystick/evidence/node";
+import { inUtc } from "../clock/utc.ts";
 import { BUILD_UNIX_MS } from "../self/version.ts";
 import type { Patient } from "./patient.ts";
 
@@ -18,7 +19,7 @@ export async function clockFindings({ settings, record }: Patient): Promise<read
   const findings = [finding(trust, by, nowUnixMs, notedUnixMs)];
   if (notedUnixMs !== undefined && nowUnixMs < notedUnixMs - BACK_MS) {
     const back = inTime((notedUnixMs - nowUnixMs) / 1000);
-    const text = `it stands ${back} before the newest time that the agent noted, ${iso(notedUnixMs)}`;
+    const text = `it stands ${back} before the newest time that the agent noted, ${inUtc(notedUnixMs)}`;
     findings.push(
       warn("clock", text, "see what sets this clock; the agent tells of the step by a clock-step event"),
     );
@@ -32,7 +33,7 @@ function finding(
   nowUnixMs: number,
   notedUnixMs: number | undefined,
 ): Finding {
-  const now = iso(nowUnixMs);
+  const now = inUtc(nowUnixMs);
   const free =
     notedUnixMs === undefined ? "tq 0: statements carry no time" : "tq 1: times are marked unsynchronised";
   if (nowUnixMs < BUILD_UNIX_MS)
@@ -59,5 +60,3 @@ function finding(
     "let systemd-timesyncd, chrony or ntpd reach a server; in a container, set clock.trust: system";
   return warn("clock", `${now}, and nothing shows that it is synchronised (${free})`, todo);
 }
-
-const iso = (unixMs: number): string => new Date(unixMs).toISOString();

@@ -18,8 +18,9 @@ import {
   type EvidenceCode,
   type Invite,
 } from "@tallystick/evidence";
-import { EXIT, systemTimer, UsageError, type Arguments } from "@tallystick/evidence/node";
+import { ConfigError, EXIT, systemTimer, UsageError, type Arguments } from "@tallystick/evidence/node";
 import { boundMachine, readBinding, writeBinding } from "../storage/binding.ts";
+import { inUtc } from "../clock/utc.ts";
 import { configPath, type Settings } from "../config/config.ts";
 import { deviceIn, markIn } from "../storage/identity.ts";
 import { openKeyStore, type DeviceKey, type KeyStore } from "../keys/store.ts";
@@ -105,16 +106,19 @@ export async function runEnrol(given: Arguments): Promise<number> {
     }
     // A database that is made from now on is not this device's first: its chains say so, or the log would take them for forks.
     if (enrolled.again === true) await markIn(settings.data).make(settings.iss);
-    await writeConfig(draft);
-    say(`enrolled: registry item ${enrolled.item}, log index ${enrolled.index}; ${path} ${wordsOf(draft)}`);
-    const { tls } = settings.broker;
+    // As the file is now: that took minutes or days, in which somebody may have edited it.
+    const written = draftConfig(path, invite, process.env, { data: dataOption, cert });
+    mustBeSameKey(settings, written.settings, path);
+    await writeConfig(written);
+    say(`enrolled: registry item ${enrolled.item}, log index ${enrolled.index}; ${path} ${wordsOf(written)}`);
+    const { tls } = written.settings.broker;
     const certifying = { tls, iss: settings.iss, timer: systemTimer, tell: say, once };
     if (!(await untilCertified(certifying, stop.signal))) {
       say("enrolled, and no client certificate yet; when it is there: tally-agent enrol goes on");
       return EXIT.cannotTell;
     }
     removePending(settings.data);
-    const receipt = await firstReceipt(settings, keys, peopleLog(), stop.signal);
+    const receipt = await firstReceipt(written.settings, keys, peopleLog(), stop.signal);
     if (receipt === undefined) {
       say(`enrolled, and no receipt yet; tally-agent run goes on from here: see tally-agent doctor`);
       return EXIT.cannotTell;
@@ -132,6 +136,18 @@ export async function runEnrol(given: Arguments): Promise<number> {
     process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
     await keys.close();
   }
+}
+
+/** @throws ConfigError where the file names other places now than those of the key that was enrolled */
+function mustBeSameKey(before: Settings, now: Settings, path: string): void {
+  const other = (["data", "key", "pkcs11"] as const).filter(
+    (name) => JSON.stringify(before[name]) !== JSON.stringify(now[name]),
+  );
+  if (other.length === 0) return;
+  const were = other.map((name) => `${name} was ${JSON.stringify(before[name])}`).join(", ");
+  throw new ConfigError([
+    `${path}: ${were} when the enrolment began: the key that was enrolled is there; put that back, then tally-agent enrol goes on`,
+  ]);
 }
 
 const WAITING =
@@ -258,4 +274,4 @@ const inWords = ({ device, kid, item, index, receipt, tookMs, config }: Done): s
     "",
   ].join("\n");
 
-const timeOf = (unixS: number): string => new Date(unixS * 1000).toISOString().replace(".000", "");
+const timeOf = (unixS: number): string => inUtc(unixS * 1000).replace(".000", "");

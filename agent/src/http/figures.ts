@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { inUtc } from "../clock/utc.ts";
 import { PROCESS_SCOPE, UPLINK_SCOPE } from "../storage/counters.ts";
 import type { Seen } from "../commands/look.ts";
 
@@ -37,11 +38,11 @@ export function healthOf(seen: Seen): Health {
     tq,
     line: {
       state: line?.state ?? "unknown",
-      since: line === undefined || line.tq === 0 ? null : iso(line.timeUnixMs),
+      since: line === undefined || line.tq === 0 ? null : inUtc(line.timeUnixMs),
       reason: line?.reason ?? "",
     },
     waiting: { ...waiting, maxBytes },
-    lastReceipt: lastReceiptUnixS === undefined ? null : iso(lastReceiptUnixS * 1000),
+    lastReceipt: lastReceiptUnixS === undefined ? null : inUtc(lastReceiptUnixS * 1000),
     lastReceiptAgeS: receiptAgeS(seen) ?? null,
   };
 }
@@ -84,6 +85,3 @@ export function metricsOf(seen: Seen, rssBytes: number): string {
   }
   return `${lines.join("\n")}\n`;
 }
-
-const iso = (unixMs: number): string =>
-  Math.abs(unixMs) <= 8.64e15 ? new Date(unixMs).toISOString() : String(unixMs);

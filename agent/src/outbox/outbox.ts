@@ -53,6 +53,9 @@ export type LetGo = {
   readonly tq: number;
 };
 
+/** Where a statement's receipt is: its row, the number of the statement's proof in it, and this statement's share of its bytes. */
+export type Place = { readonly row: number; readonly place: number; readonly share: number };
+
 /** What was let go and not told of yet. */
 export type Dropped = LetGo & { readonly sub: string; readonly ch: Uint8Array };
 
@@ -78,6 +81,7 @@ export class Outbox {
   readonly #statements: ReturnType<typeof prepareOutbox>;
   readonly #onChange = new Set<() => void>();
   #waiting: OutboxTotals;
+  /** Of statements with a receipt, their receipts included: those may take more room than the statements. */
   #receiptedBytes: number;
   /** Never reused within a run, so that a cursor over the outbox misses nothing. */
   #nextId: number;
@@ -89,7 +93,7 @@ export class Outbox {
     this.#settings = settings;
     this.#statements = prepareOutbox(storage);
     this.#waiting = totals(storage, "state <> 1");
-    this.#receiptedBytes = totals(storage, "state = 1").bytes;
+    this.#receiptedBytes = totals(storage, "state = 1", "size + share").bytes;
     this.#nextId =
       storage.query<{ id: number }>("SELECT ifnull(max(id), 0) + 1 AS id FROM outbox").get()?.id ?? 1;
     const unread = storage.query("SELECT 1 FROM stopped WHERE reason = ? LIMIT 1").get(OUTBOX_FULL);
@@ -187,15 +191,14 @@ export class Outbox {
     return this.#statements.find.get(hash);
   }
 
-  /** Gives a statement its receipt, within the transaction that keeps it; false where it has one. `place` is the number of its proof. */
-  setReceipted(item: OutboxItem, receipt: number, place: number): boolean {
+  /** Gives a statement its receipt, within the transaction that keeps it; one that it has already stays. */
+  setReceipted(item: OutboxItem, { row, place, share }: Place): void {
     const { receipted, untell } = this.#statements;
-    if (receipted.run(receipt, place, item.id).changes !== 1) return false;
+    if (receipted.run(row, place, share, item.id).changes !== 1) return;
     untell.run(item.id);
     this.#isDraining = true;
     this.#waiting = { count: this.#waiting.count - 1, bytes: this.#waiting.bytes - item.size };
-    this.#receiptedBytes += item.size;
-    return true;
+    this.#receiptedBytes += item.size + share;
   }
 
   /** Notes that the log advised against a statement, within a transaction. It stays, and still waits for a receipt. */
@@ -215,13 +218,14 @@ export class Outbox {
   }
 
   /**
-   * Deletes receipted statements beyond what is to be kept, oldest first, and gives free pages back.
+   * Deletes receipted statements beyond what is to be kept, oldest first, receipts that no statement has any more, chains that have ended and of which
+   * nothing is here any more, and gives free pages back.
    *
-   * @param beforeUnixS - commit times before this are old enough; null where the clock can't tell
+   * @param beforeUnixS - old enough is what the log committed, and this device sealed, before this; null where the clock can't tell
    * @returns true if there is more to delete
    */
   prune(beforeUnixS: number | null): boolean {
-    const { oldest, old, remove, removeBytes, orphans } = this.#statements;
+    const { oldest, old, remove, removeBytes, orphans, endedChains } = this.#statements;
     const over = this.#receiptedBytes - this.#settings.keepReceipted.maxBytes;
     let bytes = 0;
     const rows: { id: number; size: number }[] = [];
@@ -231,17 +235,19 @@ export class Outbox {
       bytes += row.size;
     }
     if (rows.length === 0 && beforeUnixS !== null) rows.push(...old.all(beforeUnixS, MAX_PRUNED));
-    if (rows.length === 0) return false;
-    this.#storage.transaction(() => {
+    const isMore = rows.length === MAX_PRUNED;
+    const chains = this.#storage.transaction(() => {
       for (const { id } of rows) {
         remove.run(id);
         removeBytes.run(id);
       }
-      orphans.run();
+      if (rows.length > 0) orphans.run();
+      return isMore ? 0 : endedChains.run(MAX_PRUNED).changes;
     });
+    if (rows.length === 0 && chains === 0) return false;
     for (const { size } of rows) this.#receiptedBytes -= size;
     this.#storage.shrink(MAX_VACUUM_PAGES);
-    return rows.length === MAX_PRUNED;
+    return isMore || chains === MAX_PRUNED;
   }
 
   #dropOldest(overBytes: number): void {
@@ -282,9 +288,11 @@ export class Outbox {
   }
 }
 
-function totals(storage: Storage, where: string): OutboxTotals {
+function totals(storage: Storage, where: string, size = "size"): OutboxTotals {
   const row = storage
-    .query<OutboxTotals>(`SELECT count(*) AS count, ifnull(sum(size), 0) AS bytes FROM outbox WHERE ${where}`)
+    .query<OutboxTotals>(
+      `SELECT count(*) AS count, ifnull(sum(${size}), 0) AS bytes FROM outbox WHERE ${where}`,
+    )
     .get();
   return row ?? { count: 0, bytes: 0 };
 }

@@ -35,6 +35,7 @@ type OutboxQueries = {
   readonly remove: StatementSync;
   readonly removeBytes: StatementSync;
   readonly orphans: StatementSync;
+  readonly endedChains: StatementSync;
   readonly drop: StatementSync;
   readonly told: StatementSync;
   readonly tell: StatementSync;
@@ -61,9 +62,10 @@ export const prepareOutbox = (storage: Storage): OutboxQueries => ({
   dropped: storage.query(
     "SELECT d.chain, c.sub, c.ch, d.first, d.last, d.count, d.since, d.tq FROM dropped d JOIN chain c ON c.id = d.chain ORDER BY d.chain",
   ),
-  oldest: storage.query("SELECT id, size FROM outbox WHERE state = 1 ORDER BY id LIMIT ?"),
+  oldest: storage.query("SELECT id, size + share AS size FROM outbox WHERE state = 1 ORDER BY id LIMIT ?"),
   old: storage.query(
-    "SELECT o.id, o.size FROM outbox o JOIN receipt r ON r.id = o.receipt WHERE o.state = 1 AND r.time < ? ORDER BY o.id LIMIT ?",
+    `SELECT o.id, o.size + o.share AS size FROM outbox o JOIN receipt r ON r.id = o.receipt
+     WHERE o.state = 1 AND r.time < ?1 AND o.tq > 0 AND o.sealed < ?1 * 1000 ORDER BY o.id LIMIT ?2`,
   ),
   // By state, so that each half comes in order from its index: receipted rows, which may be many more, aren't looked at.
   droppable: storage.query(
@@ -79,13 +81,20 @@ export const prepareOutbox = (storage: Storage): OutboxQueries => ({
   ),
   insertBytes: storage.prepare("INSERT INTO statement (id, bytes) VALUES (?, ?)"),
   receipted: storage.prepare(
-    "UPDATE outbox SET state = 1, receipt = ?, place = ? WHERE id = ? AND state <> 1",
+    "UPDATE outbox SET state = 1, receipt = ?, place = ?, share = ? WHERE id = ? AND state <> 1",
   ),
   refuse: storage.prepare("UPDATE outbox SET state = 2 WHERE id = ? AND state = 0"),
   remove: storage.prepare("DELETE FROM outbox WHERE id = ?"),
   removeBytes: storage.prepare("DELETE FROM statement WHERE id = ?"),
   orphans: storage.prepare(
     "DELETE FROM receipt WHERE id < (SELECT max(id) FROM receipt) AND id NOT IN (SELECT receipt FROM outbox WHERE receipt IS NOT NULL)",
+  ),
+  // Whether any have ended comes first: only then all of the outbox is looked through.
+  endedChains: storage.prepare(
+    `DELETE FROM chain WHERE id IN (
+       SELECT id FROM chain WHERE id NOT IN (SELECT max(id) FROM chain GROUP BY sub)
+         AND id NOT IN (SELECT chain FROM outbox) AND id NOT IN (SELECT chain FROM dropped) AND id NOT IN (SELECT chain FROM told)
+       LIMIT ?)`,
   ),
   drop: storage.prepare(
     `INSERT INTO dropped (chain, first, last, count, since, tq) VALUES (?, ?, ?, ?, ?, ?)

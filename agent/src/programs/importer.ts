@@ -226,7 +226,9 @@ export class Importer {
     const isNew = chain === undefined && recovered.length === 0;
     const told = isNew ? [] : recall(storage, { iss, sub, names, left: recovered, standing });
     const pinned = meter === undefined ? {} : { meter };
-    const sampler = new Sampler({ everyS: 0, told, clock: time, counters: this.counters, ...pinned });
+    // A line that is acknowledged is evidence, whatever meter it names: none is left out.
+    const taken = { everyS: 0, maxChanges: Infinity, counters: this.counters };
+    const sampler = new Sampler({ ...taken, told, clock: time, ...pinned });
     const own = { sub, seal, intervalS, source: "exec", sampler };
     return new ImportedStream({ ...this.#parts, ...own }, recovered);
   }

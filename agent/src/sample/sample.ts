@@ -15,18 +15,20 @@ import {
   type Reading,
 } from "@tallystick/evidence";
 import type { Clock } from "../clock/clock.ts";
+import { Hourly } from "../clock/hourly.ts";
+import { gapTime } from "../seal/gaps.ts";
 import type { Observation, Sampled } from "../sources/source.ts";
+import { ownCopy, Remembered } from "./remembered.ts";
+import type { Since } from "./unread.ts";
 
-/** Names whose last value is remembered; a meter has some forty. Beyond, the one seen longest ago is forgotten. */
-const MAX_NAMES = 1024;
-/** Device times remembered of each name: a device may say the one before again, after the newest. */
-const MAX_TIMES = 8;
-/** Values remembered for one name and time; beyond, each counts as another one. */
-const MAX_VALUES = 8;
 /** Registers that a `meter-changed` event lists of each meter. */
 const MAX_REGISTERS = 128;
 /** How much before its time a sample may be taken, at most. */
 const MAX_EARLY_MS = 500;
+/** Changes of the meter that a source may bring in any hour: each is a statement, and is taken whether a sample is due or not. */
+const MAX_CHANGES = 12;
+/** The reason of a gap that tells of samples left out because they were another meter's, again and again. */
+const OTHER_METER = "other-meter";
 
 export type SamplerOptions = {
   /** Seconds between samples; 0 takes each observation. */
@@ -35,13 +37,15 @@ export type SamplerOptions = {
   readonly meter?: string;
   /** What earlier runs journalled last of each name, oldest first. */
   readonly told?: readonly Reading[];
-  readonly clock: Pick<Clock, "monotonicMs">;
+  readonly clock: Clock;
+  /** Changes of the meter taken in any hour; what is left out beyond is told. */
+  readonly maxChanges?: number;
   /** To count in, where several samplers are counted together. */
   readonly counters?: SamplerCounters;
 };
 
 export type SamplerCounters = {
-  /** Observations between samples. */
+  /** Observations between samples, and those left out since their meter was another one again and again. */
   passedOver: number;
   /** Readings whose name, device time and value were journalled already. */
   repeats: number;
@@ -58,28 +62,37 @@ export const newSamplerCounters = (): SamplerCounters => ({
   unconfirmedMeters: 0,
 });
 
-/** What was journalled of a name: the device times taken last, and the values that it had then. */
-type Remembered = Map<string, Set<string>>;
-
-/** One for each stream. Memory is bounded whatever the device sends. */
+/** One for each stream. Memory is bounded whatever the device sends: that of {@link Remembered}, and the last observation. */
 export class Sampler {
   readonly counters: SamplerCounters;
   readonly #everyMs: number;
-  readonly #clock: Pick<Clock, "monotonicMs">;
-  readonly #remembered = new Map<string, Remembered>();
+  readonly #clock: Clock;
+  readonly #changes: Hourly;
+  readonly #remembered = new Remembered();
   #meter: string | undefined;
   #unconfirmed: string | undefined;
   #last: Observation | undefined;
   #dueMs = -Infinity;
+  /** Samples of another meter that no gap tells of yet: since when, and how many readings. */
+  #leftOut: (Since & { readonly count: number }) | undefined;
+  #leftOutDueMs = -Infinity;
 
-  constructor({ everyS, meter, told = [], clock, counters = newSamplerCounters() }: SamplerOptions) {
+  constructor({
+    everyS,
+    meter,
+    told = [],
+    clock,
+    maxChanges = MAX_CHANGES,
+    counters = newSamplerCounters(),
+  }: SamplerOptions) {
     this.counters = counters;
     this.#everyMs = everyS * 1000;
     this.#meter = meter;
     this.#clock = clock;
+    this.#changes = new Hourly(maxChanges, clock);
     for (const reading of told) {
       const time = deviceTimeOf(reading);
-      if (time !== undefined) this.#note(reading, time);
+      if (time !== undefined) this.#remembered.note(reading.name, time, valueKey(reading));
     }
   }
 
@@ -92,6 +105,10 @@ export class Sampler {
   take(observation: Observation): readonly Sampled[] {
     const changed = this.#checkMeter(observation);
     if (changed === "unconfirmed") return [];
+    if (changed === "too-often") {
+      this.#leaveOut(observation);
+      return [];
+    }
     this.#last = observation;
     const nowMs = this.#clock.monotonicMs();
     // A telegram that is a moment early is the one that is due: meters and gateways count seconds differently.
@@ -103,7 +120,10 @@ export class Sampler {
     const late = nowMs - this.#dueMs;
     this.#dueMs = (late < this.#everyMs ? this.#dueMs : nowMs) + this.#everyMs;
     const readings = observation.readings.flatMap((reading) => this.#judge(reading, observation) ?? []);
-    const sampled: Sampled[] = changed === undefined ? [] : [{ kind: "event", event: changed }];
+    const sampled: Sampled[] = [];
+    if (this.#leftOut !== undefined && (changed !== undefined || this.#changes.take()))
+      sampled.push(...this.end());
+    if (changed !== undefined) sampled.push({ kind: "event", event: changed });
     if (readings.length > 0) {
       const { registers, raw } = observation;
       sampled.push({
@@ -118,25 +138,30 @@ export class Sampler {
 
   /**
    * Another meter than the pinned one becomes the pinned one, and says so. Without a checksum one spoiled digit would look
-   * the same: such a telegram is believed when the next one agrees.
+   * the same: such a telegram is believed when the next one agrees. Two meters on one line would change places with every telegram: beyond what an
+   * hour allows, the pinned one stays.
    */
-  #checkMeter(observation: Observation): Event | "unconfirmed" | undefined {
+  #checkMeter(observation: Observation): Event | "unconfirmed" | "too-often" | undefined {
     const { meter } = observation;
     const known = this.#meter;
     const confirmed = meter === this.#unconfirmed;
     this.#unconfirmed = undefined;
     if (meter === undefined || meter === known) return undefined;
     if (known === undefined) {
-      this.#meter = meter;
+      this.#meter = ownCopy(meter);
       return undefined;
     }
     if (!confirmed && observation.readings.some(({ quality }) => quality.includes("no-checksum"))) {
-      this.#unconfirmed = meter;
+      this.#unconfirmed = ownCopy(meter);
       this.counters.unconfirmedMeters += 1;
       return "unconfirmed";
     }
+    if (!this.#changes.take()) {
+      this.#unconfirmed = ownCopy(meter); // it has been confirmed
+      return "too-often";
+    }
     const last = this.#last;
-    this.#meter = meter;
+    this.#meter = ownCopy(meter);
     this.#remembered.clear();
     this.#dueMs = -Infinity; // the new meter's first telegram is taken at once
     return {
@@ -148,11 +173,31 @@ export class Sampler {
     };
   }
 
+  /** Counts what would have been a sample, did the other meter have the stream. */
+  #leaveOut({ readings }: Observation): void {
+    this.counters.passedOver += 1;
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs < this.#leftOutDueMs) return;
+    this.#leftOutDueMs = nowMs + this.#everyMs;
+    const { timeUnixMs, tq } = this.#clock.now();
+    const { count, ...since } = this.#leftOut ?? { since: timeUnixMs, tq, count: 0 };
+    this.#leftOut = { ...since, count: count + readings.length };
+  }
+
+  /** What no gap tells of yet: to be told with the change that ends it, once the hour allows, or where nothing more is taken. */
+  end(): readonly Sampled[] {
+    if (this.#leftOut === undefined) return [];
+    const { count, ...since } = this.#leftOut;
+    this.#leftOut = undefined;
+    const time = gapTime(since, this.#clock.now(), this.#clock.monotonicMs());
+    return [{ kind: "event", event: { kind: "gap", reason: OTHER_METER, count, time } }];
+  }
+
   /** The reading as it is journalled; undefined where it was journalled before. */
   #judge(reading: Reading, { stamps }: Observation): Reading | undefined {
     const time = deviceTimeOf(reading, stamps);
     if (time === undefined) return reading;
-    switch (this.#note(reading, time)) {
+    switch (this.#remembered.note(reading.name, time, valueKey(reading))) {
       case "new":
         return reading;
       case "repeat":
@@ -163,35 +208,6 @@ export class Sampler {
         return withQuality(reading, "conflict");
     }
   }
-
-  /** Remembers a reading, and says what it is beside what was remembered. */
-  #note(reading: Reading, time: string): "new" | "repeat" | "conflict" {
-    const value = valueKey(reading);
-    const times: Remembered = this.#remembered.get(reading.name) ?? new Map<string, Set<string>>();
-    this.#remembered.delete(reading.name); // and in again at the end: the map's order is that of use
-    this.#remember(reading.name, times);
-    const values = times.get(time);
-    if (values === undefined) {
-      times.set(time, new Set([value]));
-      forgetOldest(times, MAX_TIMES);
-      return "new";
-    }
-    if (values.has(value)) return "repeat";
-    if (values.size < MAX_VALUES) values.add(value);
-    return "conflict";
-  }
-
-  #remember(name: string, what: Remembered): void {
-    this.#remembered.set(name, what);
-    forgetOldest(this.#remembered, MAX_NAMES);
-  }
-}
-
-/** Lets go of what was put in first, where there is more than may be. */
-function forgetOldest(map: Map<string, unknown>, most: number): void {
-  if (map.size <= most) return;
-  const oldest = map.keys().next();
-  if (oldest.done !== true) map.delete(oldest.value);
 }
 
 /** The stage: pulls an observation only when what came of the one before was taken, all of it together. */
@@ -203,6 +219,8 @@ export async function* sample(
     const sampled = sampler.take(observation);
     if (sampled.length > 0) yield sampled;
   }
+  const rest = sampler.end();
+  if (rest.length > 0) yield rest;
 }
 
 /** The time that the device gives, undefined where it gives none: then each arrival is a reading of its own. */

@@ -101,8 +101,8 @@ export class Stream {
       await this.#hold(signal);
     }
     this.#pending.cancel();
+    journal.write(); // a key in hardware may not sign before the process is ended
     await this.#pending.seal();
-    journal.write();
   }
 
   /** Never waits for room in the outbox: that is {@link #hold}'s. */
@@ -154,8 +154,8 @@ export class Stream {
     const { outbox, time, storage, log } = this.#parts;
     if (!outbox.stopped || signal.aborted) return;
     if (this.#unread.absence === undefined) {
-      const { atUnixMs, tq } = time.stamp();
-      const since = this.#slow.last ?? { since: atUnixMs, tq };
+      const { atUnixMs, tq, scale } = time.stamp();
+      const since = this.#slow.last ?? { since: atUnixMs, tq, scale };
       storage.transaction(() => this.#unread.begin(since, OUTBOX_FULL));
     }
     log.warn(
@@ -188,13 +188,13 @@ export class Stream {
   /** @param samples - how many are missing; 0 where nobody knows */
   async #tell(since: Since, reason: string, samples: number): Promise<void> {
     const { chains, sealer, time } = this.#parts;
-    await sealer.seal(() => {
+    await sealer.seal((view) => {
       const now = time.now();
       const range = gapTime(since, now, time.monotonicMs());
       const count = samples * (chains.get(this.#sub)?.declared.names.length ?? 0);
       const content = eventContent({ kind: "gap", reason, count, time: range });
       return [
-        ...this.#pending.orders(),
+        ...this.#pending.orders(view),
         { sub: this.#sub, time: now, content, commit: () => this.#unread.end() },
       ];
     });

@@ -7,8 +7,8 @@
 import type { StatementSync } from "node:sqlite";
 import type { Storage } from "../storage/storage.ts";
 
-/** A moment on the clock that the device then had. */
-export type Since = { readonly since: number; readonly tq: number };
+/** A moment on the clock that the device then had. `scale` tells it apart from what the clock is after a step; not known of an earlier run. */
+export type Since = { readonly since: number; readonly tq: number; readonly scale?: number };
 
 export type Absence = Since & {
   readonly reason: string;
@@ -40,8 +40,8 @@ export class Unread {
   }
 
   /** Within a transaction. What began earlier goes on, with its own reason; `omitted` is added to it. */
-  begin({ since, tq }: Since, reason: string, omitted = 0): void {
-    const absence = this.#absence ?? { since, tq, reason, omitted: 0 };
+  begin(since: Since, reason: string, omitted = 0): void {
+    const absence = this.#absence ?? { ...since, reason, omitted: 0 };
     this.#absence = { ...absence, omitted: absence.omitted + omitted };
     this.#insert.run(this.#sub, absence.since, absence.tq, absence.reason, this.#absence.omitted);
   }

@@ -4,7 +4,7 @@
  * @module
  */
 import { decimal, decimalToNumber, type Decimal, type Reading } from "@tallystick/evidence";
-import type { Time } from "../clock/clock.ts";
+import { STEP_MS, type Time } from "../clock/clock.ts";
 import type { Entry, Stamp } from "../storage/journal.ts";
 import type { Since } from "../sample/unread.ts";
 
@@ -27,11 +27,15 @@ export function gapTime(
 
 /**
  * How many samples are missing between one at `before` and one at `after`, to the nearest: 0 where the second is the one that was due next.
- * Undefined where nobody can know: samples come as they come, or the clock is worse than it was, as after a power cut until it is synchronised.
+ * Undefined where nobody can know: samples come as they come; the clock is worse than it was, as after a power cut until it is synchronised; or it
+ * stepped in between, which shows over restarts only where it then stands before `before`.
  */
 export function samplesMissing(before: Since, after: Stamp, intervalS: number): number | undefined {
   if (intervalS === 0 || before.tq === 0 || after.tq < before.tq) return undefined;
-  return Math.max(0, Math.round((after.atUnixMs - before.since) / (intervalS * 1000)) - 1);
+  if (before.scale !== undefined && before.scale !== after.scale) return undefined;
+  const elapsedMs = after.atUnixMs - before.since;
+  if (elapsedMs < -STEP_MS) return undefined;
+  return Math.max(0, Math.round(elapsedMs / (intervalS * 1000)) - 1);
 }
 
 export type LastRun = {
@@ -39,7 +43,7 @@ export type LastRun = {
   readonly left: readonly Entry[];
   /** The newest readings sealed or journalled. */
   readonly told: readonly Reading[];
-  /** The last moment that the agent is known to have been alive, and how far its clock could be believed then. */
+  /** The last moment that the agent is known to have read its sources, and how far its clock could be believed then. */
   readonly aliveUnixMs: number | undefined;
   readonly aliveTq: number;
   readonly maxLossMs: number;

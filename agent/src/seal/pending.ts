@@ -5,14 +5,15 @@
  */
 import { decimal, isEvidenceError, type Event } from "@tallystick/evidence";
 import type { Timer } from "@tallystick/evidence/node";
-import type { Chains, Declared } from "./chains.ts";
+import { Hourly } from "../clock/hourly.ts";
+import type { Chains, ChainView, Declared } from "./chains.ts";
 import type { StreamSettings } from "../config/config.ts";
 import { declaredAfter } from "../sample/declared.ts";
 import { baseName, MAX_PAYLOAD_BYTES, type Entry, type Journal } from "../storage/journal.ts";
 import type { Log } from "../log.ts";
 import type { Outbox } from "../outbox/outbox.ts";
 import { itemsOf, packsOf } from "./packs.ts";
-import { eventContent, openedContent, type Opens, type Order, type Sealer } from "./seal.ts";
+import { eventContent, openedContent, reopened, type Opens, type Order, type Sealer } from "./seal.ts";
 import type { Register } from "../sources/source.ts";
 import type { Timekeeping } from "../clock/timekeeping.ts";
 
@@ -34,9 +35,17 @@ export type PendingParts = {
   readonly fail: (error: unknown) => void;
 };
 
+/** Times in any hour that a chain is closed because the source shows other names. */
+const MAX_OPENINGS = 12;
+
 export class Pending {
   readonly #parts: PendingParts;
   readonly #base: string;
+  readonly #openings: Hourly;
+  /** What the source has shown that its chain doesn't tell, where a new one has to wait for the hour. */
+  #untold: Declared | undefined;
+  /** A new chain has had to wait since the last one began. */
+  #isHeldBack = false;
   #entries: Entry[];
   #items = 0;
   #bytes = 0;
@@ -47,6 +56,7 @@ export class Pending {
   constructor(parts: PendingParts, recovered: readonly Entry[]) {
     this.#parts = parts;
     this.#base = baseName(parts.iss, parts.sub);
+    this.#openings = new Hourly(MAX_OPENINGS, parts.time);
     this.#entries = [...recovered];
   }
 
@@ -67,23 +77,50 @@ export class Pending {
     this.#parts.journal.append(entry, maxLossMs);
   }
 
-  /** Opens the chain, before its first reading and whenever the source shows names that weren't told of. */
-  async declare(seen: { readonly registers: readonly Register[]; readonly meter?: string }): Promise<void> {
-    const { sub, source, chains, sealer, time, log } = this.#parts;
+  /**
+   * Opens the chain, before its first reading and whenever the source shows names that weren't told of. Where it shows others again and again, its readings
+   * go on under what the chain tells, and a new one tells all of it once the hour allows.
+   */
+  async declare(seen: Shown): Promise<void> {
+    const { sub, chains, sealer, time, log } = this.#parts;
     const chain = chains.get(sub);
     const known = chain === undefined || chain.closed ? undefined : chain.declared;
-    const declared = declaredAfter(known, { source, ...seen });
+    const declared = this.#declared(known, seen);
     const opens = declared === undefined ? undefined : this.#opens(declared, known);
     if (opens === undefined) return;
+    if (known !== undefined && !this.#openings.take()) {
+      if (!this.#isHeldBack)
+        log.warn(
+          { stream: sub },
+          `${sub}: the source shows other names again and again: after ${MAX_OPENINGS} new chains in an hour its readings go on in the last`,
+        );
+      this.#isHeldBack = true;
+      this.#untold = declared;
+      return;
+    }
+    this.#isHeldBack = false;
+    this.#untold = undefined;
     if (known !== undefined)
       log.info({ stream: sub }, `${sub}: the source shows other names: a new chain begins`);
-    await sealer.seal(() => {
+    await sealer.seal((view) => {
       const now = time.now();
       const open: Order = { sub, time: now, content: { opens } };
       if (known === undefined) return [open];
       const closed = eventContent({ kind: "stream-closed", reason: "the source shows other names" });
-      return [...this.orders(), { sub, time: now, content: closed, closes: true }, open];
+      return [...this.orders(view), { sub, time: now, content: closed, closes: true }, open];
     });
+  }
+
+  /** What a new chain has to tell, with all that had to wait; undefined where that is what the chain there tells. */
+  #declared(known: Declared | undefined, seen: Shown): Declared | undefined {
+    const { source } = this.#parts;
+    const untold = known === undefined ? undefined : this.#untold;
+    if (untold === undefined) return declaredAfter(known, { source, ...seen });
+    // What had to wait may have come and gone since.
+    const { names } = declaredAfter(untold, { source, ...seen }) ?? untold;
+    const declared = declaredAfter(known, { source, ...seen, registers: names });
+    if (declared === undefined) this.#untold = undefined;
+    return declared;
   }
 
   /** What to open a chain with; without names where the source's can't be encoded, undefined where that would say nothing new. */
@@ -97,7 +134,7 @@ export class Pending {
   async seal(): Promise<void> {
     while (this.#sealing !== undefined) await this.#sealing; // what came since isn't in that one
     if (this.#entries.length === 0 || this.#parts.outbox.stopped) return;
-    const sealed = this.#parts.sealer.seal(() => this.orders());
+    const sealed = this.#parts.sealer.seal((view) => this.orders(view));
     this.#sealing = sealed.finally(() => {
       this.#sealing = undefined;
     });
@@ -122,15 +159,16 @@ export class Pending {
   }
 
   /** Takes all that is pending: from here on it is the sealer's. */
-  orders(): readonly Order[] {
-    const { sub, journal, seal, time, chains } = this.#parts;
+  orders(view: ChainView): readonly Order[] {
+    const { sub, journal, seal, time, intervalS } = this.#parts;
     const entries = this.#entries;
+    if (entries.length === 0) return [];
     this.#entries = [];
     this.#items = 0;
     this.#bytes = 0;
     this.cancel();
-    let declared = chains.get(sub)?.declared;
-    return packsOf(this.#base, entries, seal).map((pack): Order => {
+    let declared = view.get(sub)?.declared;
+    const packs = packsOf(this.#base, entries, seal).map((pack): Order => {
       const [first] = pack.entries;
       const changed = first?.what.kind === "event" ? meterAfter(declared, first.what.event) : undefined;
       declared = changed ?? declared;
@@ -143,6 +181,7 @@ export class Pending {
         ...(changed === undefined ? {} : { declares: changed }),
       };
     });
+    return [...reopened(sub, view, { now: time.now(), intervalS }), ...packs];
   }
 
   /** Nothing more is sealed by time. */
@@ -151,6 +190,9 @@ export class Pending {
     this.#cancelTimer = undefined;
   }
 }
+
+/** What a sample shows of its source. */
+type Shown = { readonly registers: readonly Register[]; readonly meter?: string };
 
 /** Whether a statement can hold this opening, whatever it says of the chain before. */
 function fits(opens: Opens["opens"]): boolean {

@@ -8,6 +8,7 @@
  * @module
  */
 import {
+  decimal,
   encodeEvent,
   sealStatement,
   type Before,
@@ -199,6 +200,21 @@ function opened(sub: string, { opens }: Opens, staged: StagedChains): Content {
   const { interval, ...declared } = opens;
   staged.open(sub, declared);
   return openedContent({ interval, ...declared }, before);
+}
+
+/**
+ * What opens a stream's chain anew, with what is known of its source, where there is none that is open and something is left to be sealed: readings that
+ * are on the disk must find a chain, whatever closed theirs.
+ */
+export function reopened(
+  sub: string,
+  view: ChainView,
+  { now, intervalS }: { now: Time; intervalS: number },
+): readonly Order[] {
+  const chain = view.get(sub);
+  if (chain !== undefined && !chain.closed) return [];
+  const declared = chain?.declared ?? { source: "unknown", names: [] };
+  return [{ sub, time: now, content: { opens: { ...declared, interval: decimal(Math.round(intervalS)) } } }];
 }
 
 /** Content of the statement that opens a chain. @throws EvidenceError for names that no event can hold */

@@ -80,14 +80,15 @@ export class System {
    * configuration, the start itself, and where all streams stand.
    *
    * @param step - what the first look at the system's clock changed
+   * @param closes - false where no stream is closed: this run takes nothing in, and what a stream has journalled must find its chain open
    */
-  async start(step: ClockStep | undefined): Promise<void> {
+  async start(step: ClockStep | undefined, closes = true): Promise<void> {
     const { chains, time, meta, signing } = this.#parts;
     const { aliveUnixMs } = time;
     // Time that passed while the machine was off is no step; time that ran backwards meanwhile is.
     const back =
       step !== undefined && aliveUnixMs !== undefined && step.afterUnixMs < aliveUnixMs - STEP_BACK_MS;
-    const gone = chains.subs().filter((sub) => this.#isGone(chains.get(sub)));
+    const gone = closes ? chains.subs().filter((sub) => this.#isGone(chains.get(sub))) : [];
     await this.#tell((view) => [
       ...(view.get(SYSTEM_STREAM) === undefined ? [this.#opening()] : []),
       ...(back ? [this.#order(stepEvent(step))] : []),

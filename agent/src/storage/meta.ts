@@ -14,6 +14,9 @@ type Facts = {
   /** Newest time of day known, Unix milliseconds, and its quality. */
   time: number;
   tq: number;
+  /** The same, as it was when sources were read last; there from a start on until what it missed is noted. */
+  "read-time": number;
+  "read-tq": number;
   /** Steps of the clock and starts of the agent so far: tells the clock's scales apart. */
   scale: number;
   /** SHA-256 of the configuration that was last told of. */
@@ -54,7 +57,16 @@ export class Meta {
 
   /** @throws EvidenceError `storage-failed` if the row holds another kind of value than this program writes */
   number(
-    name: "time" | "tq" | "scale" | "seen-size" | "seen-item" | "starts" | "rotation-item",
+    name:
+      | "time"
+      | "tq"
+      | "read-time"
+      | "read-tq"
+      | "scale"
+      | "seen-size"
+      | "seen-item"
+      | "starts"
+      | "rotation-item",
   ): number | undefined {
     return this.#read(name, (value): value is number => typeof value === "number");
   }

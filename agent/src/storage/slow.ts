@@ -71,7 +71,7 @@ export class SlowDisk {
   }
 }
 
-const sinceOf = ({ atUnixMs, tq }: Stamp): Since => ({ since: atUnixMs, tq });
+const sinceOf = ({ atUnixMs, tq, scale }: Stamp): Since => ({ since: atUnixMs, tq, scale });
 
 /** The newest time that samples carry. */
 function newestTimeMs(samples: readonly Sampled[]): number | undefined {

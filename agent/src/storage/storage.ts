@@ -14,7 +14,7 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlit
 import { EvidenceError } from "@tallystick/evidence";
 
 /** Version of the tables below, kept as `user_version`. */
-export const SCHEMA_VERSION = 4;
+export const SCHEMA_VERSION = 5;
 
 export const DATABASE_FILE = "agent.db";
 export const LOCK_FILE = "agent.lock";
@@ -25,7 +25,7 @@ const MAX_WAL_BYTES = 4 << 20;
 const TABLES = `
   CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
 
-  -- One row a chain; the newest of a stream is the one that grows. seq and hash are the last statement sealed; attested is
+  -- One row a chain; the newest of a stream is the one that grows, and older ones go once no other table names them. seq and hash are the last statement sealed; attested is
   -- the last seq named by a heads event, -1 before the first; source holds the meter's id and registers as stream-opened told them.
   CREATE TABLE chain (
     id INTEGER PRIMARY KEY, sub TEXT NOT NULL, ch BLOB NOT NULL, seq INTEGER NOT NULL, hash BLOB NOT NULL,
@@ -52,13 +52,14 @@ const TABLES = `
   -- The bytes stand in a table of their own: a change of state must not write them again.
   CREATE TABLE outbox (
     id INTEGER PRIMARY KEY, chain INTEGER NOT NULL, seq INTEGER NOT NULL, hash BLOB NOT NULL, size INTEGER NOT NULL,
-    sealed INTEGER NOT NULL, tq INTEGER NOT NULL, state INTEGER NOT NULL DEFAULT 0, receipt INTEGER, place INTEGER
+    sealed INTEGER NOT NULL, tq INTEGER NOT NULL, state INTEGER NOT NULL DEFAULT 0, receipt INTEGER, place INTEGER,
+    share INTEGER NOT NULL DEFAULT 0
   ) STRICT;
   CREATE UNIQUE INDEX outbox_hash ON outbox (hash);
   CREATE INDEX outbox_open ON outbox (state, id) WHERE state <> 1;
   CREATE TABLE statement (id INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
 
-  -- Verified receipts; outbox.place is the number of the statement's proof. One receipt may hold many.
+  -- Verified receipts; outbox.place is the number of the statement's proof, outbox.share its part of the receipt's bytes. One receipt may hold many.
   CREATE TABLE receipt (
     id INTEGER PRIMARY KEY, origin TEXT NOT NULL, size INTEGER NOT NULL, time INTEGER NOT NULL, tree BLOB NOT NULL, bytes BLOB NOT NULL
   ) STRICT;
@@ -120,6 +121,12 @@ const UPGRADES: Readonly<Record<number, string>> = {
       UNIQUE (program, name)
     ) STRICT;
     CREATE INDEX line_program ON line (program, id);
+  `,
+  4: `
+    ALTER TABLE outbox ADD COLUMN share INTEGER NOT NULL DEFAULT 0;
+    UPDATE outbox SET share = (length(r.bytes) + n.many - 1) / n.many
+      FROM receipt r JOIN (SELECT receipt, count(*) AS many FROM outbox WHERE state = 1 GROUP BY receipt) n ON n.receipt = r.id
+      WHERE outbox.state = 1 AND outbox.receipt = r.id;
   `,
 };
 

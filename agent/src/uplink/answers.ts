@@ -6,22 +6,16 @@
  *
  * @module
  */
-import type { StatementSync } from "node:sqlite";
-import {
-  decodeDown,
-  EvidenceError,
-  isEvidenceCode,
-  isEvidenceError,
-  toHex,
-  type DownMessage,
-} from "@tallystick/evidence";
+import { decodeDown, EvidenceError, isEvidenceError, type DownMessage } from "@tallystick/evidence";
 import { UPLINK_SCOPE, type Counters } from "../storage/counters.ts";
 import type { Log } from "../log.ts";
 import { STATE, type Outbox, type OutboxItem } from "../outbox/outbox.ts";
-import type { Query, Storage } from "../storage/storage.ts";
+import type { Storage } from "../storage/storage.ts";
+import { Advice } from "./advice.ts";
+import { SparingLog } from "./sparing-log.ts";
 import type { Called } from "./testimony.ts";
 import type { Timekeeping } from "../clock/timekeeping.ts";
-import type { Trees, VerifiedReceipt } from "./trees.ts";
+import { NOT_KEPT, type Contradicted, type Trees, type VerifiedReceipt } from "./trees.ts";
 
 /** What a message changed, for whoever sends. */
 export type Effects = {
@@ -41,39 +35,29 @@ export type AnswersParts = {
   readonly log: Log;
 };
 
-/** Rejections kept, of our statements and of hashes that we don't know. The oldest give way. */
-const MAX_REJECTIONS = 1000;
-/** A rejection that repeats itself is written again only after this long: advice must not wear out the flash. */
-const REPEAT_MS = 600_000;
-/** Faults of one code are logged once in so long. */
-const LOG_EVERY_MS = 60_000;
-
 type Good = { readonly receipt: VerifiedReceipt; readonly items: readonly (OutboxItem | undefined)[] };
-type Rejection = Extract<DownMessage, { kind: "rejected" }>;
+
+const NOTHING: Effects = { receipted: [], refused: [], wanted: [] };
 
 export class Answers {
   readonly #parts: AnswersParts;
-  readonly #known: Query<{ last: number; code: string }>;
-  readonly #reject: StatementSync;
-  readonly #forget: StatementSync;
-  /** True while there may be rejections to be forgotten. */
-  #rejected: boolean;
-  readonly #trim: StatementSync;
-  readonly #loggedMs = new Map<string, number>();
+  readonly #log: SparingLog;
+  readonly #advice: Advice;
 
   constructor(parts: AnswersParts) {
-    const { storage } = parts;
     this.#parts = parts;
-    this.#known = storage.query("SELECT last, code FROM rejection WHERE hash = ?");
-    this.#reject = storage.prepare(
-      `INSERT INTO rejection (hash, sub, seq, code, text, first, last, count) VALUES (?, ?, ?, ?, ?, ?, ?, 1)
-       ON CONFLICT DO UPDATE SET code = excluded.code, text = excluded.text, last = excluded.last, count = count + 1`,
-    );
-    this.#forget = storage.prepare("DELETE FROM rejection WHERE hash = ?");
-    this.#rejected = storage.query("SELECT 1 FROM rejection LIMIT 1").get() !== undefined;
-    this.#trim = storage.prepare(
-      "DELETE FROM rejection WHERE hash IN (SELECT hash FROM rejection ORDER BY last DESC LIMIT -1 OFFSET ?)",
-    );
+    this.#log = new SparingLog(parts.log, parts.time);
+    this.#advice = new Advice({ ...parts, log: this.#log });
+  }
+
+  /** When {@link settle} has something to do. */
+  get dueMs(): number {
+    return this.#advice.dueMs;
+  }
+
+  /** Writes what the log advised against since it was last written. @throws EvidenceError `storage-failed` */
+  settle(): Effects {
+    return { ...NOTHING, refused: this.#advice.settle() };
   }
 
   /** Takes in one `down` message. Faults in it are counted and logged, and change nothing. @throws EvidenceError `storage-failed` */
@@ -83,7 +67,7 @@ export class Answers {
       messages = decodeDown(payload);
     } catch (error) {
       this.#fault(error, "a message from the anchor was ignored");
-      return { receipted: [], refused: [], wanted: [] };
+      return NOTHING;
     }
     const good = messages.flatMap((message) => (message.kind === "receipt" ? this.#verified(message) : []));
     const rejections = messages.filter((message) => message.kind === "rejected");
@@ -91,7 +75,7 @@ export class Answers {
       message.kind === "wanted" ? this.#wanted(message.hashes) : [],
     );
     const { receipted, contradicted } = this.#keep(good);
-    const refused = this.#note(rejections);
+    const refused = this.#advice.take(rejections);
     if (receipted.length > 0) this.#parts.outbox.changed();
     const isAsked =
       messages.some(({ kind }) => kind === "wanted") || rejections.some(({ code }) => code === "log-behind");
@@ -133,64 +117,52 @@ export class Answers {
 
   /** Returns the row of the receipt that this one contradicts, where there is one. */
   #keepOne({ receipt, items }: Good, done: Map<number, OutboxItem>): number | undefined {
-    const { outbox, trees, counters, time, log } = this.#parts;
-    const { origin, size } = receipt;
+    const { outbox, trees, counters, time } = this.#parts;
     const contradicted = trees.contradicts(receipt, time.now().timeUnixMs);
     if (contradicted !== undefined) {
-      counters.add(UPLINK_SCOPE, "log-equivocation");
-      const advice = "both are kept as proof: see tally-agent status";
-      log.error({ code: "log-equivocation", size }, `${origin} signed two trees of one size; ${advice}`);
-      return contradicted;
+      this.#alarm(receipt, contradicted);
+      return contradicted.row;
     }
-    const isFresh = (item: OutboxItem | undefined): boolean =>
-      item !== undefined && item.state !== STATE.receipted && !done.has(item.id);
-    if (!items.some(isFresh)) {
+    // Of each statement once: proofs aren't signed, and may be doubled on the way.
+    const fresh: OutboxItem[] = [];
+    const proofs: number[] = [];
+    for (const [i, item] of items.entries()) {
+      if (item === undefined || item.state === STATE.receipted || done.has(item.id)) continue;
+      done.set(item.id, item);
+      fresh.push(item);
+      proofs.push(i);
+    }
+    const [first] = fresh;
+    if (first === undefined) {
       counters.add(UPLINK_SCOPE, "receipts-repeated");
       return undefined;
     }
-    const row = trees.keep(receipt);
-    let smallest: OutboxItem | undefined;
-    for (const [place, item] of items.entries()) {
-      if (item === undefined || !outbox.setReceipted(item, row, place)) continue;
-      if (this.#rejected) this.#forget.run(item.hash);
-      if (smallest === undefined || item.size < smallest.size) smallest = item;
-      done.set(item.id, item);
+    const { row, bytes } = trees.keep(receipt, proofs);
+    const share = Math.ceil(bytes / fresh.length);
+    for (const [place, item] of fresh.entries()) {
+      outbox.setReceipted(item, { row, place, share });
+      this.#advice.forget(item);
     }
-    if (smallest !== undefined) trees.see(receipt, smallest.id);
+    const smallest = fresh.reduce((least, item) => (item.size < least.size ? item : least), first);
+    trees.see(receipt, smallest.id);
     return undefined;
   }
 
-  #note(rejections: readonly Rejection[]): readonly OutboxItem[] {
-    const { storage, outbox, counters, time } = this.#parts;
-    const nowMs = time.now().timeUnixMs;
-    const refused: OutboxItem[] = [];
-    const writes: (() => void)[] = [];
-    for (const { hash, code, text } of rejections) {
-      counters.add(UPLINK_SCOPE, isEvidenceCode(code) ? `rejected-${code}` : "rejected-other");
-      const item = outbox.find(hash);
-      if (item?.state === STATE.receipted) continue; // the receipt is proof, the rejection is talk
-      // "Not now" is no reason to step out of line: it is sent again when its time comes.
-      const later = isEvidenceCode(code) && new EvidenceError(code, "").disposition === "retry";
-      if (item !== undefined && !later) refused.push(item);
-      const known = this.#known.get(hash);
-      if (known !== undefined && known.code === code && Math.abs(nowMs - known.last) < REPEAT_MS) continue;
-      writes.push(() => {
-        this.#rejected = true;
-        this.#reject.run(hash, item?.sub ?? null, item?.seq ?? null, code, text, nowMs, nowMs);
-        if (item !== undefined && !later) outbox.setRefused(item);
-      });
-      this.#logged(
-        code,
-        `the log advises against ${item === undefined ? toHex(hash) : `${item.sub} ${item.seq}`}; it is kept and tried again`,
-      );
-    }
-    if (writes.length > 0) {
-      storage.transaction(() => {
-        for (const write of writes) write();
-        this.#trim.run(MAX_REJECTIONS);
-      });
-    }
-    return refused;
+  #alarm({ origin, size }: VerifiedReceipt, { isKept }: Contradicted): void {
+    const { counters } = this.#parts;
+    const code = "log-equivocation";
+    counters.add(UPLINK_SCOPE, code);
+    if (!isKept) counters.add(UPLINK_SCOPE, NOT_KEPT);
+    const advice = isKept
+      ? "both are kept as proof: see tally-agent status"
+      : "there is proof enough: it is counted";
+    // Under no name that the wire could take up with talk.
+    this.#log.say(
+      "error",
+      `alarm ${origin}`,
+      { code, size },
+      `${origin} signed two trees of one size; ${advice}`,
+    );
   }
 
   #wanted(hashes: readonly Uint8Array[]): readonly number[] {
@@ -202,14 +174,7 @@ export class Answers {
   #fault(error: unknown, what: string): void {
     const code = isEvidenceError(error) ? error.code : "unexpected";
     this.#parts.counters.add(UPLINK_SCOPE, `refused-${code}`);
-    this.#logged(code, `${what}: ${error instanceof Error ? error.message : String(error)}`);
-  }
-
-  #logged(code: string, message: string): void {
-    const nowMs = this.#parts.time.monotonicMs();
-    if (nowMs - (this.#loggedMs.get(code) ?? -Infinity) < LOG_EVERY_MS) return;
-    if (this.#loggedMs.size > MAX_REJECTIONS) this.#loggedMs.clear();
-    this.#loggedMs.set(code, nowMs);
-    this.#parts.log.warn({ code }, message);
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#log.say("warn", `fault ${code}`, { code }, `${what}: ${reason}`);
   }
 }

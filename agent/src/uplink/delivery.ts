@@ -5,7 +5,7 @@
  */
 import { isEvidenceError, type EvidenceCode } from "@tallystick/evidence";
 import { sleep, type Timer } from "@tallystick/evidence/node";
-import type { Answers } from "./answers.ts";
+import type { Answers, Effects } from "./answers.ts";
 import { type Clock } from "../clock/clock.ts";
 import type { Counters } from "../storage/counters.ts";
 import type { LineState } from "./line-state.ts";
@@ -53,6 +53,8 @@ export class Delivery {
   /** A fault while there was no session to end with it. */
   #failure: { readonly error: unknown } | undefined;
   #drained = false;
+  /** Cancels the writing of what the log advised against, where that was put off. */
+  #cancelSettling: (() => void) | undefined;
 
   constructor(parts: DeliveryParts) {
     this.#parts = parts;
@@ -85,6 +87,7 @@ export class Delivery {
       }
     } finally {
       off();
+      this.#cancelSettling?.();
     }
   }
 
@@ -123,8 +126,22 @@ export class Delivery {
   }
 
   #take(payload: Uint8Array): void {
+    this.#heed(() => this.#parts.answers.take(payload));
+    this.#settleLater();
+  }
+
+  #settleLater(): void {
+    const { answers, clock, timer } = this.#parts;
+    if (answers.dueMs === Infinity) return;
+    this.#cancelSettling ??= timer.after(answers.dueMs - clock.monotonicMs(), () => {
+      this.#cancelSettling = undefined;
+      this.#heed(() => answers.settle());
+    });
+  }
+
+  #heed(answer: () => Effects): void {
     try {
-      const { receipted, refused, wanted, called } = this.#parts.answers.take(payload);
+      const { receipted, refused, wanted, called } = answer();
       const nowMs = this.#parts.clock.monotonicMs();
       if (receipted.length > 0) {
         const wereRefused = receipted.some(({ state }) => state === STATE.refused);

@@ -7,6 +7,7 @@ import type { StatementSync } from "node:sqlite";
 import {
   concatBytes,
   encodeCbor,
+  encodeReceipt,
   equalBytes,
   EvidenceError,
   parseReceipt,
@@ -27,6 +28,20 @@ export type PinnedLog = { readonly origin: string; readonly key: PublicKey };
 /** A receipt whose signature and proofs are good. */
 export type VerifiedReceipt = Receipt & { readonly root: Uint8Array };
 
+/** A receipt that was kept before, and contradicts another one. */
+export type Contradicted = {
+  readonly row: number;
+  /** True where both are put by as proof; false where the log has said so much against itself already that this was only counted. */
+  readonly isKept: boolean;
+};
+
+/** Counter of contradictions whose proof isn't kept. */
+export const NOT_KEPT = "log-equivocation-not-kept";
+
+const EQUIVOCATION = "log-equivocation";
+/** Proofs kept against one log. One is enough; whoever holds its key could make them without end. */
+const MAX_ALARMS = 16;
+
 export class Trees {
   readonly #logs: readonly PinnedLog[];
   readonly #provider: SignatureProvider;
@@ -35,6 +50,7 @@ export class Trees {
   readonly #other: Query<{ id: number; tree: Uint8Array; bytes: Uint8Array }>;
   readonly #insert: StatementSync;
   readonly #alarm: StatementSync;
+  readonly #isKnown: Query<{ n: number }>;
   #seen: Seen | undefined;
 
   /** @param logs - of several, a later one succeeds an earlier one */
@@ -54,8 +70,10 @@ export class Trees {
       "INSERT INTO receipt (origin, size, time, tree, bytes) VALUES (?, ?, ?, ?, ?)",
     );
     this.#alarm = storage.prepare(
-      "INSERT INTO alarm (code, at, text, evidence) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+      `INSERT INTO alarm (code, at, text, evidence) SELECT ?1, ?2, ?3 || ?4, ?5
+       WHERE (SELECT count(*) FROM alarm WHERE code = ?1 AND substr(text, 1, length(?3)) = ?3) < ${MAX_ALARMS} ON CONFLICT DO NOTHING`,
     );
+    this.#isKnown = storage.query("SELECT 1 AS n FROM alarm WHERE code = ? AND text = ?");
     const [origin, size, root] = [
       meta.text("seen-origin"),
       meta.number("seen-size"),
@@ -85,23 +103,45 @@ export class Trees {
     return { ...receipt, root };
   }
 
-  /** Keeps a verified receipt, within a transaction, and returns its row. */
-  keep(receipt: VerifiedReceipt): number {
-    const { origin, size, timeUnixS, bytes } = receipt;
-    return Number(this.#insert.run(origin, size, timeUnixS, treeOf(receipt), bytes).lastInsertRowid);
+  /**
+   * Keeps a verified receipt, within a transaction, with its proofs at `places` and no others: proofs aren't signed, so whoever carries a receipt may add
+   * any others of its tree.
+   *
+   * @param places - ascending, each once
+   * @returns its row, and how many bytes are kept
+   */
+  keep(
+    receipt: VerifiedReceipt,
+    places: readonly number[],
+  ): { readonly row: number; readonly bytes: number } {
+    const { origin, size, timeUnixS, proofs, sign1 } = receipt;
+    const { protectedBytes, signature } = sign1;
+    const bytes =
+      places.length === proofs.length
+        ? receipt.bytes
+        : encodeReceipt(
+            { protectedBytes, signature, size },
+            places.flatMap((place) => proofs[place] ?? []),
+          );
+    const { lastInsertRowid } = this.#insert.run(origin, size, timeUnixS, treeOf(receipt), bytes);
+    return { row: Number(lastInsertRowid), bytes: bytes.length };
   }
 
   /**
-   * Row of the receipt in which the log has signed something else about a tree of this size before; undefined where there is none. Both receipts are put by as
-   * proof of that, within the caller's transaction, and this one counts for nothing.
+   * The receipt in which the log has signed something else about a tree of this size before; undefined where there is none. Both receipts are put by as
+   * proof of that, the first times, within the caller's transaction, and this one counts for nothing.
    */
-  contradicts(receipt: VerifiedReceipt, nowUnixMs: number): number | undefined {
+  contradicts(receipt: VerifiedReceipt, nowUnixMs: number): Contradicted | undefined {
     const tree = treeOf(receipt);
     const other = this.#other.get(receipt.origin, receipt.size, tree);
     if (other === undefined) return undefined;
-    const text = `${receipt.origin} signed two trees of size ${receipt.size}: ${shortOf(other.tree)} and ${shortOf(tree)}`;
-    this.#alarm.run("log-equivocation", nowUnixMs, text, encodeCbor([other.bytes, receipt.bytes]));
-    return other.id;
+    const begin = `${receipt.origin} signed two trees`; // no origin has a space in it
+    const rest = ` of size ${receipt.size}: ${shortOf(other.tree)} and ${shortOf(tree)}`;
+    const isKept =
+      this.#isKnown.get(EQUIVOCATION, begin + rest) !== undefined ||
+      this.#alarm.run(EQUIVOCATION, nowUnixMs, begin, rest, encodeCbor([other.bytes, receipt.bytes]))
+        .changes === 1;
+    return { row: other.id, isKept };
   }
 
   /**

@@ -1,14 +1,19 @@
 /** What the anchor says is believed as far as it proves itself, and no further. */
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import {
   encodeDown,
   encodeCbor,
+  encodeReceipt,
+  nobleProvider,
   nobleSigner,
+  parseReceipt,
   toHex,
+  verifyReceipt,
   type BatchClaims,
   type DownMessage,
   type Statement,
 } from "@tallystick/evidence";
+import { linesOf } from "../../../agent/src/commands/status.ts";
 import { FakeAnchor } from "../../support/fake-anchor.ts";
 import { observation, Rig, STREAM } from "../../support/agent-rig.ts";
 
@@ -165,6 +170,77 @@ describe("receipts", () => {
   });
 });
 
+describe("what is kept of receipts", () => {
+  const stranger = (n: number): Uint8Array => new Uint8Array(32).fill(100 + n);
+
+  /** What is kept, each receipt verified for the statements that it is kept for. */
+  function kept(rig: Rig): readonly { readonly bytes: Uint8Array; readonly hashes: readonly string[] }[] {
+    const rows = rig.storage.query<{ id: number; bytes: Uint8Array }>(
+      "SELECT id, bytes FROM receipt ORDER BY id",
+    );
+    const of = rig.storage.query<{ hash: Uint8Array; place: number }>(
+      "SELECT hash, place FROM outbox WHERE receipt = ? ORDER BY place",
+    );
+    return rows.all().map(({ id, bytes }) => {
+      const held = of.all(id);
+      expect(held.map(({ place }) => place)).toEqual(held.map((_, i) => i));
+      const hashes = held.map(({ hash }) => hash);
+      verifyReceipt(parseReceipt(bytes), hashes, rig.anchor.signer.key, nobleProvider);
+      return { bytes, hashes: hashes.map(toHex) };
+    });
+  }
+
+  test("its bytes as they came, where all of it is of this outbox", async () => {
+    const { rig, statements } = await waiting();
+    const message = await rig.anchor.receipt(hashesOf(statements));
+    await tell(rig, message);
+    const [one, ...others] = kept(rig);
+    expect(others).toEqual([]);
+    expect(one?.bytes).toEqual(message.receipt);
+  });
+
+  test("nothing of other devices, of proofs that come twice, or of statements that have theirs", async () => {
+    const { rig, statements } = await waiting();
+    const [a, b, c] = hashesOf(statements);
+    if (a === undefined || b === undefined || c === undefined) throw new Error("three statements are needed");
+    await tell(rig, await rig.anchor.receipt([stranger(1), a, stranger(2), a, stranger(3), b]));
+    await tell(rig, await rig.anchor.receipt([a, c, b, c]));
+    expect(kept(rig).map(({ hashes }) => hashes)).toEqual([[toHex(a), toHex(b)], [toHex(c)]]);
+  });
+
+  test("however often a broker repeats a proof, a receipt takes no more room for it", async () => {
+    const { rig, statements } = await waiting();
+    for (const { hash } of statements) {
+      const { receipt } = await rig.anchor.receipt([hash]);
+      const { sign1, size, proofs } = parseReceipt(receipt);
+      const { protectedBytes, signature } = sign1;
+      const many = <T>(one: T | undefined): T[] =>
+        one === undefined ? [] : Array.from({ length: 300 }, () => one);
+      const padded = encodeReceipt({ protectedBytes, signature, size }, many(proofs[0]));
+      await tell(rig, { kind: "receipt", hashes: many(hash), receipt: padded });
+    }
+    expect(rig.report().outbox.receipted.count).toBe(statements.length);
+    for (const { bytes } of kept(rig)) expect(bytes.length).toBeLessThan(600);
+  });
+});
+
+test("a log that contradicts itself without end is kept as proof sixteen times, counted, and logged seldom", async () => {
+  const { rig, statements } = await waiting();
+  const [own] = hashesOf(statements);
+  if (own === undefined) throw new Error("a statement is needed");
+  await tell(rig, await rig.anchor.receipt([new Uint8Array(32), own]));
+  const other = (n: number): Promise<DownMessage> =>
+    new FakeAnchor().receipt([new Uint8Array(32).fill(100 + n), own]);
+  for (let n = 0; n < 40; n++) rig.down(encodeDown(await other(n)));
+  rig.down(encodeDown(await other(0)));
+  await rig.time.advance(60_000);
+  expect(rig.report().alarms).toHaveLength(16);
+  expect(counter(rig, "log-equivocation")).toBe(41);
+  const lines = linesOf(rig.report());
+  expect(lines.some((line) => line.startsWith("ALARM log-equivocation  24 more receipts"))).toBe(true);
+  expect(rig.lines.filter(({ level }) => level === "error")).toHaveLength(1);
+});
+
 describe("advice and requests", () => {
   test("a rejection is kept and shown with its code; the statement stays, and is tried again", async () => {
     const { rig, statements } = await waiting();
@@ -227,8 +303,9 @@ describe("advice and requests", () => {
     expect(counter(rig, "rejected-fork")).toBe(statements.length);
   });
 
-  test("a flood of rejections is bounded", async () => {
+  test("a flood of rejections of what isn't here is counted, and nothing is written", async () => {
     const { rig } = await waiting();
+    const writes = vi.spyOn(rig.storage, "transaction");
     for (let i = 0; i < 30; i++) {
       const messages = Array.from({ length: 100 }, (_, j): DownMessage => {
         const hash = new Uint8Array(32);
@@ -237,9 +314,72 @@ describe("advice and requests", () => {
       });
       rig.down(new Uint8Array(Buffer.concat(messages.map(encodeDown))));
     }
-    await rig.time.advance(1000);
-    const rows = rig.storage.query<{ n: number }>("SELECT count(*) AS n FROM rejection").get()?.n;
-    expect(rows).toBe(1000);
+    expect(writes).not.toHaveBeenCalled();
+    await rig.time.advance(60_000);
+    expect(rig.report().rejections).toEqual([]);
+    expect(counter(rig, "rejections-unknown")).toBe(3000);
+    expect(counter(rig, "rejected-cbor-malformed")).toBe(3000);
+    expect(rig.lines.filter(({ about }) => about["code"] === "cbor-malformed")).toHaveLength(1);
+  });
+
+  test("a code that the wire made up is logged as seldom as any other", async () => {
+    const { rig, statements } = await waiting();
+    const [hash] = hashesOf(statements);
+    if (hash === undefined) throw new Error("a statement is needed");
+    const before = rig.lines.length;
+    for (let n = 0; n < 100; n++)
+      rig.down(encodeDown({ kind: "rejected", hash, code: `made-up-${n}`, text: "" }));
+    expect(rig.lines.length - before).toBe(1);
+  });
+
+  test("rejections that come one by one are written together, and all of them step aside", async () => {
+    const { rig, statements } = await waiting();
+    const writes = vi.spyOn(rig.storage, "transaction");
+    for (const { hash } of statements)
+      rig.down(encodeDown({ kind: "rejected", hash, code: "key-unknown", text: "" }));
+    expect(writes).toHaveBeenCalledTimes(1);
+    expect(rig.report().outbox.refused).toBe(1);
+    await rig.time.advance(2000);
+    expect(rig.report().outbox.refused).toBe(statements.length);
+    rig.anchor.judge = () => "receipt";
+    await rig.time.advance(120_000);
+    expect(rig.report()).toMatchObject({ outbox: { waiting: { count: 0 } }, rejections: [] });
+  });
+
+  test("what has its receipt before a rejection of it is written has no rejection", async () => {
+    const { rig, statements } = await waiting();
+    for (const { hash } of statements)
+      rig.down(encodeDown({ kind: "rejected", hash, code: "key-unknown", text: "" }));
+    await tell(rig, await rig.anchor.receipt(hashesOf(statements)));
+    expect(rig.report()).toMatchObject({ outbox: { waiting: { count: 0 }, refused: 0 }, rejections: [] });
+  });
+
+  test("of one statement a rejection is written again after ten minutes, whatever is said of it", async () => {
+    const { rig, statements } = await waiting();
+    const [hash] = hashesOf(statements);
+    if (hash === undefined) throw new Error("a statement is needed");
+    const say = async (times: number): Promise<void> => {
+      for (let n = 0; n < times; n++) {
+        rig.down(
+          encodeDown({ kind: "rejected", hash, code: n % 2 === 0 ? "fork" : "key-unknown", text: "" }),
+        );
+        await rig.time.advance(2500);
+      }
+    };
+    await say(20);
+    expect(rig.report().rejections).toMatchObject([{ code: "fork", count: 1 }]);
+    await rig.time.advance(600_000);
+    await say(2);
+    expect(rig.report().rejections).toMatchObject([{ count: 2 }]);
+  });
+
+  test("'not now' doesn't keep a rejection that comes after it from setting the statement aside", async () => {
+    const { rig, statements } = await waiting();
+    const [hash] = hashesOf(statements);
+    if (hash === undefined) throw new Error("a statement is needed");
+    await tell(rig, { kind: "rejected", hash, code: "pool-full", text: "" });
+    await tell(rig, { kind: "rejected", hash, code: "fork", text: "" });
+    expect(rig.report()).toMatchObject({ outbox: { refused: 1 }, rejections: [{ code: "fork" }] });
   });
 
   test("statements asked for again are sent again, receipted or not; strangers' are not known", async () => {

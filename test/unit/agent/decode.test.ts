@@ -6,9 +6,9 @@ import { Readable } from "node:stream";
 import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { decimal, Float } from "@tallystick/evidence";
-import { runCommand } from "@tallystick/evidence/node";
+import { runCommand, type Command } from "@tallystick/evidence/node";
 import { captureBytes } from "../../../agent/src/commands/capture.ts";
-import { decodeCommand, readingLine } from "../../../agent/src/commands/decode.ts";
+import { readingLine, runDecode } from "../../../agent/src/commands/decode.ts";
 import { startState, telegram } from "../../../demo/meter.ts";
 
 const GOOD = telegram(startState(1_750_000_000), 1_750_000_000);
@@ -18,6 +18,15 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "tallystick-decode-"));
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
+
+/** As main.ts has it, as far as it matters here. */
+const DECODE: Command = {
+  summary: "",
+  usage: "",
+  takes: 1,
+  options: { kind: { type: "string" }, map: { type: "string" } },
+  run: runDecode,
+};
 
 /** Runs the command as a shell would. */
 async function run(...argv: string[]): Promise<{ exit: number; out: string; err: string }> {
@@ -31,7 +40,7 @@ async function run(...argv: string[]): Promise<{ exit: number; out: string; err:
   const spies = [catchWrites(process.stdout, "out"), catchWrites(process.stderr, "err")];
   try {
     return {
-      exit: await runCommand("tally-agent", "0", { decode: decodeCommand }, ["decode", ...argv]),
+      exit: await runCommand("tally-agent", "0", { decode: DECODE }, ["decode", ...argv]),
       ...written,
     };
   } finally {
@@ -200,6 +209,15 @@ describe("lines of a program", () => {
     expect(err).toContain("senml-unit");
     expect(err).toContain("line-malformed");
     expect(err).toMatch(/line.{0,4}2/);
+  });
+
+  test("a time that no calendar has is refused as its line, and the lines after it are shown", async () => {
+    const far = (t: string): string => `{"id":"1","name":"n","v":1,"t":${t}}`;
+    const lines = [far("99999999999999999999"), far('"8640000000000.001"'), far("8640000000000")];
+    const { exit, out, err } = await run("--kind", "exec", await capture(`${lines.join("\n")}\n`));
+    expect(exit).toBe(1);
+    expect(err.match(/member-range/g)).toHaveLength(2);
+    expect(out).toContain('"t":"+275760-09-13T00:00:00Z"');
   });
 
   test("nothing is no line", async () => {

@@ -10,6 +10,10 @@ import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "v
 import { EvidenceError, formatInvite, isEvidenceError, toHex, type Invite } from "@tallystick/evidence";
 import { createKeyFile, pinOf, readPublicKeyFile } from "@tallystick/evidence/node";
 import { ask } from "../../../agent/src/enrol/ask.ts";
+import { placesOf } from "../../../anchor/src/config.ts";
+import { approve } from "../../../anchor/src/enrolment/approval.ts";
+import type { Listed } from "../../../anchor/src/enrolment/requests.ts";
+import { PublishedRegistry } from "../../../anchor/src/registry/published-registry.ts";
 import { untilEnrolled } from "../../../agent/src/enrol/waiting.ts";
 import { deviceSigner } from "../../support/anchor-log.ts";
 import { TestDesk } from "../../support/enrolment-desk.ts";
@@ -80,6 +84,28 @@ describe("at a desk", () => {
       expect.stringContaining("going on with the invite from before"),
     ]);
     expect(desk.requests.list()).toHaveLength(1);
+  });
+
+  test("what was edited while it waited stays as it was edited", async () => {
+    const path = join(folder, "agent.yaml");
+    const first = enrol([], await line());
+    await expect.poll(() => first.said(), { timeout: 20_000 }).toContain("waiting for an operator");
+    const edited = `# by hand\nversion: 1\norg: city\ndevice: gw-1\ndata: ${join(folder, "data")}\nclock: { trust: rtc }\n`;
+    writeFileSync(path, edited);
+    const { public: published, inbox } = placesOf(desk.config);
+    const [listed] = desk.requests.list();
+    await approve(listed as Listed, {
+      signer: desk.log.operator,
+      requests: desk.requests,
+      read: () => PublishedRegistry.read(published),
+      inbox,
+      nowUnixS: () => desk.log.clock.now,
+    });
+    expect(await desk.sequence()).toBe(1);
+    await expect.poll(() => first.said(), { timeout: 20_000 }).toContain("enrolled: registry item 1");
+    first.child.kill("SIGINT");
+    await first.ended;
+    expect(readFileSync(path, "utf8")).toMatch(/^# by hand\n[^]*\nclock: \{ trust: rtc \}\n[^]*mqtt:/);
   });
 
   test("what an operator refused is told with his reason, and the line is forgotten", async () => {

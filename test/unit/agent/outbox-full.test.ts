@@ -233,7 +233,7 @@ describe("the bound", () => {
     rig.storage.close();
     rig.crash();
     const db = new DatabaseSync(join(rig.folder, "agent.db"));
-    db.exec(`ALTER TABLE rejection DROP COLUMN told; DROP TABLE told; DROP TABLE standing; DROP TABLE line;
+    db.exec(`ALTER TABLE rejection DROP COLUMN told; ALTER TABLE outbox DROP COLUMN share; DROP TABLE told; DROP TABLE standing; DROP TABLE line;
       ALTER TABLE journal DROP COLUMN level; ALTER TABLE journal DROP COLUMN line; DROP TABLE stopped; CREATE TABLE stopped (sub TEXT PRIMARY KEY, since INTEGER NOT NULL, tq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
       INSERT INTO stopped VALUES ('meter/m-1', 5, 2); PRAGMA user_version = 1`);
     db.close();

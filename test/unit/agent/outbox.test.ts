@@ -3,6 +3,9 @@ import { describe, expect, test } from "vitest";
 import { toHex, type Event, type Statement } from "@tallystick/evidence";
 import { observation, Rig, STREAM, reading, COUNTER } from "../../support/agent-rig.ts";
 
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+
 /** A bound that is soon reached; a configuration has to give a mebibyte at least. */
 const MAX_BYTES = 200_000;
 
@@ -138,7 +141,7 @@ describe("when it is full, drop the oldest", () => {
 });
 
 describe("what has a receipt", () => {
-  test("is kept for its days by the log's time, and pruned then", async () => {
+  test("is kept for its days by the log's time, and pruned then, once the clock has stood for an hour", async () => {
     const rig = new Rig("outbox: { keepReceipted: { days: 7 } }");
     rig.connectAnchor();
     rig.anchor.timeUnixS = Math.floor(rig.system.wallUnixMs() / 1000);
@@ -155,10 +158,37 @@ describe("what has a receipt", () => {
     rig.time.nowMs += 0.2 * 86_400_000;
     rig.anchor.judge = () => "silence";
     await rig.start();
+    await rig.time.advance(HOUR - 1000);
+    expect(rig.sealed(STREAM)).toHaveLength(2);
     await rig.time.advance(1000);
     const left = rig.sealed();
     expect(left.some(({ claims }) => claims.sub === STREAM)).toBe(false);
     expect(left.every(({ event }) => event?.kind === "boot" || event?.kind === "heads")).toBe(true);
+  });
+
+  test("is not pruned by the log's clock alone", async () => {
+    const rig = new Rig();
+    rig.connectAnchor();
+    rig.anchor.timeUnixS = 1000; // by any clock long ago
+    await rig.start();
+    rig.source.push(observation(1));
+    await rig.time.advance(3 * HOUR);
+    expect(rig.sealed(STREAM)).toHaveLength(2);
+  });
+
+  test("is not pruned by a clock that has just been set", async () => {
+    const rig = new Rig();
+    rig.connectAnchor();
+    rig.anchor.timeUnixS = Math.floor(rig.system.wallUnixMs() / 1000);
+    await rig.start();
+    rig.source.push(observation(1));
+    await rig.time.advance(HOUR - MINUTE / 2);
+    rig.system.set(rig.system.wallUnixMs() + 30 * 24 * HOUR); // a wrong server
+    await rig.time.advance(MINUTE);
+    expect(rig.sealed(STREAM)).toHaveLength(2);
+    rig.system.set(rig.system.wallUnixMs() - 30 * 24 * HOUR);
+    await rig.time.advance(3 * HOUR);
+    expect(rig.sealed(STREAM)).toHaveLength(2);
   });
 
   test("is not pruned by a clock that nobody knows", async () => {
@@ -182,6 +212,12 @@ describe("what has a receipt", () => {
     await rig.time.advance(3_700_000);
     const { receipted, waiting } = rig.report().outbox;
     expect(receipted.bytes).toBeLessThan(22_000);
+    const onDisk = rig.storage
+      .query<{ bytes: number }>(
+        "SELECT (SELECT sum(length(bytes)) FROM receipt) + (SELECT sum(length(bytes)) FROM statement) AS bytes",
+      )
+      .get()?.bytes;
+    expect(onDisk, "receipts too").toBeLessThan(23_000);
     expect(waiting.count).toBe(0);
     const receipts = rig.storage.query<{ n: number }>("SELECT count(*) AS n FROM receipt").get()?.n ?? 0;
     expect(receipts).toBeLessThanOrEqual(receipted.count + 1);

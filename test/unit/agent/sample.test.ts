@@ -1,3 +1,6 @@
+import process from "node:process";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
@@ -20,7 +23,11 @@ const T0 = 1_750_000_000;
 
 /** A clock that the test moves. */
 const testClock = () => {
-  const clock = { nowMs: 1000, monotonicMs: () => clock.nowMs };
+  const clock = {
+    nowMs: 1000,
+    monotonicMs: () => clock.nowMs,
+    now: () => ({ timeUnixMs: T0 * 1000 + clock.nowMs, tq: 2 as const }),
+  };
   return clock;
 };
 
@@ -179,6 +186,59 @@ describe("nothing twice", () => {
     expect(one.counters).toMatchObject({ repeats: 0, conflicts: 4999 });
     expect(brief(one.take(observed([reading("name-4999", "1", T0)])))).toEqual([]);
     expect(brief(one.take(observed([reading("name-0", "1", T0)])))).toEqual(["name-0=1"]); // long forgotten
+  });
+
+  /** A reading whose value is a text. */
+  const said = (name: string, vs: string, time = T0): Observation =>
+    observed([{ name, value: { vs }, time: decimal(time), quality: [] }]);
+
+  test("texts of any length are told apart, and known again", () => {
+    const { one } = sampler();
+    const long = "x".repeat(5000);
+    const texts = [
+      "x".repeat(40),
+      "x".repeat(41),
+      `${long}1`,
+      `${long}2`,
+      `${"y".repeat(50)}\ud800`,
+      `${"y".repeat(50)}\ud801`,
+    ];
+    for (const text of texts) expect(one.take(said(text, text)), text).toHaveLength(1);
+    for (const text of texts) expect(one.take(said("n", text)), text).toHaveLength(1);
+    expect(one.counters).toMatchObject({ repeats: 0, conflicts: texts.length - 1 });
+    for (const text of texts) {
+      expect(one.take(said(text, text))).toEqual([]);
+      expect(one.take(said("n", text))).toEqual([]);
+    }
+  });
+
+  test("of a stream as a whole no more than so many values are remembered: the names seen longest ago give way", () => {
+    const { one } = sampler();
+    for (let n = 0; n < 300; n++)
+      for (let time = 0; time < 8; time++)
+        for (let value = 0; value < 8; value++) one.take(said(`n${n}`, String(value), T0 + time));
+    expect(one.counters.repeats).toBe(0);
+    expect(one.take(said("n299", "0"))).toEqual([]);
+    expect(one.take(said("n172", "0"))).toEqual([]); // 8,192 values are 128 such names
+    expect(one.take(said("n171", "0"))).toHaveLength(1);
+  });
+
+  test("what is remembered keeps no telegram in memory", () => {
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    const heap = (): number => {
+      collect();
+      return process.memoryUsage().heapUsed;
+    };
+    const { one } = sampler();
+    const before = heap();
+    for (let n = 0; n < 2000; n++) {
+      const frame = `${n}`.padEnd(20, "v") + "x".repeat(20_000);
+      one.take(said(`name-${n % 250}`, frame.slice(0, 20), T0 + (n % 8)));
+      one.take(said(`long-${n % 250}`, frame, T0 + (n % 8)));
+    }
+    expect(heap() - before).toBeLessThan(10e6);
+    expect(one.take(said("name-249", "1999".padEnd(20, "v"), T0 + 7))).toEqual([]);
   });
 
   test("no reading is lost: each was journalled, or one equal to it was", () => {

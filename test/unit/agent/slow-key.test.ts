@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { nobleSigner, type Signer } from "@tallystick/evidence";
 import { SigningKeys } from "../../../agent/src/seal/signing-key.ts";
-import { observation, Rig, STREAM } from "../../support/agent-rig.ts";
+import { COUNTER, observation, Rig, STREAM } from "../../support/agent-rig.ts";
 
 /** A chip of the slow kind. */
 const SIGNING_MS = 300;
@@ -18,8 +18,8 @@ function slowSigner(rig: Rig, takesMs: () => number = () => SIGNING_MS): Signer 
   };
 }
 
-async function started(takesMs?: () => number): Promise<Rig> {
-  const rig = new Rig();
+async function started(takesMs?: () => number, yaml = ""): Promise<Rig> {
+  const rig = new Rig(yaml);
   rig.connectAnchor();
   let isStarted = false;
   const starting = rig.start({ signing: new SigningKeys(slowSigner(rig, takesMs)) }).finally(() => {
@@ -61,4 +61,35 @@ test("what is being signed is journalled when it is due: a crash takes no more t
   rig.crash();
   const journalled = rig.report().streams.find(({ sub }) => sub === STREAM)?.journalled;
   expect(journalled).toBe(2);
+});
+
+test("a stop that waits for the key in vain leaves what is pending in the journal, however long that might have waited", async () => {
+  let takesMs = SIGNING_MS;
+  const patient = `streams: [{ name: ${STREAM}, source: { kind: host }, every: 0, maxLossMs: 60000 }]`;
+  const rig = await started(() => takesMs, patient);
+  rig.source.push(observation(1));
+  await rig.time.advance(70_000);
+  takesMs = Infinity;
+  rig.source.push(observation(2));
+  await rig.time.advance(1000);
+  await expect(rig.stop()).rejects.toThrow("didn't stop");
+  expect(rig.report().streams.find(({ sub }) => sub === STREAM)?.journalled).toBe(1);
+  await rig.start();
+  await rig.stop();
+  expect(rig.sealed(STREAM).reduce((sum, { records }) => sum + records, 0)).toBe(2);
+});
+
+test("and so does one that comes while a chain waits to be opened", async () => {
+  let takesMs = SIGNING_MS;
+  const patient = `streams: [{ name: ${STREAM}, source: { kind: host }, every: 0, maxLossMs: 60000 }]`;
+  const rig = await started(() => takesMs, patient);
+  rig.source.push(observation(1));
+  await rig.time.advance(70_000);
+  rig.source.push(observation(2));
+  await rig.time.advance(1000);
+  takesMs = Infinity;
+  rig.source.push({ ...observation(3), registers: [{ ...COUNTER, digits: { whole: 7, fraction: 3 } }] });
+  await rig.time.advance(1000);
+  await expect(rig.stop()).rejects.toThrow("didn't stop");
+  expect(rig.report().streams.find(({ sub }) => sub === STREAM)?.journalled).toBe(1);
 });

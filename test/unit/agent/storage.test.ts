@@ -36,6 +36,21 @@ test("a newer database is refused, by writer and reader", () => {
   expect(() => readStorage(path)).toThrow(expect.objectContaining({ code: "storage-newer" }));
 });
 
+test("receipts of an older database count by what each statement has of them", () => {
+  const path = folder();
+  openStorage(path).close();
+  const db = new DatabaseSync(join(path, "agent.db"));
+  db.exec(`ALTER TABLE outbox DROP COLUMN share; PRAGMA user_version = 4;
+    INSERT INTO receipt VALUES (1, 'log', 9, 0, x'', zeroblob(1000)), (2, 'log', 9, 0, x'', zeroblob(500));
+    INSERT INTO outbox VALUES (1, 1, 0, x'01', 9, 0, 0, 1, 1, 0), (2, 1, 1, x'02', 9, 0, 0, 1, 1, 1), (3, 1, 2, x'03', 9, 0, 0, 1, 2, 0),
+      (4, 1, 3, x'04', 9, 0, 0, 0, NULL, NULL)`);
+  db.close();
+  const storage = openStorage(path);
+  const shares = storage.query<{ share: number }>("SELECT share FROM outbox ORDER BY id").all();
+  expect(shares.map(({ share }) => share)).toEqual([500, 500, 500, 0]);
+  storage.close();
+});
+
 test("a second writer is refused while the first is there; a reader is not", () => {
   const path = folder();
   const first = openStorage(path);

@@ -75,7 +75,7 @@ export class Members {
   /** Unix seconds, as a number or in RFC 3339 with a zone. */
   time(name: string): Decimal {
     return this.#reading(name, "is no time: Unix seconds, or RFC 3339 with its zone", (value) =>
-      typeof value === "bigint" ? decimal(value) : parseTime(value),
+      parseTime(String(value)),
     );
   }
 

@@ -3,9 +3,12 @@
  *
  * @module
  */
-import { Decimal, EvidenceError, parseDecimal } from "@tallystick/evidence";
+import { Decimal, decimalToNumber, EvidenceError, parseDecimal } from "@tallystick/evidence";
 
 const RFC_3339 = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:Z|([+-])(\d\d):(\d\d))$/;
+
+/** Unix seconds of the last moment that programs can write down as a date, in both directions: 100 million days (ECMA-262, time values). */
+const MAX_UNIX_S = 8.64e12;
 
 /**
  * Unix seconds: of digits, `1790000000.5`, or of RFC 3339 with its zone, `2026-09-21T16:13:20.5+02:00`, exact to the last digit given. A text
@@ -15,7 +18,7 @@ const RFC_3339 = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:
  */
 export function parseTime(text: string): Decimal {
   const match = RFC_3339.exec(text);
-  if (match === null) return parseDecimal(text);
+  if (match === null) return ofDigits(text);
   const [, year = "", month = "", day = "", hour = "", minute = "", second = "", fraction = ""] = match;
   const [sign, zoneHours = "0", zoneMinutes = "0"] = match.slice(8);
   const moment = `${year}-${month}-${day}T${hour}:${minute}:${second}`;
@@ -28,4 +31,11 @@ export function parseTime(text: string): Decimal {
   const seconds = BigInt(atMs / 1000 - offsetS);
   if (fraction === "") return new Decimal(seconds, 0);
   return new Decimal(seconds * 10n ** BigInt(fraction.length) + BigInt(fraction), -fraction.length);
+}
+
+function ofDigits(text: string): Decimal {
+  const seconds = parseDecimal(text);
+  if (Math.abs(decimalToNumber(seconds)) > MAX_UNIX_S)
+    throw new EvidenceError("member-range", "no such moment");
+  return seconds;
 }
