@@ -38,7 +38,9 @@ export async function makeOnce(path: string, bytes: string | Uint8Array, mode = 
 /** Its bytes; undefined where it isn't there. @throws EvidenceError `too-large` */
 export function readIfThere(path: string): Uint8Array | undefined {
   try {
-    if (statSync(path).size > MAX_BYTES)
+    const about = statSync(path);
+    if (!about.isFile()) throw new Error(`${path}: not a file`); // one that never ends would be waited for
+    if (about.size > MAX_BYTES)
       throw new EvidenceError("too-large", `${path}: too large for a file of its kind`);
     return new Uint8Array(readFileSync(path));
   } catch (error) {

@@ -14,6 +14,7 @@ import { Inbox } from "./registry/inbox.ts";
 import { connectMqtt, Intake, type ConnectBroker, type IntakeEvents } from "./intake/intake.ts";
 import { runLedger, type Work } from "./ledger.ts";
 import type { OpenLog } from "./log/open-log.ts";
+import { ClockWatch } from "./sequence/commit-time.ts";
 import { Places } from "./sequence/place.ts";
 import type { Pool } from "./intake/pool.ts";
 import { Ready } from "./sequence/ready.ts";
@@ -29,6 +30,7 @@ import { storageFailed } from "./storage/database.ts";
 import type { Tally } from "./tally.ts";
 import { machineTime, type Time } from "./time.ts";
 import type { Own } from "./trail/open.ts";
+import { ownNameOf } from "./trail/own-device.ts";
 
 /** What the stages have from outside this process's memory. */
 export type Surroundings = {
@@ -143,7 +145,7 @@ function wire(
     silence,
     registrations,
     nowUnixS,
-    surroundings = machine(config),
+    surroundings = machine(config, logger),
   }: Running,
   fail: (error: unknown) => void,
   halt: Halt,
@@ -228,8 +230,10 @@ function wire(
     onFault: fail,
   });
   const machines = new Machines({ tally, nowMs, logger });
+  const clock = new ClockWatch({ nowUnixS, newestUnixS: store.batches.last()?.timeUnixS ?? 0, logger });
   const admission: Admission = new Admission({
     origin: log.origin,
+    ownIss: ownNameOf(config.trail, keys),
     keys,
     history,
     threads,
@@ -261,7 +265,10 @@ function wire(
       pool,
       tally,
       onPublished,
-      onAdmitted: (admitted, timeUnixS) => silence?.admitted(admitted, timeUnixS),
+      onAdmitted: (admitted, timeUnixS) => {
+        clock.committed(timeUnixS);
+        silence?.admitted(admitted, timeUnixS);
+      },
       onFilled: (filled) => restoring.filled(filled),
       onRotated: (statement) => rotations.asked(statement),
       onElsewhere: (statement) => machines.admitted(statement),
@@ -274,11 +281,13 @@ function wire(
 
 /** This machine's clock, disk, network and threads. */
 const machine =
-  (config: Config) =>
+  (config: Config, logger: Logger) =>
   (fail: (error: unknown) => void): Surroundings => ({
     time: machineTime,
     connect: connectMqtt,
-    inbox: new Inbox(placesOf(config).inbox),
+    inbox: new Inbox(placesOf(config).inbox, (file, err) =>
+      logger.warn({ file, err }, "a file in the inbox can't be read, and is left there"),
+    ),
     threads: new SignatureThreads(config.workers.signatures, fail),
   });
 

@@ -43,6 +43,8 @@ export type Candidate = { readonly statement: Entrant; readonly charge: number }
 export type AdmissionParts = {
   /** The log's own name. */
   readonly origin: string;
+  /** The anchor's own device: what it says is erased goes out of the archive. */
+  readonly ownIss: string;
   readonly keys: KeyState;
   readonly places: Places;
   readonly history: OwnHistory;
@@ -276,7 +278,8 @@ export class Admission {
   #ask(statement: Statement, record: KeyRecord, charge: number, counted = statement.claims.iss): void {
     const { protectedBytes, payload, signature } = statement.sign1;
     this.#job.add(record.key, toBeSigned(protectedBytes, payload ?? new Uint8Array()), signature);
-    this.#asked.push({ statement: entrantOf(statement, record, counted === SUBMITTED), charge });
+    const { ownIss } = this.#parts;
+    this.#asked.push({ statement: entrantOf(statement, record, ownIss, counted === SUBMITTED), charge });
     this.#unverified.set(counted, (this.#unverified.get(counted) ?? 0) + 1);
     if (this.#job.full) this.flush();
     else if (!this.#flushing) {
@@ -339,9 +342,11 @@ const refusal = (code: "log-ended" | "log-restoring"): EvidenceError =>
   new EvidenceError(code, TEXT[code] ?? "");
 
 /** Name and key are the registry's own objects: there is one of each, however many statements wait. */
-function entrantOf(statement: Statement, record: KeyRecord, submitted: boolean): Entrant {
+function entrantOf(statement: Statement, record: KeyRecord, ownIss: string, submitted: boolean): Entrant {
   const { bytes, hash, claims, event } = statement;
   const { iss, kid } = record;
+  // Into a restored log it may come back by any way: whoever brings it, what it names goes out again, or it would stand there and have erased nothing.
+  const erases = iss === ownIss && event?.kind === "erased" ? event.hash : undefined;
   const { sub, ch, seq, prev } = claims;
   return {
     bytes,
@@ -352,6 +357,7 @@ function entrantOf(statement: Statement, record: KeyRecord, submitted: boolean):
     ...(event?.kind === "key-rotated" && { rotates: true }),
     ...(isElsewhere(statement, record) && { elsewhere: true }),
     ...(submitted && { submitted: true }),
+    ...(erases !== undefined && { erases }),
   };
 }
 

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { existsSync, mkdirSync, rmSync, statSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, rmSync, statSync } from "node:fs";
 import { open, readFile, rename } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { backup as copyPages, DatabaseSync } from "node:sqlite";
@@ -55,6 +55,8 @@ export async function backupLog(
     const file = fileNamed(out, origin, size);
     part = join(dirname(file), `.${basename(file)}.part`);
     remove(part);
+    // It holds every statement: before there is anything in it, it is for its owner only.
+    closeSync(openSync(part, "wx", 0o600));
     await copyPages(source, part, {
       rate: PAGES_AT_ONCE,
       progress: ({ totalPages, remainingPages }) =>
@@ -107,7 +109,7 @@ function fileNamed(out: string, origin: string, size: number): string {
   const name = `${origin.replaceAll(/[^A-Za-z0-9.-]/g, "_")}-${size}.backup`;
   const file = isFolder ? join(out, name) : out;
   if (existsSync(file)) throw alreadyThere(file);
-  mkdirSync(dirname(file), { recursive: true });
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   return file;
 }
 

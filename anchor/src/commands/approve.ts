@@ -6,7 +6,7 @@
  */
 import { existsSync } from "node:fs";
 import process from "node:process";
-import { toHex, type Enrolment } from "@tallystick/evidence";
+import { EvidenceError, toHex, type Enrolment } from "@tallystick/evidence";
 import {
   EXIT,
   loadSigner,
@@ -41,13 +41,14 @@ export const approve: Command = {
   usage: `[NAME… [--key KEYFILE] [--wait]] | --refuse NAME… --reason TEXT | --export FILE [NAME…] | FILE [--key KEYFILE -o FILE] | FILE [--wait] [--json] ${CONFIG_USAGE}`,
   details: `  without a name  list what waits, with the id of each key: the device shows the same
   NAME            a request of the list, or a device (ORG/DEVICE): signed by the operator's key that is here, or by --key
-  --refuse        refuse it; the device is told the reason
+  --refuse        refuse it; the device is told the reason. What was approved already can't be (exit 1): revoke the key
   --export FILE   write the requests, all that wait or those named, for an operator whose key is elsewhere
   FILE            of --export, on the operator's machine: shows what is in it; with --key and -o, signs all of it
   FILE            that came back from there: brings the items to the anchor
   --wait          wait until the anchor has taken it (exit 1 if it refused)
   --json          what waits, one JSON object a line
 ${CONFIG_DETAILS}`,
+  takes: Infinity,
   options: {
     ...CONFIG_OPTIONS,
     key: { type: "string" },
@@ -68,9 +69,9 @@ ${CONFIG_DETAILS}`,
       return EXIT.good;
     }
     const places = placesOf(configOf(given));
-    const store = new RequestStore(places.requests);
+    const store = new RequestStore(places.requests, places.inbox);
     const out = text(values, "export");
-    if (values["refuse"] === true) await refuse(positionals, store, text(values, "reason"));
+    if (values["refuse"] === true) await refuse(positionals, store, text(values, "reason"), places);
     else if (out !== undefined) await exportTo(out, positionals, store, places);
     else if (positionals.length === 0) list(store.list(), values["json"] === true);
     else await approveHere(positionals, store, places, given);
@@ -93,14 +94,31 @@ async function refuse(
   names: readonly string[],
   store: RequestStore,
   reason: string | undefined,
+  places: Places,
 ): Promise<void> {
   if (names.length === 0) throw new UsageError("name what is refused");
   if (reason === undefined) throw new UsageError("--reason is missing: the device is told why");
-  for (const { name, request } of names.map((one) => requestNamed(store, one))) {
+  const meant = names.map((one) => requestNamed(store, one));
+  const before = await registryOf(places);
+  for (const { request, standing } of meant)
+    if (standing.state === "approved" || before.hasKey(request.key)) throw tooLate(request);
+  for (const { name, request } of meant) {
     await store.refused(name, reason);
+    // The running anchor may have approved it this moment.
+    if ((await registryOf(places)).hasKey(request.key)) {
+      store.withdrawRefusal(name);
+      throw tooLate(request);
+    }
     process.stdout.write(`refused: ${request.device} ${name}\n`);
   }
 }
+
+/** A refusal changes nothing any more: the item is signed. */
+const tooLate = ({ device, key }: Request): EvidenceError =>
+  new EvidenceError(
+    "key-exists",
+    `${device}: approved already, which no refusal undoes: revoke the key (tally-anchor revoke --kid ${toHex(key.kid).slice(0, 16)})`,
+  );
 
 async function exportTo(
   out: string,
@@ -170,7 +188,7 @@ async function withFile(file: string, given: Arguments): Promise<void> {
 
 async function bringBack(bytes: Uint8Array, given: Arguments): Promise<void> {
   const places = placesOf(configOf(given));
-  const store = new RequestStore(places.requests);
+  const store = new RequestStore(places.requests, places.inbox);
   await bringItems(readItems(bytes), await registryOf(places), places.inbox, async (submitted, enrolment) => {
     const { file, statement } = submitted;
     await store.approved(nameOf(enrolment), { file, hash: statement.hash });

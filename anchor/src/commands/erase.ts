@@ -24,6 +24,7 @@ export const erase: Command = {
 ${CONFIG_DETAILS}
 The running anchor carries it out within a second, one that is stopped when it starts. Readings and events of devices can be erased, with the exceptions in docs/reads.md.
 Backups made before still have it: see there.`,
+  takes: Infinity,
   options: {
     ...CONFIG_OPTIONS,
     order: { type: "string" },

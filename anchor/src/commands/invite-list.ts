@@ -22,10 +22,16 @@ export const inviteList: Command = {
   usage: `[--json] ${CONFIG_USAGE}`,
   details: `  --json          one JSON object a line: {"id", "device", "state", "expires", "kid"}
 ${CONFIG_DETAILS}
+Where the file of one is damaged, that is told on stderr, and the exit code is 1.
 An invite is remembered for 30 days after it ended. Its line can't be shown again: only a hash of its secret is kept.`,
   options: { ...CONFIG_OPTIONS, json: { type: "boolean" } },
   run(given) {
-    for (const one of storeOf(given).list()) {
+    let code: number = EXIT.good;
+    const onDamaged = (what: string): void => {
+      process.stderr.write(`${what}\n`);
+      code = EXIT.failed;
+    };
+    for (const one of storeOf(given).list(onDamaged)) {
       const [id, kid] = [toHex(one.id), one.use?.kid === undefined ? null : toHex(one.use.kid)];
       const expires = new Date(one.expiresUnixS * 1000).toISOString();
       const state = stateOf(one);
@@ -35,7 +41,7 @@ An invite is remembered for 30 days after it ended. Its line can't be shown agai
           : `${id}  ${state.padEnd(9)}  ${expires.slice(0, 16)}Z  ${one.device}${kid === null ? "" : `  by key ${kid.slice(0, 16)}…`}\n`,
       );
     }
-    return Promise.resolve(EXIT.good);
+    return Promise.resolve(code);
   },
 };
 
@@ -44,6 +50,7 @@ export const inviteWithdraw: Command = {
   usage: `ID|ORG/DEVICE… ${CONFIG_USAGE}`,
   details: `${CONFIG_DETAILS}
 What was used already is refused with tally-anchor approve --refuse, as long as it waits; after that the key is to be revoked.`,
+  takes: Infinity,
   options: CONFIG_OPTIONS,
   async run(given) {
     if (given.positionals.length === 0) throw new UsageError("name an invite by its id, or a device");

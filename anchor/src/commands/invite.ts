@@ -3,10 +3,17 @@
  *
  * @module
  */
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import process from "node:process";
 import { isatty } from "node:tty";
-import { checkOrg, checkStreamPattern, isEvidenceError, isOperator, toHex } from "@tallystick/evidence";
+import {
+  checkOrg,
+  checkStreamPattern,
+  encodeUtf8,
+  isEvidenceError,
+  isOperator,
+  toHex,
+} from "@tallystick/evidence";
 import {
   ConfigError,
   EXIT,
@@ -64,16 +71,24 @@ See also: tally-anchor invite list, tally-anchor invite withdraw.`,
     const config = configOf(given);
     const { public: publicFolder, inbox, invites } = placesOf(config);
     const csv = text(given.values, "csv");
+    mustGoTogether(given, csv !== undefined);
     const defaults = defaultsOf(given);
     const rows = csv === undefined ? [oneOf(given, defaults)] : readInvites(csv, readTable(csv), defaults);
     const registry = await PublishedRegistry.read(publicFolder);
     await registry.addWaiting(inbox);
     const inviter = inviterOf(config, text(given.values, "config") ?? DEFAULT_CONFIG_PATH, registry);
     const made = makeAll(rows, csv, { inviter, registry, expiresS: expiresS(given, config) });
-    await new InviteStore(invites, { maxOpen: config.enrolment.maxInvites, nowUnixS }).add(
-      made.map(({ stored }) => stored),
-    );
-    await tell(given, made, csv !== undefined);
+    const store = new InviteStore(invites, { maxOpen: config.enrolment.maxInvites, nowUnixS });
+    store.mustHaveRoom(made.length);
+    // Before they are kept: nobody can make their lines again.
+    const written = await writeFiles(given, made);
+    try {
+      await store.add(made.map(({ stored }) => stored));
+    } catch (error) {
+      for (const file of written) rmSync(file, { force: true });
+      throw error;
+    }
+    tell(given, made, csv !== undefined);
     return EXIT.good;
   },
 };
@@ -89,12 +104,22 @@ function defaultsOf({ values }: Arguments): Omit<Invited, "device"> {
   }
   if (reason === undefined)
     throw new UsageError("--reason is missing: the registry says why a device is enrolled anew");
-  if (reason.length > 200) throw new UsageError("--reason: use at most 200 characters");
+  if (encodeUtf8(reason).length > 200) throw new UsageError("--reason: use at most 200 bytes");
   return { streams, silenceS, reEnrol: reason };
 }
 
+/** @throws UsageError */
+function mustGoTogether({ values }: Arguments, isTable: boolean): void {
+  const given = (name: string): boolean => values[name] !== undefined;
+  if (!isTable && given("out")) throw new UsageError("-o is for --csv");
+  if (!isTable) return;
+  if (given("svg")) throw new UsageError("--svg is for one device");
+  if (given("org") || given("device")) throw new UsageError("--org and --device are in the table of --csv");
+  if (given("out") && values["json"] === true)
+    throw new UsageError("-o is for the table: leave --json out, or send its lines where you like");
+}
+
 function oneOf({ values }: Arguments, defaults: Omit<Invited, "device">): Invited {
-  if (text(values, "out") !== undefined) throw new UsageError("-o is for --csv");
   const org = required(values, "org");
   checkOrg(org);
   const device = `${org}/${required(values, "device")}`;
@@ -142,20 +167,27 @@ function makeAll(
   return made;
 }
 
-async function tell({ values }: Arguments, made: readonly NewInvite[], isTable: boolean): Promise<void> {
+/** Writes what is to be in files; returns which. */
+async function writeFiles({ values }: Arguments, made: readonly NewInvite[]): Promise<readonly string[]> {
   const [only] = made;
-  const svg = text(values, "svg");
-  if (svg !== undefined) {
-    if (isTable || only === undefined) throw new UsageError("--svg is for one device");
-    await writeDurable(svg, qrSvg(only.line), { mode: 0o600 });
-  }
+  const [svg, out] = [text(values, "svg"), text(values, "out")];
+  const files = [
+    ...(svg !== undefined && only !== undefined ? [[svg, qrSvg(only.line)] as const] : []),
+    ...(out === undefined ? [] : [[out, tableOf(made)] as const]),
+  ];
+  for (const [file, content] of files) await writeDurable(file, content, { mode: 0o600 });
+  return files.map(([file]) => file);
+}
+
+const tableOf = (made: readonly NewInvite[]): string =>
+  [["org", "device", "expires", "invite"], ...made.map(asCells)].map(csvLine).join("");
+
+function tell({ values }: Arguments, made: readonly NewInvite[], isTable: boolean): void {
+  const [only] = made;
   if (values["json"] === true) {
     for (const one of made) process.stdout.write(`${JSON.stringify(asJson(one))}\n`);
   } else if (isTable) {
-    const table = [["org", "device", "expires", "invite"], ...made.map(asCells)].map(csvLine).join("");
-    const out = text(values, "out");
-    if (out === undefined) process.stdout.write(table);
-    else await writeDurable(out, table, { mode: 0o600 });
+    if (text(values, "out") === undefined) process.stdout.write(tableOf(made));
     process.stderr.write(
       `${made.length} devices may enrol, each once; carry the lines as you would passwords\n`,
     );

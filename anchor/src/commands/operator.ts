@@ -124,11 +124,12 @@ export const operatorConsent: Command = {
   -o FILE         the consent
 ${CONFIG_DETAILS}
 It prints what is consented to. The consent is good for this change, in this log, once.`,
+  takes: 1,
   options: { ...READ_OPTIONS, operator: { type: "string" } },
   async run(given) {
     const { values, positionals } = given;
-    const [file, ...others] = positionals;
-    if (file === undefined || others.length > 0) throw new UsageError("name the proposal");
+    const [file] = positionals;
+    if (file === undefined) throw new UsageError("name the proposal");
     const out = required(values, "out");
     const { bytes, change } = await readProposal(file);
     const keyFile = text(values, "operator") ?? placesOf(configOf(given)).operatorKey;
@@ -158,6 +159,7 @@ export const operatorChange: Command = {
   details: `  --operator FILE the key of an operator of this org, which counts as its consent, or of one for * (default: the configuration's)
 ${SUBMIT_DETAILS}
 ${CONFIG_DETAILS}`,
+  takes: Infinity,
   options: { ...CONFIG_OPTIONS, ...SUBMIT_OPTIONS },
   async run(given) {
     const { values, positionals } = given;

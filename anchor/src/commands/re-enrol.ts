@@ -20,7 +20,8 @@ export const reEnrol: Command = {
   --operator FILE the operator's key (default: the configuration's)
 ${SUBMIT_DETAILS}
 ${CONFIG_DETAILS}
-The old key ends with this item (key-superseded). Chains that the device begins under the new key with "lost" are covered by it: no discontinuity.`,
+The old key ends with this item (key-superseded). Of each stream the first chain that the device begins under the new key with "lost" is covered by it: no
+discontinuity.`,
   options: {
     ...CONFIG_OPTIONS,
     device: { type: "string" },

@@ -49,6 +49,7 @@ function words({
   damaged,
   erased,
   kept,
+  emptyTrails,
 }: Restored): string {
   const count = missing.reduce((sum, [first, last]) => sum + last - first + 1, 0);
   const ranges = missing
@@ -70,6 +71,10 @@ function words({
       : [
           `  ${kept} of the anchor's own statements from their copies; erased in them is erased again at the start`,
         ]),
+    ...emptyTrails.map(
+      (folder) =>
+        `  not used: ${folder}: no copy of what the anchor said is in it; what was erased since may be back`,
+    ),
     ...(damaged === 0 ? [] : [`  left out: ${damaged} damaged rows of a database`]),
     "next: tally-anchor run; it signs nothing before it has heard the devices",
     "",

@@ -32,7 +32,8 @@ export const revoke: Command = {
 ${SUBMIT_DETAILS}
 ${CONFIG_DETAILS}
 There is no way back: from this item's own index on, statements of the key are refused (key-revoked). Those between INDEX and it stay, with the
-restriction declared-suspect-later in every verdict; those before INDEX stay as they are. A device gets its next key by tally-anchor re-enrol.`,
+restriction declared-suspect-later in every verdict; those before INDEX stay as they are. A device gets its next key by tally-anchor re-enrol.
+Of an operator, keys that it brought between INDEX and this item have that restriction, in all that they sign: re-enrol the devices that are honest.`,
   options: {
     ...CONFIG_OPTIONS,
     device: { type: "string" },

@@ -22,6 +22,7 @@ export const rotate: Command = {
 ${SUBMIT_DETAILS}
 ${CONFIG_DETAILS}
 The old key counts up to the heads that the statement names, whenever they arrive. An anchor with registry.rotate auto, the default where it has the operator's key, does this by itself.`,
+  takes: Infinity,
   options: { ...CONFIG_OPTIONS, ...SUBMIT_OPTIONS },
   async run(given) {
     const { values, positionals } = given;

@@ -14,6 +14,8 @@ import { CONFIG_DETAILS, CONFIG_OPTIONS, CONFIG_USAGE, configOf, nowUnixS } from
 import { durationS } from "./duration.ts";
 import { shownOwn } from "./trail.ts";
 
+/** The year 10,000: the ledger and people write four digits. */
+const TOO_LATE_UNIX_S = 253_402_300_800;
 const DATE = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}:\d{2}Z)?$/;
 
 export const tokenAdd: Command = {
@@ -84,6 +86,7 @@ export const tokenRevoke: Command = {
   summary: "Withdraw a token: from now on nothing more is read with it",
   usage: `NAME… ${CONFIG_USAGE}`,
   details: CONFIG_DETAILS,
+  takes: Infinity,
   options: CONFIG_OPTIONS,
   async run(given) {
     if (given.positionals.length === 0) throw new UsageError("name a token: see tally-anchor token list");
@@ -123,7 +126,8 @@ function scopeOf(values: Arguments["values"]): readonly string[] {
 function expiryOf(given: string): number {
   const now = nowUnixS();
   const at = DATE.test(given) ? Math.floor(Date.parse(given) / 1000) : now + durationS(given, "--expires");
-  if (!Number.isSafeInteger(at)) throw new UsageError(`--expires: ${given}: no such day`);
+  if (!Number.isSafeInteger(at) || at >= TOO_LATE_UNIX_S)
+    throw new UsageError(`--expires: ${given}: no such day`);
   if (at <= now) throw new UsageError(`--expires: ${given}: that is over already`);
   return at;
 }

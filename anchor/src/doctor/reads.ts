@@ -6,7 +6,7 @@
 import { existsSync } from "node:fs";
 import { equalBytes, KeyState, parseStatement } from "@tallystick/evidence";
 import { fail, nodeSha256, ok, readPublicKeyFile, warn, type Finding } from "@tallystick/evidence/node";
-import { Orders } from "../erasure/orders.ts";
+import { waitingIn } from "../erasure/orders.ts";
 import { stateOf, TokenStore } from "../reads/tokens.ts";
 import { Archive } from "../storage/archive.ts";
 import { ownNameOf } from "../trail/own-device.ts";
@@ -16,10 +16,10 @@ const ABOUT = "reads";
 
 export async function readFindings(patient: Patient): Promise<readonly Finding[]> {
   const { places, config } = patient;
-  // Whoever looks makes no folder.
+  // Whoever looks makes no folder, and moves nothing.
   const tokens = existsSync(places.tokens) ? new TokenStore(places.tokens).list() : [];
   const good = tokens.filter((one) => stateOf(one, Date.now() / 1000) === "good");
-  const orders = existsSync(places.erasures) ? (await new Orders(places.erasures).look()).length : 0;
+  const orders = existsSync(places.erasures) ? waitingIn(places.erasures).length : 0;
   const where = config.public === undefined ? "on loopback alone" : "over TLS";
   const may = ok(
     ABOUT,

@@ -86,24 +86,33 @@ export class InviteStore {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
   }
 
+  /** @throws EvidenceError `pool-full` where so many more would be too many */
+  mustHaveRoom(count: number): void {
+    this.tidy();
+    const open = this.#names(INVITE).filter((name) => !existsSync(this.#path(name, USE))).length;
+    if (open + count <= this.#maxOpen) return;
+    throw new EvidenceError(
+      "pool-full",
+      `${open} invites wait to be used, and ${this.#maxOpen} may: withdraw some (tally-anchor invite withdraw), or raise enrolment.maxInvites`,
+    );
+  }
+
   /**
    * Keeps new invites.
    *
    * @throws EvidenceError `pool-full` where too many wait already; none of these is kept then
    */
   async add(invites: readonly StoredInvite[]): Promise<void> {
-    this.tidy();
-    const open = this.#names(INVITE).filter((name) => !existsSync(this.#path(name, USE))).length;
-    if (open + invites.length > this.#maxOpen) {
-      throw new EvidenceError(
-        "pool-full",
-        `${open} invites wait to be used, and ${this.#maxOpen} may: withdraw some (tally-anchor invite withdraw), or raise enrolment.maxInvites`,
-      );
-    }
+    this.mustHaveRoom(invites.length);
     for (const { id, secretHash: hash, ...invite } of invites) {
       const text = JSON.stringify({ version: 1, ...invite, secretHash: toHex(hash) });
       await makeOnce(this.#path(toHex(id), INVITE), `${text}\n`);
     }
+  }
+
+  /** Whether it is known, whatever became of it. */
+  has(id: Uint8Array): boolean {
+    return existsSync(this.#path(toHex(id), INVITE));
   }
 
   /** @throws EvidenceError `storage-failed` where its file is damaged */
@@ -133,10 +142,14 @@ export class InviteStore {
     return this.#use(name) ?? use;
   }
 
-  /** All that are known, the newest first. */
-  list(): readonly ListedInvite[] {
+  /**
+   * All that are known, the newest first.
+   *
+   * @param onDamaged - told of each whose file is damaged; the others are listed all the same
+   */
+  list(onDamaged: (what: string) => void = () => undefined): readonly ListedInvite[] {
     return this.#names(INVITE)
-      .flatMap((name) => this.find(fromHex(name)) ?? [])
+      .flatMap((name) => this.#whole(name, onDamaged) ?? [])
       .toSorted((a, b) => b.madeUnixS - a.madeUnixS || (toHex(a.id) < toHex(b.id) ? -1 : 1));
   }
 
@@ -152,12 +165,13 @@ export class InviteStore {
   }
 
   /** Undefined also where its file is damaged, which is told to whoever needs it. */
-  #whole(name: string): ListedInvite | undefined {
+  #whole(name: string, onDamaged: (what: string) => void = () => undefined): ListedInvite | undefined {
     try {
       return this.find(fromHex(name));
     } catch (error) {
-      if (isEvidenceError(error)) return undefined;
-      throw error;
+      if (!isEvidenceError(error)) throw error;
+      onDamaged(error.message);
+      return undefined;
     }
   }
 

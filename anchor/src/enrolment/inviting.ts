@@ -6,17 +6,23 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import {
+  decodeItem,
+  encodeItem,
   EvidenceError,
   formatInvite,
   formatVkey,
   INVITE_ID_BYTES,
   INVITE_SECRET_BYTES,
+  isEvidenceError,
+  LIMITS,
   type Invite,
+  type PublicKey,
 } from "@tallystick/evidence";
 import { ConfigError, pinOf, type TlsPin } from "@tallystick/evidence/node";
 import { addressOf, type Config } from "../config.ts";
 import type { PublishedRegistry } from "../registry/published-registry.ts";
 import { secretHash, type StoredInvite } from "./invites.ts";
+import { itemOf, type Request } from "./request.ts";
 
 /** What one invite is for. */
 export type Invited = {
@@ -88,6 +94,8 @@ export function makeInvite(
   const id = bytes(INVITE_ID_BYTES);
   const secret = bytes(INVITE_SECRET_BYTES);
   const expiresUnixS = time.nowUnixS + time.expiresS;
+  const asked = { invite: id, device, streams, silenceS, atUnixS: time.nowUnixS };
+  mustBeTaken({ ...asked, ...(reEnrol !== undefined && { reason: reEnrol }) }, registry.log.key);
   const invite: Invite = { ...inviter, device, id, secret, expiresUnixS, streams, silenceS };
   const stored: StoredInvite = {
     id,
@@ -101,6 +109,35 @@ export function makeInvite(
   };
   return { stored, invite, line: formatInvite(invite) };
 }
+
+/**
+ * An invite whose enrolment no registry would take is used up for nothing. Of the request, key and machine are not known yet: any do.
+ *
+ * @throws EvidenceError `invite-malformed`
+ */
+function mustBeTaken(asked: Omit<Request, "key" | "machine">, key: PublicKey): void {
+  try {
+    const item = encodeItem(itemOf({ ...asked, key, machine: new Uint8Array(MACHINE_BYTES) }));
+    decodeItem(item);
+    if (item.length + FRAME_BYTES <= LIMITS.maxStatementBytes) return;
+  } catch (error) {
+    if (!isEvidenceError(error)) throw error;
+    throw new EvidenceError(
+      "invite-malformed",
+      `${asked.device}: the registry would refuse this: ${error.message}`,
+      error.where,
+      error,
+    );
+  }
+  throw new EvidenceError(
+    "invite-malformed",
+    `${asked.device}: too many streams for one registry item: use prefixes`,
+  );
+}
+
+const MACHINE_BYTES = 32;
+/** Claims, headers and signature of an item, and more than that. */
+const FRAME_BYTES = 512;
 
 const bytes = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
 

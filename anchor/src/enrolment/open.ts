@@ -33,7 +33,7 @@ export function openEnrolment(parts: EnrolmentParts): Enrolment {
   const { config, opened, provider, tally, timer, log, nowUnixS } = parts;
   const places = placesOf(config);
   const invites = new InviteStore(places.invites, { maxOpen: config.enrolment.maxInvites, nowUnixS });
-  const requests = new RequestStore(places.requests);
+  const requests = new RequestStore(places.requests, places.inbox);
   const { keys, publisher } = opened;
   const signer = config.enrolment.approve === "auto" ? operatorHere(places.operatorKey, parts) : undefined;
   const approver = signer && { signer, inbox: places.inbox };
@@ -44,7 +44,11 @@ export function openEnrolment(parts: EnrolmentParts): Enrolment {
     cancel = timer.after(TIDY_MS, tidy);
     try {
       invites.tidy();
-      requests.tidy((kid) => keys.get(kid) !== undefined, nowUnixS());
+      requests.tidy(
+        (kid) => keys.get(kid) !== undefined,
+        (id) => invites.has(id),
+        nowUnixS(),
+      );
     } catch (error) {
       log.warn({ err: error }, "what ended long ago could not be forgotten");
     }

@@ -5,7 +5,7 @@
  * @module
  */
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { decodeUtf8, encodeUtf8, EvidenceError, fromHex, parseIss, toHex } from "@tallystick/evidence";
 import { writeDurable } from "@tallystick/evidence/node";
 import { fateOf } from "../registry/submit.ts";
@@ -33,9 +33,12 @@ export function nameOf({ device, key }: Pick<Request, "device" | "key">): string
 
 export class RequestStore {
   readonly #folder: string;
+  readonly #inbox: string;
 
-  constructor(folder: string) {
+  /** @param inbox - where items of approved requests go, whoever brings them */
+  constructor(folder: string, inbox: string) {
     this.#folder = folder;
+    this.#inbox = inbox;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
   }
 
@@ -67,7 +70,9 @@ export class RequestStore {
 
   /** Notes which item grants the request; an earlier decision is void. */
   async approved(name: string, item: { readonly file: string; readonly hash: Uint8Array }): Promise<void> {
-    await writeDurable(this.#path(name, APPROVED), `${toHex(item.hash)} ${item.file}\n`, { mode: 0o600 });
+    // Its name alone: a command may see the folder under another path than the anchor.
+    const text = `${toHex(item.hash)} ${basename(item.file)}\n`;
+    await writeDurable(this.#path(name, APPROVED), text, { mode: 0o600 });
     rmSync(this.#path(name, REFUSED), { force: true });
   }
 
@@ -76,15 +81,32 @@ export class RequestStore {
     rmSync(this.#path(name, APPROVED), { force: true });
   }
 
+  /** A refusal that came too late: the item was signed. */
+  withdrawRefusal(name: string): void {
+    rmSync(this.#path(name, REFUSED), { force: true });
+  }
+
   /** Forgets a request: its key is in the registry, or it was refused long ago. */
   remove(name: string): void {
     for (const ending of [REQUEST, APPROVED, REFUSED]) rmSync(this.#path(name, ending), { force: true });
   }
 
-  /** Forgets what is settled. `isEnrolled` says whose keys are in the registry. */
-  tidy(isEnrolled: (kid: Uint8Array) => boolean, nowUnixS: number): void {
+  /**
+   * Forgets what is settled. A refusal stays as long as its invite is known, or the same key would ask anew with it.
+   *
+   * @param isEnrolled - whether a key is in the registry
+   * @param isInvite - whether an invite is known, also one that was used
+   */
+  tidy(
+    isEnrolled: (kid: Uint8Array) => boolean,
+    isInvite: (id: Uint8Array) => boolean,
+    nowUnixS: number,
+  ): void {
     for (const { name, request, standing } of this.list()) {
-      const isOld = standing.state === "refused" && request.atUnixS < nowUnixS - KEEP_REFUSED_S;
+      const isOld =
+        standing.state === "refused" &&
+        request.atUnixS < nowUnixS - KEEP_REFUSED_S &&
+        !isInvite(request.invite);
       if (isOld || isEnrolled(request.key.kid)) this.remove(name);
     }
   }
@@ -95,7 +117,8 @@ export class RequestStore {
     const approved = readIfThere(this.#path(name, APPROVED));
     if (approved === undefined) return { state: "waiting" };
     const [, hash = "", file = ""] = /^([0-9a-f]{64}) (.+)\n$/.exec(decodeUtf8(approved)) ?? [];
-    const fate = file === "" ? undefined : fateOf({ file, statement: { hash: fromHex(hash) } });
+    const item = { file: join(this.#inbox, basename(file)), statement: { hash: fromHex(hash) } };
+    const fate = file === "" ? undefined : fateOf(item);
     return fate === undefined || fate === "done" ? { state: "approved" } : { state: "failed", ...fate };
   }
 

@@ -39,8 +39,6 @@ export type ErasingParts = {
 export class Erasing {
   readonly #parts: ErasingParts;
   #notBeforeMs = 0;
-  /** What was erased may still be in the write-ahead log. */
-  #unsettled = true;
 
   constructor(parts: ErasingParts) {
     this.#parts = parts;
@@ -55,10 +53,10 @@ export class Erasing {
   }
 
   async look(): Promise<void> {
-    const { orders, trail, time, store, logger } = this.#parts;
+    const { trail, time, store, logger } = this.#parts;
     if (time.nowMs() < this.#notBeforeMs) return;
-    if (this.#unsettled) this.#unsettled = !store.erasures.settle();
-    const waiting = await orders.look();
+    store.erasures.settle(); // also what was not erased here: its statement came back to a restored log
+    const waiting = await this.#waiting();
     if (waiting.length === 0) return;
     try {
       trail.mustSpeak();
@@ -69,7 +67,15 @@ export class Erasing {
       logger.warn({ code: error.code, orders: waiting.length }, `orders to erase wait: ${error.message}`);
       this.#notBeforeMs = time.nowMs() + PAUSE_MS;
     }
-    this.#unsettled = !store.erasures.settle();
+    store.erasures.settle();
+  }
+
+  async #waiting(): Promise<readonly Order[]> {
+    try {
+      return await this.#parts.orders.look();
+    } catch (error) {
+      throw storageFailed("the orders to erase can't be looked at", error);
+    }
   }
 
   /** @throws EvidenceError why nothing can be erased now */

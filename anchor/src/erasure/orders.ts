@@ -4,11 +4,12 @@
  * @module
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
-import { rename, writeFile } from "node:fs/promises";
+import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
-import { fromHex, toHex, type EvidenceCode } from "@tallystick/evidence";
+import { fromHex, isEvidenceError, toHex, type EvidenceCode } from "@tallystick/evidence";
 import { makeOnce, readIfThere } from "../make-once.ts";
+import { Unreadable, type OnUnreadable } from "../registry/unreadable.ts";
 import { isReason } from "../trail/reason.ts";
 
 const ENDING = ".json";
@@ -33,9 +34,12 @@ export type OrderFate = "done" | { readonly code: string; readonly reason: strin
 
 export class Orders {
   readonly #folder: string;
+  readonly #unreadable: Unreadable;
 
-  constructor(folder: string) {
+  /** @param onUnreadable - told once of each file that can't be read: it is left where it is, and stands in nobody's way */
+  constructor(folder: string, onUnreadable?: OnUnreadable) {
     this.#folder = folder;
+    this.#unreadable = new Unreadable(onUnreadable);
     for (const name of ["done", "refused"]) mkdirSync(join(folder, name), { recursive: true, mode: 0o700 });
   }
 
@@ -44,25 +48,44 @@ export class Orders {
     await makeOnce(join(this.#folder, nameOf(hash)), `${JSON.stringify({ version: 1, order })}\n`);
   }
 
-  /** Orders that wait. One that can't be read is refused at once. */
+  /** Orders that wait. A file that holds none is refused at once. @throws the error of the folder itself */
   async look(): Promise<readonly Order[]> {
-    const names = readdirSync(this.#folder).filter((name) => NAME.test(name));
     const orders: Order[] = [];
-    for (const name of names.toSorted().slice(0, MAX_ORDERS)) {
+    for (const name of this.#unreadable.last(waitingIn(this.#folder)).slice(0, MAX_ORDERS)) {
       const hash = fromHex(name.slice(0, -ENDING.length));
-      const read = OrderFile.safeParse(json(readIfThere(join(this.#folder, name))));
+      const bytes = this.#read(name);
+      if (bytes === undefined) continue;
+      const read = OrderFile.safeParse(json(bytes));
       if (read.success) orders.push({ hash, order: read.data.order });
       else await this.refuse(hash, "member-type", "not an order that tally-anchor erase made");
     }
     return orders;
   }
 
+  /** Undefined where it can't be read; nothing where there is far too much of it. */
+  #read(name: string): Uint8Array | undefined {
+    const path = join(this.#folder, name);
+    try {
+      const bytes = readIfThere(path);
+      if (bytes === undefined) throw new Error(`${path} is not there`); // a link into nowhere
+      return bytes;
+    } catch (error) {
+      if (isEvidenceError(error)) return new Uint8Array();
+      this.#unreadable.add(name, error);
+      return undefined;
+    }
+  }
+
+  /** Of an earlier order for the same statement, which came to another end, nothing is left to be told. */
   async done(hash: Uint8Array): Promise<void> {
+    const refused = join(this.#folder, "refused", nameOf(hash));
+    for (const file of [`${refused}.code`, refused]) await rm(file, { force: true });
     await rename(join(this.#folder, nameOf(hash)), join(this.#folder, "done", nameOf(hash)));
   }
 
   async refuse(hash: Uint8Array, code: EvidenceCode, reason: string): Promise<void> {
     const name = join(this.#folder, "refused", nameOf(hash));
+    await rm(join(this.#folder, "done", nameOf(hash)), { force: true }); // as above
     await writeFile(`${name}.code`, `${code}\n${reason}\n`);
     await rename(join(this.#folder, nameOf(hash)), name);
   }
@@ -77,11 +100,15 @@ export class Orders {
   }
 }
 
+/** Names of the files in which orders wait; nothing of them is read. */
+export const waitingIn = (folder: string): readonly string[] =>
+  readdirSync(folder).filter((name) => NAME.test(name));
+
 const nameOf = (hash: Uint8Array): string => `${toHex(hash)}${ENDING}`;
 
-function json(bytes: Uint8Array | undefined): unknown {
+function json(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(Buffer.from(bytes ?? []).toString("utf8"));
+    return JSON.parse(Buffer.from(bytes).toString("utf8"));
   } catch {
     return undefined;
   }

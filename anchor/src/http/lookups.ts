@@ -14,6 +14,7 @@ import {
   parseStatement,
   toHex,
   type CborValue,
+  type KeyState,
 } from "@tallystick/evidence";
 import { nodeSha256 } from "@tallystick/evidence/node";
 import type { KeyStates } from "../registry/registry.ts";
@@ -100,14 +101,25 @@ export class Lookups {
     return this.#receipt(held, original);
   }
 
-  /** `[leaf, size, index, path, items]` of a key in the state at `size`; undefined where there is none. */
-  key(kid: Uint8Array, size: number | undefined): Uint8Array | undefined {
+  /**
+   * `[leaf, size, index, path, items]` of a key in the state at `size`; undefined where there is none.
+   *
+   * @param mayDerive - called where that state is not at hand
+   */
+  async key(
+    kid: Uint8Array,
+    size: number | undefined,
+    mayDerive?: () => void,
+  ): Promise<Uint8Array | undefined> {
     const at = this.#tree(size);
-    const keys = at && this.#keys.at(at);
-    if (keys?.get(kid) === undefined) return undefined;
-    const proof = keys.proof(kid);
-    const answer: CborValue = [proof.leaf, proof.size, proof.index, proof.path, keys.itemsFor(kid)];
-    return encodeCbor(answer);
+    if (at === undefined) return undefined;
+    const found = (keys: KeyState): Uint8Array | undefined => {
+      if (keys.get(kid) === undefined) return undefined;
+      const proof = keys.proof(kid);
+      const answer: CborValue = [proof.leaf, proof.size, proof.index, proof.path, keys.itemsFor(kid)];
+      return encodeCbor(answer);
+    };
+    return this.#keys.at(at, found, mayDerive);
   }
 
   /** Registry items of the published tree of `size`, by default the newest, from number `from` on, as a CBOR sequence of byte strings: none where there are no more. */

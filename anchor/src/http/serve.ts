@@ -77,8 +77,8 @@ export function createApp({ publicFolder, lookups, health, metrics, silence, scr
       throw error;
     }
   });
-  app.get("/keys/:kid", (c) => {
-    const found = lookups.key(hashParam(c, "kid", 32), optionalUint(c, "size"));
+  app.get("/keys/:kid", async (c) => {
+    const found = await lookups.key(hashParam(c, "kid", 32), optionalUint(c, "size"));
     return found === undefined ? missing(c) : binary(c, found, CBOR);
   });
   app.get("/streams", (c) => c.json(lookups.streams(c.req.query("iss"))));

@@ -4,13 +4,13 @@
  *
  * @module
  */
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { concatBytes, EvidenceError, parseStatement, toHex } from "@tallystick/evidence";
 import { nodeSha256 } from "@tallystick/evidence/node";
 import type { ChainLine, Lookups } from "../http/lookups.ts";
 import type { Store } from "../sequence/sequence.ts";
 import type { Held } from "../storage/archive.ts";
 import type { ListedChain } from "../storage/chains.ts";
+import { Turns } from "../turns.ts";
 import { Periods, type Extent } from "./period.ts";
 import type { Read } from "./reads.ts";
 import type { ErasedRow, ReadChain } from "./schemas.ts";
@@ -23,6 +23,8 @@ const MAX_STATEMENTS = 2000;
 /** Registry items of one page: each at most 32 KiB, and most of them below one. */
 const MAX_ITEMS = 128;
 const MAX_PAGE_BYTES = 4 * 2 ** 20;
+/** Extents of chains that are remembered, of all reads. */
+const MAX_EXTENTS = 20_000;
 /** Chains looked at, and statements made, in one turn. */
 const CHAINS_AT_ONCE = 16;
 const AT_ONCE = 64;
@@ -44,11 +46,14 @@ export type PagesParts = {
 
 export class Pages {
   readonly #parts: PagesParts;
+  readonly #turns = new Turns();
   readonly #periods: Periods;
+  /** Of chains of open reads, the oldest first: at an old tree each may take a walk over all that came since. */
+  readonly #extents = new Map<string, Promise<Extent | undefined>>();
 
   constructor(parts: PagesParts) {
     this.#parts = parts;
-    this.#periods = new Periods(parts.store);
+    this.#periods = new Periods(parts.store, () => this.#turns.next());
   }
 
   /** Chains of the read after row `after`. */
@@ -61,14 +66,14 @@ export class Pages {
         if (page.length === MAX_CHAINS) return { page, next: cursor };
         cursor = chain.id;
         if (!isAsked(read.asked, chain.iss, chain.sub)) continue;
-        const extent = this.#extent(read, chain);
-        if (++looked % CHAINS_AT_ONCE === 0) await nextTurn();
+        const extent = await this.#extent(read, chain);
+        if (++looked % CHAINS_AT_ONCE === 0) await this.#turns.next();
         if (extent !== undefined)
           page.push({ iss: chain.iss, sub: chain.sub, ch: toHex(chain.ch), ...extent });
       }
       if (isLast) return { page, next: undefined };
       cursor = through;
-      await nextTurn();
+      await this.#turns.next();
     }
   }
 
@@ -122,7 +127,7 @@ export class Pages {
     const chain = store.chains.byId(held?.chain ?? -1); // there is no such row
     if (held === undefined || chain === undefined) throw notThere();
     const isOwn = chain.iss === ownIss && this.#isTold(read, held);
-    const extent = isAsked(read.asked, chain.iss, chain.sub) ? this.#extent(read, chain) : undefined;
+    const extent = isAsked(read.asked, chain.iss, chain.sub) ? await this.#extent(read, chain) : undefined;
     if (!isOwn && (extent === undefined || !isOpen(extent, held.seq)))
       throw new EvidenceError("read-scope", "this statement is of no stream, or no period, of this read");
     const by = store.erasures.by(held.index);
@@ -150,7 +155,7 @@ export class Pages {
         page.push({ iss, sub, ch: toHex(ch), seq, index, hash: toHex(hash), by: toHex(by) });
       }
       if (some.length < MAX_ROWS) return { page, next: undefined };
-      await nextTurn();
+      await this.#turns.next();
     }
   }
 
@@ -173,16 +178,28 @@ export class Pages {
     return { listed, through, isLast: full.length === 0 };
   }
 
-  #extent({ tree, committed, period }: Read, chain: ListedChain): Extent | undefined {
-    return this.#periods.extent(chain, tree.size, committed, period);
+  /** Found once for a read: what is in its tree stays in it, and a hole that is filled meanwhile is the next read's. */
+  #extent(read: Read, chain: ListedChain): Promise<Extent | undefined> {
+    const { id, tree, committed, period } = read;
+    const name = `${id} ${chain.id}`;
+    const known = this.#extents.get(name);
+    if (known !== undefined) return known;
+    const extent = this.#periods.extent(chain, tree.size, committed, period);
+    this.#extents.set(name, extent);
+    extent.catch(() => this.#extents.delete(name));
+    if (this.#extents.size > MAX_EXTENTS) {
+      const [oldest = name] = this.#extents.keys();
+      this.#extents.delete(oldest);
+    }
+    return extent;
   }
 
   /** @throws EvidenceError `read-scope` for a stream that the read hasn't; `hole` where there is no such chain in its tree */
-  #mustHave(read: Read, { iss, sub, ch }: NamedChain): { chain: ListedChain; extent: Extent } {
+  async #mustHave(read: Read, { iss, sub, ch }: NamedChain): Promise<{ chain: ListedChain; extent: Extent }> {
     if (!isAsked(read.asked, iss, sub))
       throw new EvidenceError("read-scope", `${iss} ${sub}: this read doesn't have this stream`);
     const chain = this.#parts.store.chains.find(iss, sub, ch);
-    const extent = chain && this.#extent(read, chain);
+    const extent = chain && (await this.#extent(read, chain));
     if (chain === undefined || extent === undefined) throw notThere();
     return { chain, extent };
   }
@@ -197,7 +214,7 @@ export class Pages {
     named: NamedChain,
     { from, to }: Numbers,
   ): AsyncGenerator<Held, void, undefined> {
-    const { chain, extent } = this.#mustHave(read, named);
+    const { chain, extent } = await this.#mustHave(read, named);
     const { archive } = this.#parts.store;
     const { size } = read.tree;
     if (from === 0) yield* archive.page(chain.id, 0, 0, 1).filter(({ index }) => index < size);
@@ -207,7 +224,7 @@ export class Pages {
       yield* slice.filter(({ index }) => index < size); // a hole may have been filled since
       if (slice.length < AT_ONCE) return;
       next = (slice.at(-1)?.seq ?? high) + 1;
-      await nextTurn();
+      await this.#turns.next();
     }
   }
 }

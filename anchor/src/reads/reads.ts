@@ -18,6 +18,8 @@ import type { ReadToken } from "./tokens.ts";
 const ID_BYTES = 16;
 /** Tokens of which it is remembered how many reads they began. */
 const MAX_TOKENS = 10_000;
+/** Key states of earlier trees that one token may have derived in a minute: each is the whole registry once more. */
+const KEY_STATES_PER_MINUTE = 10;
 
 /** What a read hands over. */
 export type Read = {
@@ -50,6 +52,9 @@ export class Reads {
   readonly #parts: ReadsParts;
   readonly #periods: Periods;
   readonly #begun: Buckets;
+  readonly #derived = new Buckets(KEY_STATES_PER_MINUTE / 60, MAX_TOKENS, {
+    capacity: KEY_STATES_PER_MINUTE,
+  });
   /** The oldest first; some that are over, so that it can be told. */
   readonly #all = new Map<string, Read>();
 
@@ -99,6 +104,15 @@ export class Reads {
     if (this.#isOver(read))
       throw new EvidenceError("read-expired", "this read is over: begin another one with POST /reads");
     return read;
+  }
+
+  /** @throws EvidenceError `rate-limited` where the key state at this read's tree is not at hand, and its token has asked for too many of the kind */
+  mayDerive({ token }: Read): void {
+    if (this.#derived.take(token, this.#parts.nowMs())) return;
+    throw new EvidenceError(
+      "rate-limited",
+      "this token has asked for the keys of too many trees: try again later, or read at the newest one",
+    );
   }
 
   end(read: Read): void {

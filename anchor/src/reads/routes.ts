@@ -108,8 +108,8 @@ export function addReadRoutes<E extends Env>(
   );
   app.get(
     "/reads/:id/keys/:kid",
-    open((c, { tree }) => {
-      const found = lookups.key(hashParam(c, "kid", 32), tree.size);
+    open(async (c, read) => {
+      const found = await lookups.key(hashParam(c, "kid", 32), read.tree.size, () => reads.mayDerive(read));
       if (found === undefined) throw new EvidenceError("hole", "no such key in the tree of this read");
       return binary(c, found, "cbor");
     }),

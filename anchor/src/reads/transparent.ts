@@ -64,7 +64,11 @@ export class Transparents {
   async #tree(row: BatchRow): Promise<Tree> {
     const { size } = row;
     const known = this.#trees.get(size);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      this.#trees.delete(size);
+      this.#trees.set(size, known);
+      return known;
+    }
     const tree: Tree = { size, signed: await signedBatch(this.#log, row), ragged: [undefined] };
     this.#trees.set(size, tree);
     if (this.#trees.size > MAX_TREES) {

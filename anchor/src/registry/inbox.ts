@@ -17,6 +17,7 @@ import {
   type Statement,
 } from "@tallystick/evidence";
 import { nodeSha256 } from "@tallystick/evidence/node";
+import { Unreadable, type OnUnreadable } from "./unreadable.ts";
 
 export const ITEM_ENDING = ".cose";
 
@@ -29,25 +30,28 @@ export class Inbox {
   readonly folder: string;
   /** Handed out and not settled. */
   readonly #out = new Set<string>();
+  readonly #unreadable: Unreadable;
 
-  constructor(folder: string) {
+  /** @param onUnreadable - told once of each file that can't be read: it is left where it is, and stands in nobody's way */
+  constructor(folder: string, onUnreadable?: OnUnreadable) {
     this.folder = folder;
+    this.#unreadable = new Unreadable(onUnreadable);
     for (const name of ["done", "refused"]) mkdirSync(join(folder, name), { recursive: true, mode: 0o700 });
   }
 
-  /** New items in the order of their numbers. A file that holds none is refused at once. */
+  /** New items in the order of their numbers. A file that holds none is refused at once. @throws the error of the folder itself */
   async look(): Promise<InboxItem[]> {
     const names = (await readdir(this.folder)).filter(
       (name) => name.endsWith(ITEM_ENDING) && !name.startsWith(".") && !this.#out.has(name),
     );
     const items: InboxItem[] = [];
-    for (const file of names.toSorted().slice(0, MAX_ITEMS)) {
+    for (const file of this.#unreadable.last(names).slice(0, MAX_ITEMS)) {
       try {
         items.push({ file, statement: await readItem(join(this.folder, file)) });
         this.#out.add(file);
       } catch (error) {
-        if (!isEvidenceError(error)) throw error;
-        await this.refuse(file, error.code, error.message, undefined);
+        if (isEvidenceError(error)) await this.refuse(file, error.code, error.message, undefined);
+        else this.#unreadable.add(file, error);
       }
     }
     return items.toSorted((a, b) => a.statement.claims.seq - b.statement.claims.seq);
@@ -78,8 +82,9 @@ export const refusedName = (file: string, hash: Uint8Array | undefined): string 
  * @throws EvidenceError `too-large`, `registry-malformed`, or what the statement is refused with
  */
 export async function readItem(path: string): Promise<Statement> {
-  const { size } = await stat(path);
-  if (size > LIMITS.maxStatementBytes)
+  const about = await stat(path);
+  if (!about.isFile()) throw new Error(`${path}: not a file`); // one that never ends would be waited for
+  if (about.size > LIMITS.maxStatementBytes)
     throw new EvidenceError("too-large", `${path}: too large for a registry item`);
   const statement = parseStatement(new Uint8Array(await readFile(path)), nodeSha256);
   if (statement.content.type !== "registry")

@@ -9,6 +9,7 @@ import { basename, dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import {
   encodeItem,
+  equalBytes,
   EvidenceError,
   parseIss,
   sealStatement,
@@ -19,7 +20,7 @@ import {
 } from "@tallystick/evidence";
 import { nodeSha256 } from "@tallystick/evidence/node";
 import { ITEM_ENDING, refusedName } from "./inbox.ts";
-import { makeOnce } from "../make-once.ts";
+import { makeOnce, readIfThere } from "../make-once.ts";
 import type { PublishedRegistry } from "./published-registry.ts";
 
 /** How often a number is tried for that others take at the same time. */
@@ -95,7 +96,7 @@ export async function put(statement: Statement, inbox: string): Promise<Submitte
 /** What became of an item. */
 export type Fate = "done" | { readonly code: string; readonly reason: string };
 
-/** What became of an item in the inbox; undefined as long as it waits. */
+/** What became of an item in the inbox; undefined as long as it waits. Its number may be another item's meanwhile: what is in `done` tells by its bytes whose it is. */
 export function fateOf({
   file,
   statement: { hash },
@@ -104,7 +105,8 @@ export function fateOf({
   readonly statement: Pick<Statement, "hash">;
 }): Fate | undefined {
   const [inbox, name] = [dirname(file), basename(file)];
-  if (existsSync(join(inbox, "done", name))) return "done";
+  const done = readIfThere(join(inbox, "done", name));
+  if (done !== undefined && equalBytes(nodeSha256(done), hash)) return "done";
   const refused = join(inbox, "refused", `${refusedName(name, hash)}.code`);
   if (!existsSync(refused)) return undefined;
   const [code = "", reason = ""] = readFileSync(refused, "utf8").split("\n");

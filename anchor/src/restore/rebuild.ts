@@ -17,6 +17,7 @@ import {
 } from "@tallystick/evidence";
 import { nodeSha256, type Progress } from "@tallystick/evidence/node";
 import type { OwnLog } from "../log/own-history.ts";
+import { commitTime } from "../sequence/commit-time.ts";
 import { Places } from "../sequence/place.ts";
 import type { Store } from "../sequence/sequence.ts";
 import { type Growth, RightEdge, type TileRow } from "../sequence/tree.ts";
@@ -258,7 +259,8 @@ class Builder {
     // What is signed there follows from the entries, but for the time, which no note tells.
     const needed = growth.to === this.#signed || growth.to === this.target.size;
     if (!needed || this.#store.batches.at(growth.to) !== undefined) return;
-    const [timeUnixS, keysRoot] = [this.#nowUnixS(), this.#trail.keys.root()];
+    const timeUnixS = commitTime(this.#nowUnixS(), this.#store.batches.last()?.timeUnixS);
+    const keysRoot = this.#trail.keys.root();
     const { to, root } = growth;
     this.#store.batches.insert({ size: to, root, timeUnixS, registry: this.#trail.state, keysRoot });
   }

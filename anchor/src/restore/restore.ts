@@ -56,6 +56,8 @@ export type Restored = Omit<Rebuilt, "root"> & {
   readonly erased: number;
   /** Copies of the anchor's own statements that were taken from the sources. */
   readonly kept: number;
+  /** Folders `trail` in the sources that have no such copy. */
+  readonly emptyTrails: readonly string[];
   readonly origin: string;
   /** As hexadecimal. */
   readonly root: string;
@@ -109,7 +111,7 @@ export async function restoreLog({
     const erased = eraseAgain(store, ownNameIn(store, config));
     target.exec("COMMIT");
     target.close();
-    const kept = await copyKept(from, places.trail);
+    const { copied: kept, empty: emptyTrails } = await copyKept(from, places.trail);
     await bringIn(unfinished, places.database, config.data);
     const heads = [
       ...sources.copies,
@@ -119,6 +121,7 @@ export async function restoreLog({
       ...rebuilt,
       erased,
       kept,
+      emptyTrails,
       origin,
       root: toHex(rebuilt.root),
       database: places.database,

@@ -15,6 +15,7 @@ import {
   type KeyState,
   type Statement,
 } from "@tallystick/evidence";
+import { commitTime } from "./commit-time.ts";
 import { Places, type Entrant, type Placement } from "./place.ts";
 import { Recovery } from "../restore/recovery.ts";
 import { Archive } from "../storage/archive.ts";
@@ -67,7 +68,7 @@ export type Sequenced = {
 export type SequencerOptions = {
   readonly store: Store;
   readonly keys: KeyState;
-  /** Commit time, seconds; the log's own clock. */
+  /** The log's own clock, seconds: {@link commitTime} makes the commit time of it. */
   readonly nowUnixS: () => number;
   /** Forks kept as evidence; more are refused all the same. */
   readonly maxForks: number;
@@ -193,7 +194,7 @@ export class Sequencer {
     const batch = {
       size: growth.to,
       root: growth.root,
-      timeUnixS: this.#nowUnixS(),
+      timeUnixS: commitTime(this.#nowUnixS(), this.#store.batches.last()?.timeUnixS),
       registry: { count: this.#keys.count, last: this.#keys.last },
       keysRoot: this.#keys.root(),
     };

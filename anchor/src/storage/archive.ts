@@ -20,6 +20,9 @@ export type Held = {
 /** A number of a chain, and where it is in the log. */
 export type PlaceOf = { readonly index: number; readonly seq: number };
 
+/** What was found among some numbers of a chain, which were looked at up to `reached`; that is null where there were no more. */
+export type Look = { readonly found: PlaceOf | undefined; readonly reached: number | null };
+
 /** A refused statement that contradicts an admitted one. */
 export type Fork = {
   readonly hash: Uint8Array;
@@ -39,8 +42,9 @@ export class Archive {
   readonly #byHash: StatementSync;
   readonly #byPlace: StatementSync;
   readonly #page: StatementSync;
-  readonly #lastWithin: StatementSync;
-  readonly #firstFrom: StatementSync;
+  readonly #index: StatementSync;
+  readonly #lookUp: StatementSync;
+  readonly #lookDown: StatementSync;
   readonly #entries: StatementSync;
   readonly #appendItem: StatementSync;
   readonly #items: StatementSync;
@@ -65,11 +69,14 @@ export class Archive {
     this.#page = db.prepare(
       `SELECT ${columns} FROM statements WHERE chain = ? AND seq BETWEEN ? AND ? ORDER BY seq LIMIT ?`,
     );
-    this.#firstFrom = db.prepare(
-      'SELECT idx AS "index", seq FROM statements WHERE chain = ? AND seq >= ? AND idx < ? ORDER BY seq LIMIT 1',
+    this.#index = db.prepare('SELECT idx AS "index" FROM statements WHERE chain = ? AND seq = ?');
+    const some = (which: string, order: string): string =>
+      `(SELECT idx, seq FROM statements WHERE chain = ?1 AND seq ${which} ?2 ORDER BY seq ${order} LIMIT ?4)`;
+    this.#lookUp = db.prepare(
+      `SELECT min(CASE WHEN idx < ?3 THEN seq END) AS seq, max(seq) AS reached, count(*) AS rows FROM ${some(">=", "ASC")}`,
     );
-    this.#lastWithin = db.prepare(
-      'SELECT idx AS "index", seq FROM statements WHERE chain = ? AND seq <= ? AND idx < ? ORDER BY seq DESC LIMIT 1',
+    this.#lookDown = db.prepare(
+      `SELECT max(CASE WHEN idx < ?3 THEN seq END) AS seq, min(seq) AS reached, count(*) AS rows FROM ${some("<=", "DESC")}`,
     );
     this.#entries = db.prepare("SELECT hash FROM statements WHERE idx >= ? AND idx < ? ORDER BY idx");
     this.#appendItem = db.prepare("INSERT INTO registry(number, idx) VALUES (?, ?)");
@@ -133,13 +140,26 @@ export class Archive {
     return this.#page.all(chain, from, to, limit) as Held[];
   }
 
-  /** The first number of a chain from `seq` on, and the last one up to it, in the tree of `size`. */
-  firstFrom(chain: number, seq: number, size: number): PlaceOf | undefined {
-    return this.#firstFrom.get(chain, seq, size) as PlaceOf | undefined;
+  /** The first number of a chain from `seq` on that is in the tree of `size`, among the next `rows` that are held. */
+  lookUp(chain: number, seq: number, size: number, rows: number): Look {
+    return this.#look(this.#lookUp, chain, seq, size, rows);
   }
 
-  lastWithin(chain: number, seq: number, size: number): PlaceOf | undefined {
-    return this.#lastWithin.get(chain, seq, size) as PlaceOf | undefined;
+  /** The last one down from `seq`, likewise. */
+  lookDown(chain: number, seq: number, size: number, rows: number): Look {
+    return this.#look(this.#lookDown, chain, seq, size, rows);
+  }
+
+  #look(statement: StatementSync, chain: number, from: number, size: number, rows: number): Look {
+    const row = statement.get(chain, from, size, rows) as {
+      readonly seq: number | null;
+      readonly reached: number | null;
+      readonly rows: number;
+    };
+    const { seq, reached } = row;
+    if (seq === null) return { found: undefined, reached: row.rows < rows ? null : reached };
+    const index = Number(this.#index.get(chain, seq)?.["index"]);
+    return { found: { index, seq }, reached };
   }
 
   /**

@@ -25,13 +25,18 @@ type Stored = {
 
 /** Reads and writes of the table `batches`. */
 export class BatchStore {
+  readonly #db: DatabaseSync;
   readonly #insert: StatementSync;
   readonly #sign: StatementSync;
   readonly #last: StatementSync;
   readonly #at: StatementSync;
   readonly #holding: StatementSync;
+  // Made when they are needed: a database of an older version, opened to be read, has no such table.
+  #noteFall: StatementSync | undefined;
+  #fallen: StatementSync | undefined;
 
   constructor(db: DatabaseSync) {
+    this.#db = db;
     this.#insert = db.prepare(
       "INSERT INTO batches(size, root, time, registry_count, registry_last, keys_root) VALUES (?, ?, ?, ?, ?, ?)",
     );
@@ -41,8 +46,13 @@ export class BatchStore {
     this.#holding = db.prepare("SELECT * FROM batches WHERE size > ? ORDER BY size LIMIT 1");
   }
 
+  /** @param batch - of a larger size than all before */
   insert(batch: Omit<BatchRow, "signature">): void {
     const { size, root, timeUnixS, registry, keysRoot } = batch;
+    this.#noteFall ??= this.#db.prepare(
+      "INSERT INTO falls SELECT size, time FROM (SELECT size, time FROM batches ORDER BY size DESC LIMIT 1) WHERE time > ?",
+    );
+    this.#noteFall.run(timeUnixS);
     this.#insert.run(size, root, timeUnixS, registry.count, registry.last, keysRoot);
   }
 
@@ -64,6 +74,13 @@ export class BatchStore {
   /** The batch that brought the entry at `index`. */
   holding(index: number): BatchRow | undefined {
     return batchFrom(this.#holding.get(index));
+  }
+
+  /** The newest commit time up to and with a batch: it never falls, whatever the log's clock did. */
+  newestTime({ size, timeUnixS }: BatchRow): number {
+    this.#fallen ??= this.#db.prepare("SELECT max(time) AS time FROM falls WHERE size < ?");
+    const { time } = this.#fallen.get(size) as { time: number | null };
+    return Math.max(timeUnixS, time ?? 0);
   }
 }
 

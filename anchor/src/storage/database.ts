@@ -9,7 +9,7 @@ import { DatabaseSync } from "node:sqlite";
 import { EvidenceError, isEvidenceError } from "@tallystick/evidence";
 
 /** Raised with each change of the schema; a database of a newer version is refused. */
-const SCHEMA_VERSION = 3;
+const SCHEMA_VERSION = 4;
 
 /** Marks a file that `tally-anchor backup` wrote ("tall" in ASCII): it is to be restored, not run. */
 export const BACKUP_MARK = 0x74616c6c;
@@ -46,6 +46,12 @@ const ERASED = `
 CREATE TABLE erased(idx INTEGER PRIMARY KEY, by BLOB NOT NULL) STRICT;
 `;
 
+/** Since version 4: batches after which commit times fell, because the log's clock was set back: few, and without them nobody could halve over times. */
+const FALLS = `
+CREATE TABLE falls(size INTEGER PRIMARY KEY, time INTEGER NOT NULL) STRICT;
+INSERT INTO falls SELECT size, time FROM (SELECT size, time, lead(time) OVER (ORDER BY size) AS next FROM batches) WHERE next < time;
+`;
+
 /** Pages of the write-ahead log between checkpoints: 16 MiB, so that a checkpoint stays well below a batch's time. */
 const CHECKPOINT_PAGES = 4096;
 const CACHE_KIB = 8192;
@@ -67,7 +73,9 @@ export function createDatabase(path: string): DatabaseSync {
     throw new EvidenceError("storage-exists", `${path}: there is a ledger already; a log begins only once`);
   }
   return opened(path, (db) => {
-    db.exec(`BEGIN; ${SCHEMA} ${RESTORED} ${ERASED} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`);
+    db.exec(
+      `BEGIN; ${SCHEMA} ${RESTORED} ${ERASED} ${FALLS} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`,
+    );
   });
 }
 
@@ -88,7 +96,7 @@ export function openDatabase(path: string): DatabaseSync {
       );
     }
     const version = versionOf(db, path);
-    const added = (version < 2 ? RESTORED : "") + (version < 3 ? ERASED : "");
+    const added = (version < 2 ? RESTORED : "") + (version < 3 ? ERASED : "") + (version < 4 ? FALLS : "");
     if (added !== "") db.exec(`BEGIN; ${added} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`);
   });
 }

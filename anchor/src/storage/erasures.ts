@@ -22,6 +22,8 @@ export class ErasureStore {
   readonly #remove: StatementSync;
   readonly #by: StatementSync;
   readonly #after: StatementSync;
+  /** What was erased may still be in the write-ahead log: by this process, or by the one before. */
+  #unsettled = true;
 
   constructor(db: DatabaseSync) {
     this.#db = db;
@@ -48,6 +50,7 @@ export class ErasureStore {
     this.#mark.run(hash, by);
     this.#remove.run(hash);
     this.#db.exec(`PRAGMA secure_delete = ${LEAVES_NOTHING_BEHIND}`);
+    this.#unsettled = true;
   }
 
   /** Hash of the statement that says that the entry at this log index was erased; undefined where it wasn't. */
@@ -61,17 +64,19 @@ export class ErasureStore {
   }
 
   /**
-   * Brings the write-ahead log into the file and empties it: what was erased is in neither then. Between transactions, and without waiting for anybody.
+   * Brings the write-ahead log into the file and empties it, where something was erased since: that is in neither then. Between transactions, and without
+   * waiting for anybody.
    *
    * @returns false where another process reads just now: to be tried again
    * @throws EvidenceError `storage-failed`
    */
   settle(): boolean {
+    if (!this.#unsettled) return true;
     try {
       this.#db.exec("PRAGMA busy_timeout = 0");
-      const settled = this.#db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get()?.["busy"] === 0;
+      this.#unsettled = this.#db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get()?.["busy"] !== 0;
       this.#db.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
-      return settled;
+      return !this.#unsettled;
     } catch (error) {
       throw storageFailed("the write-ahead log can't be emptied", error);
     }

@@ -77,24 +77,27 @@ export class Kept {
   }
 }
 
-/** True for a folder of these files, and of nothing else. */
-export function isKept(folder: string): boolean {
-  if (!existsSync(folder) || !statSync(folder).isDirectory()) return false;
-  const names = readdirSync(folder);
-  return names.length > 0 && names.every((name) => NAME.test(name) || name.endsWith(".refused"));
-}
+/** True for a folder in which some of these files are. What lies beside them, e.g. what a copy that was cut off has left, is nobody's business. */
+export const isKept = (folder: string): boolean =>
+  isFolder(folder) && readdirSync(folder).some((name) => NAME.test(name));
+
+/** `copied`: how many files; `empty`: folders `trail` that were found, and have none. */
+export type Copied = { readonly copied: number; readonly empty: readonly string[] };
 
 /**
  * Copies what is kept in the folders `from`, or in `trail` within them, and not yet here; each file is whole and durable, or not there. One here that can't be read is
  * taken from the copy.
- *
- * @returns how many files
  */
-export async function copyKept(from: readonly string[], folder: string): Promise<number> {
+export async function copyKept(from: readonly string[], folder: string): Promise<Copied> {
   let copied = 0;
+  const empty: string[] = [];
   for (const place of from) {
-    const source = [place, join(place, "trail")].find(isKept);
-    if (source === undefined) continue;
+    const within = join(place, "trail");
+    const source = [place, within].find(isKept);
+    if (source === undefined) {
+      if (isFolder(within)) empty.push(within);
+      continue;
+    }
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     for (const name of readdirSync(source).filter((one) => NAME.test(one))) {
       const [copy, own] = [join(source, name), join(folder, name)];
@@ -104,8 +107,10 @@ export async function copyKept(from: readonly string[], folder: string): Promise
       if (await makeOnce(own, kept.bytes)) copied++;
     }
   }
-  return copied;
+  return { copied, empty };
 }
+
+const isFolder = (path: string): boolean => existsSync(path) && statSync(path).isDirectory();
 
 function readKept(path: string): Statement | undefined {
   if (statSync(path).size > LIMITS.maxStatementBytes) return undefined;

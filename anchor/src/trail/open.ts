@@ -45,7 +45,9 @@ export class Own {
       time,
       logger,
     });
-    const orders = new Orders(places.erasures);
+    const orders = new Orders(places.erasures, (file, err) =>
+      logger.warn({ file, err }, "an order to erase can't be read, and is left where it is"),
+    );
     this.erasing = new Erasing({ orders, trail: this.trail, store, time, logger });
   }
 

@@ -1,13 +1,25 @@
 /** An operator's key on another machine: requests go there, items come back, and nothing else does. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { concatBytes, nobleSigner, type Signer } from "@tallystick/evidence";
+import { concatBytes, nobleSigner, toHex, type Signer, type Statement } from "@tallystick/evidence";
+import { approve as approveCommand } from "../../../anchor/src/commands/approve.ts";
 import { placesOf } from "../../../anchor/src/config.ts";
 import { approve } from "../../../anchor/src/enrolment/approval.ts";
-import { bringItems, exportRequests, readItems, signBatch } from "../../../anchor/src/enrolment/elsewhere.ts";
+import {
+  bringItems,
+  exportRequests,
+  readItems,
+  signBatch,
+  type EnrolItem,
+} from "../../../anchor/src/enrolment/elsewhere.ts";
 import { decodeBatch } from "../../../anchor/src/enrolment/request.ts";
 import { nameOf, requestNamed } from "../../../anchor/src/enrolment/requests.ts";
 import { PublishedRegistry } from "../../../anchor/src/registry/published-registry.ts";
+import { Inbox } from "../../../anchor/src/registry/inbox.ts";
+import { put } from "../../../anchor/src/registry/submit.ts";
 import { deviceSigner } from "../../support/anchor-log.ts";
+import { commandHere } from "../../support/command-here.ts";
 import { TestDesk } from "../../support/enrolment-desk.ts";
 
 const NOW = 1_790_000_000;
@@ -148,4 +160,69 @@ test("what an operator here approves while another does elsewhere is one item", 
   expect(both.filter((one) => one !== undefined)).toHaveLength(1);
   expect(await desk.sequence()).toBe(1);
   expect(desk.log.opened.keys.current("city/gw-1")?.kid).toEqual(signer.key.kid);
+});
+
+test("what was approved can't be refused any more, whoever approved it and however far it came", async () => {
+  const refuse = (...names: readonly string[]) =>
+    commandHere(approveCommand, "--refuse", ...names, "--reason", "a thief", "--data", desk.config.data);
+  const signer = await asks("city/gw-1");
+  await asks("city/gw-2");
+  const states = () => desk.requests.list().map(({ request, standing }) => [request.device, standing.state]);
+  const items = await signBatch(decodeBatch(await exported()), desk.log.operator, NOW);
+  // In the inbox, and not noted yet: whoever brought it died in between.
+  const { statement, enrolment } = readItems(items)[0] as EnrolItem;
+  await put(statement, placesOf(desk.config).inbox);
+  const late = await refuse("city/gw-2", "city/gw-1");
+  expect([late.exit, late.stdout]).toEqual([1, ""]);
+  expect(late.stderr).toMatch(/approved already.*revoke --kid [0-9a-f]{16}\) \[key-exists\]/);
+  expect(states()).toEqual([
+    ["city/gw-1", "waiting"],
+    ["city/gw-2", "waiting"],
+  ]);
+  // Noted.
+  await desk.requests.approved(nameOf(enrolment), { file: "000000001.cose", hash: statement.hash });
+  expect((await refuse("city/gw-1")).exit).toBe(1);
+  // In the registry.
+  expect(await desk.sequence()).toBe(1);
+  expect((await refuse("city/gw-1")).exit).toBe(1);
+  expect(desk.log.opened.keys.current("city/gw-1")?.kid).toEqual(signer.key.kid);
+  expect(await refuse("city/gw-2")).toMatchObject({ exit: 0 });
+  expect(states()).toContainEqual(["city/gw-2", "refused"]);
+});
+
+test("a refusal is remembered as long as its invite, or the same key would ask anew with it", async () => {
+  const signer = deviceSigner("city/gw-1");
+  const invite = await desk.invite("city/gw-1", { expiresS: 300 * 86_400 });
+  await desk.ask(invite, signer, MACHINE);
+  await desk.requests.refused(desk.requests.list()[0]?.name ?? "", "a thief");
+  desk.log.clock.now += 200 * 86_400;
+  const late = desk.log.clock.now;
+  desk.invites.tidy();
+  const isInvite = (id: Uint8Array): boolean => desk.invites.has(id);
+  desk.requests.tidy(() => false, isInvite, late);
+  await expect(desk.ask(invite, signer, MACHINE)).rejects.toThrow(
+    expect.objectContaining({ code: "enrol-refused" }),
+  );
+  desk.log.clock.now += 200 * 86_400;
+  desk.invites.tidy();
+  desk.requests.tidy(() => false, isInvite, desk.log.clock.now);
+  expect(desk.requests.list()).toEqual([]);
+});
+
+test("where an approved item lies is known under whatever path its operator saw the inbox", async () => {
+  await asks("city/gw-1");
+  const name = desk.requests.list()[0]?.name ?? "";
+  const { inbox, requests } = placesOf(desk.config);
+  const items = await signBatch(decodeBatch(await exported()), desk.log.operator, NOW);
+  const statement = readItems(items)[0]?.statement as Statement;
+  await put(statement, inbox);
+  await desk.requests.approved(name, { file: "/mnt/anchor/inbox/000000001.cose", hash: statement.hash });
+  expect(readFileSync(join(requests, `${name}.approved`), "utf8")).toBe(
+    `${toHex(statement.hash)} 000000001.cose\n`,
+  );
+  await new Inbox(inbox).refuse("000000001.cose", "key-exists", "there already", statement.hash);
+  expect(desk.requests.find(name)?.standing).toMatchObject({ state: "failed", code: "key-exists" });
+  // As it was written before.
+  writeFileSync(join(requests, `${name}.approved`), `${toHex(statement.hash)} /mnt/inbox/000000001.cose\n`);
+  expect(desk.requests.find(name)?.standing).toMatchObject({ state: "failed", code: "key-exists" });
 });

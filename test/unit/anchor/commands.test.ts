@@ -271,7 +271,8 @@ describe("backup and restore", () => {
     expect(made.code).toBe(0);
     const said = JSON.parse(made.stdout) as { file: string; size: number; keys: string[] };
     expect(said).toMatchObject({ file: join(backups, "tally.example_2026-1.backup"), size: 1, missing: 0 });
-    for (const key of said.keys) expect(statSync(key).mode & 0o777).toBe(0o600);
+    for (const file of [said.file, ...said.keys]) expect(statSync(file).mode & 0o777).toBe(0o600);
+    for (const place of [backups, keys]) expect(statSync(place).mode & 0o777).toBe(0o700);
     expect(said.keys).toHaveLength(2);
 
     mkdirSync(elsewhere);

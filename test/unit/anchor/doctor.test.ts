@@ -221,6 +221,12 @@ test("who may read, and an anchor that can't say so", async () => {
   await log.publish(log.sequence([await log.item(own)], []));
   log.close();
   expect(await reads()).toContainEqual(expect.stringMatching(/^OK .*city\/anchor keeps the trail/));
+  // Whoever looks changes nothing.
+  const { erasures } = placesOf(config);
+  mkdirSync(erasures, { recursive: true });
+  writeFileSync(join(erasures, `${"0f".repeat(32)}.json`), "no order");
+  expect(await reads()).toContainEqual(expect.stringMatching(/^WARN .*1 orders to erase wait/));
+  expect(readdirSync(erasures)).toEqual([`${"0f".repeat(32)}.json`]);
   rmSync(placesOf(config).anchorKey);
   expect(await reads()).toContainEqual(expect.stringMatching(/^FAIL .*anchor\.pem/));
 });

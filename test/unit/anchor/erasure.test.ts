@@ -1,4 +1,5 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
   fromHex,
@@ -47,8 +48,8 @@ const by = (statement: Pick<Statement, "hash">): Uint8Array | undefined =>
   anchor.log.opened.store.erasures.by(held(statement)?.index ?? -1);
 
 /** Whether these bytes are in a file of the data folder. */
-function isOnDisk(bytes: Uint8Array): boolean {
-  const { database } = placesOf(anchor.config);
+function isOnDisk(bytes: Uint8Array, config = anchor.config): boolean {
+  const { database } = placesOf(config);
   return ["", "-wal"].some((end) => {
     const file = database + end;
     return existsSync(file) && readFileSync(file).includes(Buffer.from(bytes));
@@ -66,11 +67,11 @@ describe("an erased statement", () => {
       gone.sign1.signature,
       gone.bytes.subarray(60, 160),
     ];
-    expect(parts.map(isOnDisk)).toEqual([true, true, true]);
+    expect(parts.map((part) => isOnDisk(part))).toEqual([true, true, true]);
     await erase(gone);
     expect(orders.fateOf(gone.hash)).toBe("done");
     expect(held(gone)).toMatchObject({ seq: 4, bytes: null });
-    expect(parts.map(isOnDisk)).toEqual([false, false, false]);
+    expect(parts.map((part) => isOnDisk(part))).toEqual([false, false, false]);
     const said = anchor.log.opened.store.archive.byHash(by(gone) ?? new Uint8Array(32))?.bytes;
     const { claims, event } = parseStatement(said ?? new Uint8Array(), nodeSha256);
     expect(claims).toMatchObject({ iss: OWN, sub: "access" });
@@ -211,6 +212,55 @@ describe("after a restore", () => {
     restored.close();
   });
 
+  test("from an older backup, whoever brings what the anchor said takes it out again", async () => {
+    const { gone, backup } = await erasedSince();
+    const { archive, chains } = anchor.log.opened.store;
+    const own = chains.newest(OWN, "access", null)?.id ?? -1;
+    const said = archive
+      .page(own, 0, 9, 9)
+      .map(({ bytes }) => parseStatement(bytes ?? new Uint8Array(), nodeSha256));
+    const restored = await anchor.log.restored([backup, anchor.log.publicFolder]);
+    const again = await OwnAnchor.start({}, restored);
+    restored.opened.sequencer.recovery.heard();
+    await again.erase(); // nothing is ordered, and nothing left over from before
+    const signature = gone.sign1.signature;
+    expect(isOnDisk(signature, restored.config)).toBe(true);
+    // By POST /entries, where strangers may.
+    for (const statement of said) again.pipeline.admission.submit(statement);
+    again.pipeline.admission.flush();
+    await again.batch();
+    const { store, sequencer } = restored.opened;
+    expect(sequencer.recovery.missing).toBe(0);
+    expect(store.archive.byHash(gone.hash)).toMatchObject({ seq: 1, bytes: null });
+    expect(store.erasures.by(held(gone)?.index ?? -1)).toEqual(by(gone));
+    await again.erase();
+    expect(isOnDisk(signature, restored.config)).toBe(false);
+    await again.own.trail.look();
+    expect(store.archive.byHash(gone.hash)?.bytes).toBeNull();
+    await again.unserve();
+    restored.close();
+  });
+
+  test("copies are taken from trail whatever lies beside them, and one without any is named", async () => {
+    const { backup } = await erasedSince();
+    const { trail } = placesOf(anchor.config);
+    const [name = ""] = readdirSync(trail);
+    // As a process or an rsync leaves them that was cut off.
+    writeFileSync(join(trail, `.${name}.0b1c`), "");
+    writeFileSync(join(trail, `${name}~`), "");
+    for (const source of [trail, anchor.config.data]) {
+      const config = anchor.log.emptyFolder();
+      const restored = await anchor.log.restoreInto(config, [backup, anchor.log.publicFolder, source]);
+      expect(restored).toMatchObject({ kept: readdirSync(trail).length - 2, emptyTrails: [] });
+      expect(readdirSync(placesOf(config).trail)).toEqual(
+        readdirSync(trail).filter((one) => /^\w+-\d+\.cose$/.test(one)),
+      );
+    }
+    for (const one of readdirSync(trail)) if (!one.startsWith(".")) rmSync(join(trail, one));
+    const without = await anchor.log.restoreInto(anchor.log.emptyFolder(), [backup, anchor.config.data]);
+    expect(without).toMatchObject({ kept: 0, emptyTrails: [trail] });
+  });
+
   test("one that was missing and erased gets its place back, and no bytes", async () => {
     const backup = await anchor.log.backup();
     await admit(...(await chain.filled(3)));
@@ -235,7 +285,7 @@ describe("after a restore", () => {
 
 test("a log of the version before is brought up to this one, and read before as it is", async () => {
   await admit(...(await chain.filled(3)));
-  anchor.log.opened.store.db.exec("DROP TABLE erased; PRAGMA user_version = 2");
+  anchor.log.opened.store.db.exec("DROP TABLE erased; DROP TABLE falls; PRAGMA user_version = 2");
   await anchor.unserve();
   anchor.log.close();
   const db = readDatabase(placesOf(anchor.config).database);

@@ -145,6 +145,7 @@ describe("tally-anchor token", () => {
     ["--expires", "2020-01-01"],
     ["--expires", "2027-13-01"],
     ["--expires", "soon"],
+    ["--expires", "999999999d"],
     ["--name", "Audit"],
     ["--name", "-"],
   ])("refuses %s %s before anything is made", async ([option = "", value = ""]) => {

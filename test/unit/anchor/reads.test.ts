@@ -264,6 +264,22 @@ describe("a read", () => {
       expect(toHex(new Uint8Array(await one.arrayBuffer()))).toBe(texts[i]);
     expect(await refusal(ask(`/reads/${id}/keys/${"00".repeat(32)}`))).toEqual([404, "hole"]);
   });
+
+  test("gives the keys of so many earlier trees a minute; a tree that was asked for last costs nothing", async () => {
+    const sizes: number[] = [];
+    for (let n = 2; n < 14; n++) {
+      await anchor.log.enrol(`water/gw-${n}`);
+      sizes.push(anchor.log.size);
+    }
+    const reads: ReadAnswer[] = [];
+    for (const size of sizes.slice(0, 11)) reads.push(await begin({ ...REQUEST, size }));
+    const kid = toHex(device.signer.key.kid);
+    const keyAt = (read: ReadAnswer | undefined) => ask(`/reads/${read?.id}/keys/${kid}`);
+    for (const read of reads.slice(0, 10)) expect((await keyAt(read)).status).toBe(200);
+    expect(await refusal(keyAt(reads[10]))).toEqual([429, "rate-limited"]);
+    expect((await keyAt(reads[9])).status).toBe(200);
+    expect((await keyAt(await begin())).status).toBe(200);
+  });
 });
 
 describe("who may read", () => {
