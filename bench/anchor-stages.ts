@@ -180,6 +180,7 @@ try {
   };
   const admission = new Admission({
     origin: log.origin,
+    ownIss: "city/anchor",
     keys,
     history,
     threads,

@@ -36,17 +36,23 @@ const EXPLAINED: Partial<Record<EvidenceCode, Explained>> = {
   },
   discontinuity: {
     means:
-      "The chain begins after a loss, and no operator re-enrolled the device: what came before is not tied to it.",
-    lift: "an operator's re-enrolment of the device",
+      "The chain begins after a loss, and no operator's re-enrolment covers that: what came before is not tied to it.",
+    lift: "nothing by now: a re-enrolment comes before the chain that it covers",
   },
   "declared-suspect-later": {
-    means: "The operator later declared the key suspect from a time before this statement.",
+    means:
+      "The key was later declared suspect from a time before this statement, or an operator's key from a time before it brought this one.",
     lift: "nothing by itself: ask the operator for the reason",
   },
   "index-not-attested": {
     means:
       "The receipt is of other log software: the statement is in that log, at no proven place and no proven time.",
     lift: "a receipt with a signed size",
+  },
+  "time-reversed": {
+    means:
+      "The log's commit times run backwards: its clock, or its operator, can't be believed for when anything came to it.",
+    lift: "nothing by itself: ask the log's operator for the reason",
   },
   "log-unknown": {
     means: "The evidence is of a log that your trust policy does not name.",

@@ -51,7 +51,7 @@ export type Grown = {
 
 const LARGE_BATCH = 32_768;
 /** The anchor's own. */
-const BATCH = defaultConfig("").batch.maxItems;
+const BATCH = defaultConfig("here").batch.maxItems;
 const MEASURED_BATCHES = 20;
 const PROOFS = 2000;
 

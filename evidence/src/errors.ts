@@ -139,6 +139,7 @@ const DISPOSITION = {
   "operators-not-pinned": "refuse",
   "no-witness": "refuse",
   "index-not-attested": "refuse",
+  "time-reversed": "refuse",
   // results and working papers
   "result-malformed": "refuse",
   "papers-mismatch": "refuse",

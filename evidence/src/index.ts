@@ -38,6 +38,7 @@ export {
   type CborMap,
   type CborValue,
 } from "./cbor.ts";
+export { lateBeginnings } from "./chains/beginnings.ts";
 export {
   examineStreams,
   missingNumbers,
@@ -293,8 +294,10 @@ export {
   type FindingSink,
   type Verdict,
 } from "./verify/findings.ts";
-export { agreedKey, checkLeaves, replayRegistry, type UsedKey } from "./verify/keys.ts";
+export { agreedKey, BROUGHT_BY_SUSPECT, checkLeaves, replayRegistry, type UsedKey } from "./verify/keys.ts";
 export { place, placeAll, type Placed } from "./verify/placed.ts";
+export { isSeenFromWithin } from "./verify/seen.ts";
+export { checkTimes, type CommitTimes } from "./verify/times.ts";
 export { ReceiptCheck, type GoodReceipt } from "./verify/receipts.ts";
 export {
   checkLogs,

@@ -65,7 +65,8 @@ export class Fields {
 
   int(key: CborKey): number {
     const value = this.value(key);
-    return typeof value === "number" ? value : this.#fail("member-type", key, "is not a safe integer");
+    if (!isInteger(value)) return this.#fail("member-type", key, "is not an integer");
+    return typeof value === "number" ? value : this.#fail("member-range", key, "is beyond 2^53 - 1");
   }
 
   /** An integer or a tag-4 decimal. */

@@ -134,6 +134,7 @@ class Thread {
       workerData,
       resourceLimits: { maxOldGenerationSizeMb: MOST_HEAP_MB },
     });
+    worker.on("error", () => undefined); // one that hangs and devours may fail after it was given up
     const [ready] = (await once(worker, "message")) as [Extract<FromWorker, { kind: "ready" }>];
     return new Thread(worker, clock, ready.targets, hangMs);
   }

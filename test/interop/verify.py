@@ -5,6 +5,7 @@ Written from docs/formats.md; shares no code with the project's own verifier. Ne
 python3-cryptography. docs/second-verifier.md says how to use it, what it checks and what it doesn't.
 """
 import argparse, base64, json, re, sys
+from collections import defaultdict
 sys.dont_write_bytecode = True                           # an auditor's folder stays as it is
 from pathlib import Path
 from types import SimpleNamespace as Record
@@ -19,8 +20,9 @@ from second.reading import (
 from second.statements import check_ed25519, check_signed, parse_statement
 from second.ledger import (
     leaf_hash, open_checkpoint, parse_checkpoint, parse_receipt, parse_vkey, receipt_root, root_of_path,
-    roots_of_consistency, split_entries, tile_path, tree_root)
-from second.trust import above, check_use, leaf_of, Policy, Registry
+    roots_of_consistency, runs_backwards, split_entries, tile_path, tree_root)
+from second.chains import Stream
+from second.trust import above, judge_use, leaf_of, Policy, Registry, vouched
 
 # --- Verdicts
 
@@ -93,6 +95,7 @@ class Bundle(Judge):
             if self.passed("keys"):
                 self.step("keys", ["registry"], self.key, self.logs + self.statements)
             self.step("signatures", ["registry"], lambda each, key: check_signed(each, key.key), self.keyed())
+            self.covered = vouched(self.statements, self.known) if self.passed("receipts") else ()
             self.step("chains", ["receipts"], self.chain, self.statements)
             self.step("completeness", ["receipts"], self.complete, self.scope)
             self.step("seen", ["receipts"], self.seen, self.statements)
@@ -107,14 +110,14 @@ class Bundle(Judge):
         demand(len(self.scope) <= 4096, "member-range")
         demand(all(first <= last for _, _, _, first, last in self.scope), "bundle-scope")
         self.statements, self.items = ([parse_statement(each, True) for each in parts[name]] for name in ("statements", "registry"))
-        self.held, self.streams, self.heads = {}, {}, {}
+        demand(not any(each.item for each in self.statements), "bundle-malformed", "a registry item among the statements")
+        self.streams, self.heads = defaultdict(Stream), {}
         for each in self.statements:
-            self.held.setdefault((each.iss, each.sub, each.ch, each.seq), each)
-            self.streams.setdefault((each.iss, each.sub), []).append(each)
+            self.streams[each.iss, each.sub].add(each)
             if each.content["kind"] == "heads":
                 self.heads.setdefault(each.iss, set()).update(map(tuple, each.content["heads"]))
         self.enveloped = {each.payload for each in self.statements if 258 in each.header}
-        self.logs = [Record(vkey=parse_vkey(each["vkey"], 1), text=each["checkpoint"], leaves={}, paths={}, said={}, replayed=False, place=place)
+        self.logs = [Record(vkey=parse_vkey(each["vkey"], 1), text=each["checkpoint"], leaves={}, paths={}, said={}, times={}, replayed=False, place=place)
                      for place, each in enumerate(parts["logs"])]
         demand(all(log < len(self.logs) for log, *_ in parts["keys"] + parts["consistency"]), "member-range")
         for log, old, path in parts["consistency"]:
@@ -140,7 +143,6 @@ class Bundle(Judge):
     def receipt(self, each):
         demand(len(each.receipts) == 2, "receipt-missing", each.place)
         each.first, each.now = map(parse_receipt, each.receipts)
-        demand(each.first.size and each.now.size, "receipt-malformed", each.place)
         each.log = next((log for log in self.logs if log.vkey.name == each.now.origin == each.first.origin), None)
         demand(each.log, "receipt-missing", each.place)
         note, each.index = each.log.note, each.now.index
@@ -149,14 +151,16 @@ class Bundle(Judge):
             said = (root, receipt.reg, receipt.keys)
             demand(each.log.said.setdefault(receipt.size, said) == said, "log-equivocation", each.place)
             demand(receipt.size != note.size or root == note.root, "log-equivocation", each.place)
+            each.log.times.setdefault(receipt.size, set()).add(receipt.time)
         demand(each.now.size == note.size and each.first.size <= note.size, "receipt-size", each.place)
         demand(each.first.index == each.index, "receipt-index", each.place)
 
     def registry(self, log):
+        self.restrict("time-reversed" if runs_backwards(log.times) else None)
         items = sorted((each for each in self.items if each.log is log), key=lambda each: each.seq)
         demand(items and items[0].seq == 0, "registry-missing", "item 0", Missing)
         for each in items:
-            self.restrict(log.registry.add(each, each.index))
+            log.registry.add(each, each.index)
         for size, (_, (count, last), _) in log.said.items():
             inside = [each for each in items if each.index < size]
             demand(all((each.seq < count) == (each.index < size) for each in items), "registry-mismatch", size)
@@ -207,55 +211,42 @@ class Bundle(Judge):
                 check_signed(each, key.key)
             except Invalid:                              # said by the check of the signatures
                 return
-            self.restrict(check_use(key, each, each.index))
-
-    def at(self, *place):
-        return self.held.get(place)
+            self.restrict(judge_use(key, each, each.index))
 
     def chain(self, each):
         """Section 6"""
-        iss, sub, ch, seq = each.iss, each.sub, each.ch, each.seq
+        stream = self.streams[each.iss, each.sub]
         self.restrict("gap" if each.content["kind"] == "gap" else None)
-        after = self.at(iss, sub, ch, seq + 1)
-        demand(self.at(iss, sub, ch, seq).hash == each.hash and (not after or after.prev == each.hash), "fork", each.place)
+        stream.neighbours(each)
         key = self.known.get((id(each.log), each.kid))
         heads = each.content["heads"] if each.content["kind"] == "heads" else []
         for name, chain, number, head in heads + (key.rotation.content["heads"] if key and key.rotation else []):
-            named = self.at(iss, name, chain, number)
+            named = self.streams[each.iss, name].at(chain, number)
             demand(not named or named.hash == head, "fork", each.place)
-        if seq:
-            return
-        demand(each.content["kind"] == "stream-opened", "fork", each.place)
-        others = [other for other in self.streams[iss, sub] if other.ch != ch]
-        openings = [other for other in others if other.content["kind"] == "stream-opened" and other.seq == 0]
-        before = each.content["before"]
-        if before == "none":
-            place = (each.log.place, each.index)
-            demand(all((other.log.place, other.index) > place for other in openings), "fork", each.place)
-        elif before[0] == "lost":
-            self.restrict(None if key and key.how == "re-enrol" else "discontinuity")
-        else:
-            chain, number, head = before
-            old = self.at(iss, sub, chain, number)
-            demand(not old or old.hash == head, "fork", each.place)
-            demand(not any(other.ch == chain and other.seq > number for other in others), "fork", each.place)
-            demand(not any(other.content["before"][0] == chain for other in openings), "fork", each.place)
+        if each.seq == 0:
+            stream.beginning(each)
+            lost = each.content["before"][0] == "lost" and (each.iss, each.sub, each.ch) not in self.covered
+            self.restrict("discontinuity" if lost else None)
 
     def complete(self, scope):
         iss, sub, ch, first, last = scope
-        chain = [each for each in self.streams.get((iss, sub), ()) if each.ch == ch]
-        inside = {each.seq: each for each in reversed(chain) if first <= each.seq <= last}
+        chain = self.streams[iss, sub].chains.get(ch, {})
+        inside = {seq: each for seq, each in chain.items() if first <= seq <= last}
         demand(inside, "bundle-scope", f"{iss}/{sub}", Missing)
         attested = last in inside and (sub, ch, last, inside[last].hash) in self.heads.get(iss, ())
         self.restrict(None if len(inside) == last - first + 1 else "hole")
         self.restrict(None if attested else "tail-not-attested")
 
     def seen(self, each):
-        trees = [each.seen or (0, b""), (each.first.size, each.log.said[each.first.size][0])]
-        for size, root, *origin in trees:                # or of the log before, which sent the device on to this one
-            logs = [log for log in self.logs if log.vkey.name in origin] if origin else [each.log, *self.logs]
-            fits = [self.fits(log, size, root) for log in logs]
-            demand(fits[:1] != [False] or True in fits, "log-fork", each.place)
+        self.grew(each, *(each.seen or (0, b"")))
+        self.grew(each, each.first.size, each.log.said[each.first.size][0], within=True)
+
+    def grew(self, each, size, root, *origin, within=False):
+        """within: the tree may hold the statement itself, as none that its device had seen does"""
+        logs = [log for log in self.logs if log.vkey.name in origin] if origin else [each.log, *self.logs]
+        holds = not within and each.index < size <= each.log.note.size
+        fits = [False if holds and log is each.log else self.fits(log, size, root) for log in logs]
+        demand(fits[:1] != [False] or True in fits, "log-fork", each.place)   # or of the log before, which sent it on here
 
     def fits(self, log, size, root):
         """Whether this tree grew into the log's checkpoint; None where nothing says so"""
@@ -282,14 +273,14 @@ class Alone(Judge):
                       [(self.promise, each) for each in self.statement.receipts] + [(self.promised,)])
             self.step("registry", ["receipts"], self.registry, [(copy,)])
             self.step("operators", ["registry"], lambda: self.enrolled(self.statement, self.key))
-            self.step("keys", ["registry"], lambda: self.restrict(check_use(self.key, self.statement, self.receipt.index)))
+            self.step("keys", ["registry"], lambda: self.restrict(judge_use(self.key, self.statement, self.receipt.index)))
             self.step("signatures", ["registry"], lambda: check_signed(self.statement, self.key.key))
 
     def format(self, data):
         self.statement, self.good = parse_statement(data, True), []
 
     def promise(self, data):
-        receipt = parse_receipt(data)
+        receipt = parse_receipt(data, foreign=True)
         receipt.root = receipt_root(receipt, [self.statement.hash], self.trusted(receipt.origin))
         for other in self.good:
             same_tree = (other.origin, other.size) == (receipt.origin, receipt.size)
@@ -302,6 +293,9 @@ class Alone(Judge):
         demand(self.statement.receipts, "receipt-missing", self.statement.place, Missing)
         places = {(each.origin, each.index) for each in self.good}
         demand(len(places) == len({origin for origin, _ in places}), "receipt-index", self.statement.place)
+        times = {}
+        for each in self.good: times.setdefault(each.origin, {}).setdefault(each.size, set()).add(each.time)
+        self.restrict("time-reversed" if any(map(runs_backwards, times.values())) else None)
         self.receipt = max(self.good, key=lambda each: each.size, default=None)
 
     def registry(self, copy):
@@ -312,6 +306,7 @@ class Alone(Judge):
             registry.add(item, index)
         demand(registry.last.hash == last, "registry-mismatch")
         demand(registry.root() == self.receipt.keys, "key-state")
+        demand(not self.statement.item or self.statement.hash in {item.hash for _, item in items[:count]}, "registry-mismatch")
         demand(self.statement.kid in registry.keys, "key-unknown", self.statement.place, Missing)
         self.key = registry.keys[self.statement.kid]
 
@@ -402,7 +397,7 @@ class Log(Judge):
     def key_state(self):
         self.state = Registry(self.vkey)
         for item in self.items:
-            self.restrict(self.state.add(item, self.places[item.hash]))
+            self.state.add(item, self.places[item.hash])
 
 # --- The command
 

@@ -32,6 +32,7 @@ import { createSodiumProvider } from "../../anchor/src/admission/sodium.ts";
 import { Tally } from "../../anchor/src/tally.ts";
 import { machineTime } from "../../anchor/src/time.ts";
 import { Wanted } from "../../anchor/src/restore/wanted.ts";
+import { ownNameOf } from "../../anchor/src/trail/own-device.ts";
 import type { AnchorLog } from "./anchor-log.ts";
 
 /** A provider as a job asks it. */
@@ -109,6 +110,7 @@ export class AnchorPipeline {
     this.receipts = receipts;
     this.admission = new Admission({
       origin: opened.log.origin,
+      ownIss: ownNameOf(config.trail, keys),
       keys,
       history,
       pool,

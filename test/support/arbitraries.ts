@@ -10,6 +10,7 @@ import {
   Float,
   QUALITIES,
   SECONDARY_UNITS,
+  toHex,
   type Claims,
   type Event,
   type EventKind,
@@ -104,7 +105,9 @@ export const readings = ({ untimed }: { readonly untimed: boolean }): Arbitrary<
 // events
 
 const chains = bytesOf(8);
-const heads = fc.array(fc.record({ sub: streams, ch: chains, seq: counts, hash: hashes }), { maxLength: 4 });
+const head = fc.record({ sub: streams, ch: chains, seq: counts, hash: hashes });
+const heads = fc.array(head, { maxLength: 4 });
+const ends = fc.uniqueArray(head, { maxLength: 4, selector: ({ sub, ch }) => `${sub} ${toHex(ch)}` });
 const registers = fc.array(fc.record({ name: texts, value: decimals }), { maxLength: 3 });
 const keys: Arbitrary<PublicKey> = fc.oneof(
   hashes.map((x) => ed25519Key(x)),
@@ -211,7 +214,7 @@ const EVENTS: { readonly [K in EventKind]: Arbitrary<Event> } = {
     "first",
   ]),
   "config-changed": members("config-changed", { hash: hashes }),
-  "key-rotated": members("key-rotated", { key: keys, heads }),
+  "key-rotated": members("key-rotated", { key: keys, heads: ends }),
   refused: members("refused", { seq: counts, hash: hashes, code: texts, sub: texts }, ["sub"]),
   access: members("access", { who: texts, what: texts, purpose: texts }),
   erased: members("erased", { hash: hashes, order: texts }),

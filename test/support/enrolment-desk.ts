@@ -57,7 +57,7 @@ export class TestDesk {
     const { invites, requests, inbox } = placesOf(this.config);
     const nowUnixS = (): number => this.log.clock.now;
     this.invites = new InviteStore(invites, { maxOpen: 1000, nowUnixS });
-    this.requests = new RequestStore(requests);
+    this.requests = new RequestStore(requests, inbox);
     this.#inbox = new Inbox(inbox);
     this.#close = end;
   }

@@ -67,6 +67,9 @@ export const registerAt = (atS: number, wh: number): MadeReading => ({
   rx: (atS + 2) * 1_000_000,
 });
 
+const previousOf = ({ made }: MadeChain, { seq }: Made): Uint8Array | null =>
+  made.find((one) => one.seq === seq - 1)?.hash ?? null;
+
 export class FactsTown {
   readonly iss = "water/gw-1";
   readonly sub = "meter/m-1";
@@ -221,7 +224,8 @@ export class FactsTown {
         if (!chain.made.some(({ held }) => held)) continue;
         const number = writer.chain(stream, chain.ch);
         writer.ordinal(number, chains.indexOf(chain));
-        for (const made of chain.made) if (made.held) this.#statement(writer, ++id, stream, number, made);
+        for (const made of chain.made)
+          if (made.held) this.#statement(writer, ++id, stream, number, made, previousOf(chain, made));
       }
     }
     this.#keys(db);
@@ -229,10 +233,17 @@ export class FactsTown {
     writer.commit();
   }
 
-  #statement(writer: FactsWriter, id: number, stream: number, chain: number, made: Made): void {
+  #statement(
+    writer: FactsWriter,
+    id: number,
+    stream: number,
+    chain: number,
+    made: Made,
+    prev: Uint8Array | null,
+  ): void {
     const { seq, hash, atS, committedS, order, tq, kid, kind, standing, code, readings, event } = made;
     const said = { iat: tq === 0 ? null : atS, tq, lvl: 1, seen: null, kid, kind, standing, code };
-    const place = { id, stream, chain, seq, hash, idx: 100 + 2 * order, committed: committedS };
+    const place = { id, stream, chain, seq, hash, prev, idx: 100 + 2 * order, committed: committedS };
     writer.statement({ ...place, ...said, file: 0, offset: 0, length: 1 });
     for (const [n, reading] of readings.entries()) writer.reading(id, stream, { n, ...reading });
     if (event !== null) writer.event(id, stream, eventRow(event));
@@ -247,7 +258,7 @@ export class FactsTown {
     const stream = writer.stream(this.erasedBy ?? this.iss, "sys");
     const chain = writer.chain(stream, hashOf("orders").slice(0, 8));
     for (const [i, made] of orders.entries())
-      if (made.held) this.#statement(writer, 1_000_000 + i, stream, chain, made);
+      if (made.held) this.#statement(writer, 1_000_000 + i, stream, chain, made, null);
   }
 
   #keys(db: DatabaseSync): void {

@@ -198,6 +198,7 @@ export class MadeFacts {
       chain: stream.chain,
       seq,
       hash,
+      prev: seq === 0 ? null : nodeSha256(Buffer.from(`${stream.name} ${seq - 1}`)),
       idx: id + 100,
       committed: 1_795_000_000,
       iat: 1_795_000_000,

@@ -39,6 +39,7 @@ import {
   type Checkpoint,
   type HashReader,
   type Operator,
+  type RegistryCopy,
   type RegistryItem,
   type SignedBatch,
   type Signer,
@@ -218,6 +219,11 @@ export class World {
       if (!isEvidenceError(error)) throw error;
     }
     return state;
+  }
+
+  /** The registry as a verifier may have it at hand. */
+  registryCopy(): RegistryCopy {
+    return { at: ({ size }) => this.keyState(size), hashOf: (item) => this.items[item]?.hash };
   }
 
   // the tree

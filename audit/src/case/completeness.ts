@@ -13,8 +13,9 @@ import {
   type Range,
 } from "@tallystick/evidence";
 import type { HeldChain } from "../facts/build.ts";
+import { Orders } from "../facts/orders.ts";
 import { isAsked, isOfDevice } from "./take/streams.ts";
-import type { CaseChain, CaseManifest, Withheld } from "./manifest.ts";
+import type { CaseChain, CaseManifest } from "./manifest.ts";
 
 /** Ranges named in one reason; the rest are counted. */
 const MAX_RANGES = 8;
@@ -56,8 +57,7 @@ export function checkCase(
   findings: Findings,
 ): void {
   const here = new Map(held.map((chain) => [nameOf(chain), chain]));
-  const orders = db.prepare(ORDERED);
-  const withheld = Map.groupBy(manifest.withheld, nameOf);
+  const erased = erasedIn(manifest, new Orders(db));
   const isSupport = ({ iss, sub }: CaseChain): boolean =>
     sub === SYSTEM_STREAM
       ? !manifest.streams.some((asked) => asked.sub === sub && isOfDevice([asked], iss))
@@ -67,12 +67,9 @@ export function checkCase(
     const { iss, sub, from, to } = chain;
     const name = `${iss}/${sub} ${from}..${to}`;
     const found = here.get(nameOf(chain));
-    const erased = (withheld.get(nameOf(chain)) ?? []).filter((one) => isOrdered(one, orders));
     const missing = found === undefined ? [{ from, to }] : missingWithin(db, found, from, to);
     for (const one of missing) {
-      const why = erased.some((order) => order.from <= one.from && one.to <= order.to)
-        ? "erased by order"
-        : "not here";
+      const why = whyMissing(one, erased.get(nameOf(chain)) ?? []);
       findings.restricted("completeness", "hole", `${name}: ${why}: ${rangeText(one)}${more(missing)}`);
     }
     if (!isAttested(chain, db)) {
@@ -132,12 +129,34 @@ function isAttested({ iss, sub, ch, to, attested }: CaseChain, db: DatabaseSync)
   return db.prepare(ATTESTED).get(iss, sub, ch, to, attested.heads) !== undefined;
 }
 
-/** The order is here, and it names a statement: which one, the next statement's `prev` says. */
-const isOrdered = ({ why, by }: Withheld, orders: ReturnType<DatabaseSync["prepare"]>): boolean =>
-  why === "erased" && by !== null && orders.get(by) !== undefined;
+/** The numbers of each chain that an order excuses, rising. */
+function erasedIn({ withheld }: CaseManifest, orders: Orders): ReadonlyMap<string, readonly number[]> {
+  const erased = new Map<string, Set<number>>();
+  for (const { iss, sub, ch, from, to, why, by } of withheld) {
+    if (why !== "erased" || by === null || from !== to) continue; // an order is of one statement
+    if (orders.counting({ iss, sub, ch, seq: from }, toHex(by)) === undefined) continue;
+    const name = nameOf({ iss, sub, ch });
+    erased.set(name, (erased.get(name) ?? new Set()).add(from));
+  }
+  return new Map([...erased].map(([name, seqs]) => [name, [...seqs].sort((a, b) => a - b)]));
+}
 
-const ORDERED =
-  "SELECT id FROM statements WHERE hash = ? AND kind = 'erased' AND standing IN ('good', 'restricted')";
+function whyMissing({ from, to }: Range, erased: readonly number[]): string {
+  const count = countBelow(erased, to + 1) - countBelow(erased, from);
+  if (count === 0) return "not here";
+  return count === to - from + 1 ? "erased by order" : `${count} of them erased by order, the rest not here`;
+}
+
+/** How many of rising numbers are below `end`. */
+function countBelow(rising: readonly number[], end: number): number {
+  let [low, high] = [0, rising.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((rising[middle] ?? Infinity) < end) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
 
 const ATTESTED = `SELECT said.id FROM heads JOIN statements AS said ON said.id = heads.statement
   JOIN streams ON streams.iss = heads.iss AND streams.sub = heads.sub

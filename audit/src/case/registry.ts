@@ -38,6 +38,8 @@ export type CaseRegistry = {
   /** 32 bytes an item. */
   readonly hashes: Uint8Array;
   readonly places: readonly FilePlace[];
+  /** Of the receipts of the items, each once. */
+  readonly trees: ReadonlySet<SignedTree>;
 };
 
 /**
@@ -54,6 +56,7 @@ export async function replayCase(
   const indexes: number[] = [];
   const hashes: Uint8Array[] = [];
   const places: FilePlace[] = [];
+  const trees = new Set<SignedTree>();
   let newest: SignedTree | undefined;
   try {
     for await (const { at, ...placed } of placedItems(files, log, means)) {
@@ -63,6 +66,7 @@ export async function replayCase(
       indexes.push(placed.index);
       hashes.push(placed.statement.hash);
       places.push(at);
+      trees.add(placed.original.tree).add(placed.newest.tree);
       newest ??= placed.newest.tree;
     }
     if (newest === undefined) throw new EvidenceError("registry-missing", "the case has no registry");
@@ -77,7 +81,7 @@ export async function replayCase(
   findings.passed("registry", `${indexes.length} items`);
   const all = new Uint8Array(hashes.length * HASH_BYTES);
   for (const [i, one] of hashes.entries()) all.set(one, i * HASH_BYTES);
-  return { state, indexes, hashes: all, places };
+  return { state, indexes, hashes: all, places, trees };
 }
 
 async function* placedItems(

@@ -6,6 +6,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import {
   checkOperators,
+  checkTimes,
   checkWitnesses,
   equalBytes,
   EvidenceError,
@@ -13,6 +14,7 @@ import {
   isEvidenceError,
   toHex,
   type CheckedLog,
+  type CommitTimes,
   type Hash,
   type KeyState,
   type SignatureProvider,
@@ -91,8 +93,9 @@ async function argue(
   const { state } = registry;
   const known = remembered((kid) => knownKey(kid, state, policy, (one) => state.get(one) ?? unknown(one)));
   const facts = build(state);
-  const { indexes, places } = registry;
+  const { indexes, places, trees } = registry;
   for (const [n, at] of places.entries()) facts.writer.item(n, indexes[n] ?? 0, at);
+  for (const tree of trees) facts.writer.tree(tree);
   for await (const { from, at } of consistencyPaths(files, hash)) facts.writer.proof(from, at);
   const used = new Map<string, Uint8Array>();
   for await (const { file, statements } of judgedStatements(files, log, state, known, means)) {
@@ -116,6 +119,7 @@ async function argue(
   const twice = db.prepare(EQUIVOCATED).get() as { size: number } | undefined;
   if (twice !== undefined)
     findings.failed("receipts", "log-equivocation", `two receipts of size ${twice.size} differ`);
+  checkTimes(log.origin, timesOf(db), findings);
   await checkTrees(treesOf(db), registry, files, log, { policy, provider, hash, findings });
   await checkSeenTrees(db, files, log, hash, findings);
   checkCase(files.manifest, facts.held, db, findings);
@@ -178,6 +182,15 @@ function* treesOf(db: DatabaseSync): Generator<Pick<SignedTree, "size" | "regist
     const { size, items, last, keys } = row as unknown as TreeRow;
     yield { size, registry: { count: items, last }, keysRoot: keys };
   }
+}
+
+function* timesOf(db: DatabaseSync): Generator<CommitTimes> {
+  const rows = db
+    .prepare(
+      'SELECT size, min(time) AS "earliestUnixS", max(time) AS "latestUnixS" FROM trees GROUP BY size ORDER BY size',
+    )
+    .iterate();
+  for (const row of rows) yield row as unknown as CommitTimes;
 }
 
 type TreeRow = {

@@ -53,6 +53,7 @@ export const bundle: Command = {
     "The end is moved on to the next statement that the device confirmed as its last, so that nothing can be cut off there.",
     "Exit: 0 written, 1 invalid and not written, or failed, 2 usage, 3 written but not verifiable under this policy, or no answer.",
   ].join("\n"),
+  takes: Infinity,
   options: {
     policy: { type: "string" },
     stream: { type: "string", multiple: true },

@@ -55,6 +55,7 @@ export const caseCommand: Command = {
     "Exit: 0 written, 1 invalid (and not named, unless it is that devices contradict themselves), or failed, 2 usage, 3 written but not",
     "verifiable under this policy, or no answer.",
   ].join("\n"),
+  takes: Infinity,
   options: {
     policy: { type: "string" },
     stream: { type: "string", multiple: true },

@@ -57,6 +57,7 @@ export const coverage: Command = {
     "Exit: 0 nothing is missing, or what is missing is explained; 1 findings, invalid evidence, or failed; 2 usage; 3 the evidence is not",
     "verifiable under this policy.",
   ].join("\n"),
+  takes: Infinity,
   options: {
     policy: { type: "string" },
     from: { type: "string" },

@@ -26,8 +26,8 @@ export const keyMake: Command = {
   usage: "--key FILE --name NAME [--json]",
   details: `${DETAILS}\n\nPrints the verifier key: what others give to --auditor.`,
   options: OPTIONS,
-  run({ values, positionals }) {
-    const name = nameOf(values, positionals);
+  run({ values }) {
+    const name = nameOf(values);
     print(values, name, createKeyFile(required(values, "key")));
     return Promise.resolve();
   },
@@ -38,15 +38,14 @@ export const keyPrint: Command = {
   usage: "--key FILE --name NAME [--json]",
   details: DETAILS,
   options: OPTIONS,
-  run({ values, positionals }) {
-    const name = nameOf(values, positionals);
+  run({ values }) {
+    const name = nameOf(values);
     print(values, name, readPublicKeyFile(required(values, "key")));
     return Promise.resolve();
   },
 };
 
-function nameOf(values: Arguments["values"], more: readonly string[]): string {
-  if (more.length > 0) throw new UsageError(`${more[0] ?? ""}: give the file as --key FILE`);
+function nameOf(values: Arguments["values"]): string {
   const name = required(values, "name");
   if (!isKeyName(name)) throw new UsageError(`--name ${name}: a name has no spaces and no plus`);
   return name;

@@ -31,6 +31,7 @@ export const log: Command = {
     "",
     "Exit: 0 good, 1 something is wrong, 2 usage, 3 can't tell.",
   ].join("\n"),
+  takes: Infinity,
   options: {
     policy: { type: "string" },
     since: { type: "string" },

@@ -51,6 +51,7 @@ export const reconcile: Command = {
     "Exit: 0 no findings beyond the map's tolerance; 1 findings, or invalid evidence, or failed; 2 usage, or an export or map that can't be",
     "used; 3 the evidence is not verifiable under this policy.",
   ].join("\n"),
+  takes: 1,
   options: {
     map: { type: "string" },
     case: { type: "string" },
@@ -60,8 +61,8 @@ export const reconcile: Command = {
     strict: { type: "boolean" },
     json: { type: "boolean" },
   },
-  async run({ values, positionals: [file, ...more] }) {
-    if (file === undefined || more.length > 0) throw new UsageError("name one export");
+  async run({ values, positionals: [file] }) {
+    if (file === undefined) throw new UsageError("name one export");
     const kind = statSync(file, { throwIfNoEntry: false });
     if (kind === undefined) throw new UsageError(`${file}: no such file: give the export`);
     if (kind.isDirectory()) throw new UsageError(`${file}: a folder: give the export`);

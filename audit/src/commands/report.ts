@@ -28,6 +28,7 @@ export const report: Command = {
     "",
     "Exit: 0 written, and the verdict is good; 1 written, and it is invalid, or failed; 2 usage; 3 written, and not verifiable.",
   ].join("\n"),
+  takes: 1,
   options: {
     policy: { type: "string" },
     auditor: { type: "string", multiple: true },
@@ -35,9 +36,8 @@ export const report: Command = {
     output: { type: "string", short: "o" },
     strict: { type: "boolean" },
   },
-  async run({ values, positionals: [input, ...more] }) {
-    if (input === undefined || more.length > 0)
-      throw new UsageError("name one result, case, bundle or certificate");
+  async run({ values, positionals: [input] }) {
+    if (input === undefined) throw new UsageError("name one result, case, bundle or certificate");
     const output = required(values, "output");
     const form = /\.(html|pdf)$/.exec(output)?.[1];
     if (form === undefined) throw new UsageError(`-o ${output}: give a name that ends in .html or .pdf`);

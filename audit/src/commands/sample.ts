@@ -51,6 +51,7 @@ export const sample: Command = {
     "docs/working-papers.md says how to draw it again with any program.",
     "Exit: 0 drawn; 1 the evidence is invalid, or failed; 2 usage; 3 not verifiable.",
   ].join("\n"),
+  takes: 1,
   options: {
     policy: { type: "string" },
     seed: { type: "string" },
@@ -63,8 +64,8 @@ export const sample: Command = {
     json: { type: "boolean" },
     strict: { type: "boolean" },
   },
-  async run({ values, positionals: [input, ...more] }) {
-    if (input === undefined || more.length > 0) throw new UsageError("name one case or result");
+  async run({ values, positionals: [input] }) {
+    if (input === undefined) throw new UsageError("name one case or result");
     const output = required(values, "output").replace(/[/\\]+$/, "");
     if (existsSync(output))
       throw new EvidenceError("storage-exists", `${output}: it is there already; give another name`);

@@ -46,9 +46,10 @@ export const sign: Command = {
     "",
     ...DETAILS,
   ].join("\n"),
+  takes: 1,
   options: OPTIONS,
-  async run({ values, positionals: [folder, ...more] }) {
-    if (folder === undefined || more.length > 0) throw new UsageError("name one folder");
+  async run({ values, positionals: [folder] }) {
+    if (folder === undefined) throw new UsageError("name one folder");
     const claims = readClaims(values, "auditor");
     const signer = loadSigner(required(values, "key"));
     const output = signatureOf(folder);
@@ -81,10 +82,10 @@ export const countersign: Command = {
     "The folder and every signature of the auditors named are checked first; where that isn't verified nothing is signed.",
     "Exit: 0 signed; 1 invalid, or failed; 2 usage; 3 not verifiable: one of the auditors named hasn't signed, or none of them signed the folder.",
   ].join("\n"),
+  takes: 1,
   options: { ...OPTIONS, auditor: { type: "string", multiple: true } },
-  async run({ values, positionals: [file, ...more] }) {
-    if (file === undefined || more.length > 0 || !file.endsWith(".sig"))
-      throw new UsageError("name one FOLDER.sig");
+  async run({ values, positionals: [file] }) {
+    if (file === undefined || !file.endsWith(".sig")) throw new UsageError("name one FOLDER.sig");
     const auditors = await readAuditors(values);
     if (auditors.length === 0)
       throw new UsageError("--auditor is missing: what is countersigned is checked first");

@@ -51,6 +51,7 @@ export const verifyFiles: Command = {
     "",
     "Exit: 0 verified (restrictions included), 1 invalid, 2 usage, 3 not verifiable; of several files the worst: 1, then 3, then 0.",
   ].join("\n"),
+  takes: Infinity,
   options: {
     policy: { type: "string" },
     log: { type: "string" },
@@ -161,6 +162,7 @@ async function copyOf(text: string): Promise<RegistryCopy> {
       at() {
         throw new EvidenceError("registry-missing", `the registry of ${text} could not be read: ${message}`);
       },
+      hashOf: () => undefined,
     };
   } finally {
     progress.done();

@@ -69,6 +69,7 @@ export const watch: Command = {
     "A fork or a rollback stays alerted to until you move the state away: no later good behaviour takes it back.",
     "Exit: 0 nothing to alert to, or stopped; with --once 1 where something is or was wrong, 3 where only nothing can be said; 2 usage.",
   ].join("\n"),
+  takes: 1,
   options: {
     policy: { type: "string" },
     stream: { type: "string", multiple: true },
@@ -88,9 +89,8 @@ export const watch: Command = {
     once: { type: "boolean" },
     json: { type: "boolean" },
   },
-  async run({ values, positionals: [address, ...more] }) {
+  async run({ values, positionals: [address] }) {
     if (address === undefined) throw new UsageError("name the log's address or its public directory");
-    if (more.length > 0) throw new UsageError(`one log at a time: ${more.join(" ")}`);
     const hook = hookOf(values);
     const everyS = duration(values, "every") ?? 60;
     const folder = text(values, "state") ?? defaultFolder(address);

@@ -47,7 +47,18 @@ export type SaidOfChains = {
   readonly gaps: ReadonlyMap<number, readonly GapEvent[]>;
   /** The opening that names a chain as the one before, by that chain. */
   readonly nexts: ReadonlyMap<string, Opening>;
+  /** As {@link coveredChains} has them. */
+  readonly covered: ReadonlySet<number>;
 };
+
+/** Chains behind a lost one for which an operator vouches: of each key that came by `re-enrol` the first that it opened, in the order of the log. */
+export function coveredChains(openings: Iterable<Opening>, view: FactsView): ReadonlySet<number> {
+  const lost = [...openings].filter((one) => lostBefore(one) !== undefined && view.isReEnrolled(one.kid));
+  const first = new Map<string, number>();
+  for (const { kid, chain } of lost.toSorted((a, b) => (a.idx ?? 0) - (b.idx ?? 0)))
+    if (!first.has(toHex(kid))) first.set(toHex(kid), chain);
+  return new Set(first.values());
+}
 
 /** The chains that are here, and behind them those that are only named. */
 export function chainsOf(
@@ -88,7 +99,7 @@ export function chainsOf(
 export function scanChain(
   row: AnyChain,
   scan: StreamScan,
-  { openings, gaps, nexts }: SaidOfChains,
+  { openings, gaps, nexts, covered }: SaidOfChains,
   device: Device,
   { view, erasures, days, scopes }: CoverMeans,
 ): Chain {
@@ -112,12 +123,7 @@ export function scanChain(
     gaps: own,
     said,
     from,
-    lost:
-      lost === undefined
-        ? undefined
-        : opening !== undefined && view.isReEnrolled(opening.kid)
-          ? "told"
-          : "lost",
+    lost: lost === undefined ? undefined : covered.has(id) ? "told" : "lost",
   });
   const claims = claimsOf(view, name, ch, days);
   const next = nexts.get(toHex(ch));

@@ -6,6 +6,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { EvidenceError, SYSTEM_STREAM, type Scope } from "@tallystick/evidence";
 import { isAsked, type Asked } from "../case/take/streams.ts";
+import { Orders } from "../facts/orders.ts";
 import type { CoverageBody, DeviceCoverage, StreamCoverage } from "./body.ts";
 import { Device } from "./device.ts";
 import { Erasures } from "./erasures.ts";
@@ -48,7 +49,7 @@ export function coverFacts(
     days,
     lateAfterS,
     findings,
-    erasures: new Erasures(view),
+    erasures: new Erasures(view, new Orders(db)),
     scopes,
   };
   const names = chosen(view, request.streams);

@@ -5,10 +5,10 @@
  */
 import { toHex } from "@tallystick/evidence";
 import type { Edge } from "./body.ts";
-import type { Chain, CoverMeans } from "./chains.ts";
+import type { Chain, CoverMeans, SaidOfChains } from "./chains.ts";
 import type { FindingList } from "./findings.ts";
 import type { Days } from "./moments.ts";
-import { lostBefore, type GapEvent, type Opening } from "./said.ts";
+import { lostBefore, type GapEvent } from "./said.ts";
 import type { StreamScan } from "./scan.ts";
 import type { StreamName } from "./view.ts";
 
@@ -16,9 +16,9 @@ import type { StreamName } from "./view.ts";
 export function tellLife(
   name: StreamName,
   chains: readonly Chain[],
-  openings: ReadonlyMap<number, Opening>,
+  { openings, covered }: Pick<SaidOfChains, "openings" | "covered">,
   changes: readonly { readonly new: string }[],
-  { view, findings, days }: CoverMeans,
+  { findings, days }: CoverMeans,
 ): boolean {
   let meter: string | null = null;
   let isBroken = false;
@@ -29,11 +29,11 @@ export function tellLife(
     const where = { ch: toHex(ch), seqs: { from: 0, to: 0 }, fromUs: us, toUs: us };
     if (us !== null && days.has(us)) {
       const lost = lostBefore(opening);
-      const covered = view.isReEnrolled(opening.kid);
       if (lost !== undefined) {
+        const isCovered = covered.has(opening.chain);
         const says = `the chain before is lost: ${JSON.stringify(lost)}`;
-        findings.add(covered ? "re-enrolled" : "discontinuity", name, says, where);
-        isBroken ||= !covered;
+        findings.add(isCovered ? "re-enrolled" : "discontinuity", name, says, where);
+        isBroken ||= !isCovered;
       } else if (i > 0) findings.add("new-chain", name, "behind the one before", where);
       if (meter !== null && opening.meter !== null && opening.meter !== meter)
         if (!changes.some((change) => change.new === opening.meter))

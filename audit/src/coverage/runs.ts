@@ -42,7 +42,7 @@ export function runsOf(name: StreamName, ch: string, findings: FindingList): Run
       findings.add(
         "declared-suspect-later",
         name,
-        "statements by a key that its operator revoked later, and declared suspect from before them",
+        "statements by a key that was declared suspect later from before them, or that such an operator brought",
         { ch, ...run },
       ),
     ),

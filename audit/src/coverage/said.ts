@@ -29,6 +29,8 @@ export type Opening = {
   readonly intervalUs: number;
   readonly names: readonly Declared[];
   readonly kid: Uint8Array;
+  /** Its place in the log. */
+  readonly idx: number | null;
   readonly us: number | null;
 };
 
@@ -77,7 +79,8 @@ export function openingsOf(rows: readonly EventRow[]): ReadonlyMap<number, Openi
         names: readonly Declared[];
       };
       const opening = { chain: row.chain, before, source, meter: meter ?? null, interval, names };
-      return [[row.chain, { ...opening, intervalUs: micros(interval), kid: row.kid, us: sealedUs(row) }]];
+      const { chain, kid, idx } = row;
+      return [[chain, { ...opening, intervalUs: micros(interval), kid, idx, us: sealedUs(row) }]];
     }),
   );
 }

@@ -5,7 +5,14 @@
  */
 import type { ChainCoverage, Edge, StreamCoverage } from "./body.ts";
 import { coverChain } from "./chain-cover.ts";
-import { chainsOf, scanChain, type Chain, type CoverMeans, type SaidOfChains } from "./chains.ts";
+import {
+  chainsOf,
+  coveredChains,
+  scanChain,
+  type Chain,
+  type CoverMeans,
+  type SaidOfChains,
+} from "./chains.ts";
 import type { Device } from "./device.ts";
 import { edgesOf } from "./edges.ts";
 import { tellEdges, tellGaps, tellLife } from "./life.ts";
@@ -29,6 +36,7 @@ export function coverStream(name: StreamName, device: Device, means: CoverMeans)
     openings,
     gaps: Map.groupBy(gaps, ({ chain }) => chain),
     nexts: new Map([...openings.values()].flatMap((one) => nextOf(one))),
+    covered: coveredChains(openings.values(), view),
   };
   const chains = rows.map((row) => scanChain(row, scan, said, device, means));
   scan.end();
@@ -54,7 +62,7 @@ export function coverStream(name: StreamName, device: Device, means: CoverMeans)
     chain: scan.last?.chain ?? scan.before?.chain ?? 0,
   });
   const changes = meterChangesOf(view.events(id, "meter-changed"));
-  const isBroken = tellLife(name, chains, openings, changes, means);
+  const isBroken = tellLife(name, chains, said, changes, means);
   tellGaps(name, gaps, scan, means);
   const places = new Map(rows.map((row, i) => [row.id, i]));
   walkRegisters({

@@ -1,5 +1,5 @@
 /**
- * What coverage reads of the facts (docs/auditing.md): row by row, nothing kept. All questions to the database are in this file.
+ * What coverage reads of the facts (docs/auditing.md): row by row, nothing kept. All its questions to the database are in this file, but for those about orders to erase.
  *
  * @module
  */
@@ -52,6 +52,7 @@ export type EventRow = {
   readonly body: string;
   readonly chain: number;
   readonly seq: number;
+  readonly idx: number | null;
   readonly iat: number | null;
   readonly committed: number | null;
   readonly kid: Uint8Array;
@@ -69,13 +70,6 @@ export type WithheldRow = {
   readonly last: number;
   readonly why: string;
   readonly by: string | null;
-};
-
-export type SignedEvent = {
-  readonly iss: string;
-  readonly kind: string;
-  readonly body: string;
-  readonly kid: Uint8Array;
 };
 
 export type CommitRow = {
@@ -158,7 +152,7 @@ export class FactsView {
 
   /** Events of statements that prove something, by chain and number. */
   events(stream: number, kind: string): readonly EventRow[] {
-    const sql = `SELECT e.kind, e.body, s.chain, s.seq, s.iat, s.committed, s.kid FROM events e JOIN statements s ON s.id = e.statement
+    const sql = `SELECT e.kind, e.body, s.chain, s.seq, s.idx, s.iat, s.committed, s.kid FROM events e JOIN statements s ON s.id = e.statement
       JOIN chains c ON c.id = s.chain WHERE e.kind = ? AND e.stream = ? AND ${PROVES} ORDER BY c.ordinal, s.seq`;
     return this.#all(sql, kind, stream);
   }
@@ -184,18 +178,6 @@ export class FactsView {
     return this.#all<{ seq: number; at: number | null }>(sql, id, iss, sub, ch, first, last)[0];
   }
 
-  /** A statement of this hash is here, of whatever stream, whether it proves anything or not. */
-  isHere(hash: Uint8Array): boolean {
-    return this.#all("SELECT 1 FROM statements WHERE hash = ?", hash).length > 0;
-  }
-
-  /** The device's heads name this number, and another hash for it. */
-  namesOther({ iss, sub }: StreamName, ch: Uint8Array, seq: number, hash: Uint8Array): boolean {
-    const sql = `SELECT 1 FROM heads JOIN statements s ON s.id = heads.statement
-      WHERE heads.iss = ? AND heads.sub = ? AND heads.ch = ? AND heads.seq = ? AND heads.hash <> ? AND ${PROVES}`;
-    return this.#all(sql, iss, sub, ch, seq, hash).length > 0;
-  }
-
   isHeld(chain: number, seq: number, hash: Uint8Array): boolean {
     const sql = "SELECT 1 FROM statements WHERE chain = ? AND seq = ? AND hash = ?";
     return this.#all(sql, chain, seq, hash).length > 0;
@@ -210,20 +192,6 @@ export class FactsView {
   withheldChains({ iss, sub }: StreamName): readonly Uint8Array[] {
     const sql = "SELECT DISTINCT ch FROM withheld WHERE iss = ? AND sub = ? ORDER BY ch";
     return this.#all<{ ch: Uint8Array }>(sql, iss, sub).map(({ ch }) => ch);
-  }
-
-  /** The event of the statement of a hash, where that proves something. */
-  eventOf(hash: Uint8Array): SignedEvent | undefined {
-    const sql = `SELECT streams.iss, e.kind, e.body, s.kid FROM statements s JOIN events e ON e.statement = s.id
-      JOIN streams ON streams.id = s.stream WHERE s.hash = ? AND ${PROVES}`;
-    return this.#all<SignedEvent>(sql, hash)[0];
-  }
-
-  /** True where an operator that acts for every org brought this key. */
-  isForAll(kid: Uint8Array): boolean {
-    const by = this.#all<{ by: string }>("SELECT by FROM keys WHERE kid = ?", kid)[0]?.by ?? "";
-    const acts = this.#db.prepare("SELECT 1 FROM keys WHERE hex(kid) = upper(?) AND acts = '*'");
-    return by.split(" ").some((one) => one !== "" && acts.get(one) !== undefined);
   }
 
   isReEnrolled(kid: Uint8Array): boolean {

@@ -76,7 +76,7 @@ export class FactsBuild {
     this.#checkOrder(one);
     const id = ++this.#count;
     const { standing, code } = standingOf(one.found);
-    const { tree, seen } = one;
+    const { tree, newest, seen } = one;
     // What it saw of another log is no size of this one.
     const isOfThisLog = (seen?.origin ?? tree?.origin) === tree?.origin;
     this.writer.statement({
@@ -85,6 +85,7 @@ export class FactsBuild {
       chain,
       seq: one.seq,
       hash: one.hash,
+      prev: one.prev,
       idx: one.idx,
       committed: tree?.timeUnixS ?? null,
       iat: one.iat,
@@ -104,6 +105,7 @@ export class FactsBuild {
     for (const { kind: how, check, code: found, reason } of one.found)
       this.#findings[how](check, found, reason);
     if (tree !== null) this.writer.tree(tree);
+    if (newest !== null) this.writer.tree(newest);
     if (!one.signed) return;
     if (seen !== null) this.writer.seen(seen);
     for (const head of one.heads ?? []) this.writer.head(id, one.iss, head);

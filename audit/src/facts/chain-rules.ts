@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { equalBytes, toHex, type Before, type Findings } from "@tallystick/evidence";
+import { equalBytes, lateBeginnings, toHex, type Before, type Findings } from "@tallystick/evidence";
 import type { StatementFacts } from "./extract.ts";
 
 type Place = Pick<StatementFacts, "hash" | "prev" | "seq" | "idx" | "kid">;
@@ -86,36 +86,43 @@ export class ChainRules {
       chain.opening === undefined ? [] : [{ chain, opening: chain.opening }],
     );
     const inLog = opened.toSorted((a, b) => (a.opening.idx ?? 0) - (b.opening.idx ?? 0));
-    let first: OpenChain | undefined;
+    const late = new Set(lateBeginnings(inLog.map(({ opening }) => opening)));
+    const byCh = new Map(this.#chains.map((chain) => [toHex(chain.ch), chain]));
+    let beginning: Opening | undefined;
+    const covering = new Set<string>();
     const successors = new Map<string, Opening>();
     for (const { chain, opening } of inLog) {
       const { before } = opening;
       if (before === "none") {
-        const other = first?.opening;
-        if (first === undefined) first = chain;
-        else if (other?.before === "none") this.#fork(chain, 0, "beginnings", [other, opening]);
-        else this.#late(chain, opening);
+        if (beginning !== undefined) this.#fork(chain, 0, "beginnings", [beginning, opening]);
+        else if (late.has(opening)) this.#late(chain, opening);
+        beginning ??= opening;
         continue;
       }
-      first ??= chain;
       if ("lost" in before) {
-        if (this.#reEnrolled(opening.kid)) continue;
+        // The operator who gave the key vouches for the loss that it was for: the stream's first.
+        const kid = toHex(opening.kid);
+        if (this.#reEnrolled(opening.kid) && !covering.has(kid)) {
+          covering.add(kid);
+          continue;
+        }
         const reason = `${this.#name}: begins with a lost predecessor: ${JSON.stringify(before.lost)}`;
         this.#findings.restricted("chains", "discontinuity", reason);
         continue;
       }
-      const name = `${toHex(before.ch)}/${before.seq}`;
+      // Behind another head of the same chain, too: that one went on after a successor opened.
+      const name = toHex(before.ch);
       const other = successors.get(name);
       if (other === undefined) successors.set(name, opening);
       else this.#fork({ ch: before.ch }, before.seq, "successors", [other, opening]);
-      const held = this.#chains.find(({ ch }) => equalBytes(ch, before.ch));
+      const held = byCh.get(name);
       if (held !== undefined && held.last > before.seq)
         this.#fork({ ch: before.ch }, before.seq, "successors", [opening]);
     }
     const named = opened.flatMap(({ opening }) => {
       const { before } = opening;
       if (before === "none" || "lost" in before) return [];
-      const held = this.#chains.find(({ ch }) => equalBytes(ch, before.ch));
+      const held = byCh.get(toHex(before.ch));
       return held === undefined ? [] : [{ opening, chain: held.id }];
     });
     return { ordered: inSuccession(this.#chains), named };

@@ -18,6 +18,8 @@ export type StatementFacts = {
   readonly idx: number | null;
   /** The tree of its original receipt, whose commit time counts. */
   readonly tree: SignedTree | null;
+  /** The one of its receipt at the checkpoint. */
+  readonly newest: SignedTree | null;
   readonly iat: number | null;
   readonly tq: number;
   readonly lvl: number;
@@ -43,7 +45,7 @@ const NO_READINGS: readonly ReadingRow[] = [];
 
 /** @param at - where the transparent statement stands */
 export function factsOf(
-  { statement, readings, original, index, signed, found }: Judged,
+  { statement, readings, original, newest, index, signed, found }: Judged,
   { offset, length }: { readonly offset: number; readonly length: number },
 ): StatementFacts {
   const { claims, event, hash, kid } = statement;
@@ -58,6 +60,7 @@ export function factsOf(
     prev: prev ?? null,
     idx: index ?? null,
     tree: original?.tree ?? null,
+    newest: newest?.tree ?? null,
     iat: iat ?? null,
     tq,
     lvl,

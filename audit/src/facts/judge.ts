@@ -4,7 +4,9 @@
  * @module
  */
 import {
+  BROUGHT_BY_SUSPECT,
   isEvidenceError,
+  isSeenFromWithin,
   judgeUse,
   place,
   ReceiptCheck,
@@ -34,14 +36,19 @@ export type Found = {
   readonly reason: string;
 };
 
-/** What is known of a key: its record, and what is missing or wrong with it. */
-export type KnownKey = { readonly record?: KeyRecord; readonly fault?: Found };
+/** What is known of a key: its record, and what is missing or wrong with it. `broughtBySuspect`: as `KeyState` has it. */
+export type KnownKey = {
+  readonly record?: KeyRecord;
+  readonly fault?: Found;
+  readonly broughtBySuspect?: boolean;
+};
 
 export type Judged = {
   readonly statement: Statement;
   /** Empty unless it is of readings. */
   readonly readings: readonly Reading[];
   readonly original?: GoodReceipt;
+  readonly newest?: GoodReceipt;
   readonly index?: number;
   /** The key made the signature. */
   readonly signed: boolean;
@@ -90,9 +97,10 @@ export class StatementJudge {
     try {
       const placed = place(transparent, logs, this.#receipts);
       if (placed === undefined) return { statement, readings, signed: false, found: this.#found };
-      const { index, original, log } = placed;
+      const { index, original, newest, log } = placed;
       const signed = this.#key(statement, index, log);
-      return { statement, readings, original, index, signed, found: this.#found };
+      this.#seen(statement, index, log);
+      return { statement, readings, original, newest, index, signed, found: this.#found };
     } catch (error) {
       if (!isEvidenceError(error)) throw error;
       const { code, message } = error;
@@ -104,7 +112,7 @@ export class StatementJudge {
 
   #key(statement: Statement, index: number, log: CheckedLog): boolean {
     const { iss, sub, ch, seq } = statement.claims;
-    const { record, fault } = this.#means.keyOf(statement.kid, log);
+    const { record, fault, broughtBySuspect = false } = this.#means.keyOf(statement.kid, log);
     if (fault !== undefined) this.#found.push(fault);
     if (record === undefined) return false;
     try {
@@ -118,13 +126,26 @@ export class StatementJudge {
     const named = { iss, sub, seq, hash: statement.hash, index };
     const use = ch === undefined ? named : { ...named, ch };
     const { invalid, restriction } = judgeUse(record, use, record.succession);
-    if (invalid === undefined && restriction === undefined) return true;
+    if (invalid === undefined && restriction === undefined && !broughtBySuspect) return true;
     const where = `${iss}/${sub} ${seq} at index ${index}`;
     if (invalid !== undefined)
       this.#found.push({ kind: "failed", check: "keys", code: invalid, reason: where });
     else if (restriction !== undefined)
       this.#found.push({ kind: "restricted", check: "keys", code: restriction, reason: where });
+    else {
+      const reason = `${where}: ${BROUGHT_BY_SUSPECT}`;
+      this.#found.push({ kind: "restricted", check: "keys", code: "declared-suspect-later", reason });
+    }
     return true;
+  }
+
+  /** What it says that its device had seen of this log was there before it. Of several logs nothing says whose tree it was, unless the device did. */
+  #seen({ claims: { seen, iss, sub, seq } }: Statement, index: number, log: CheckedLog): void {
+    if (seen === undefined) return;
+    const { origin = this.#means.logs.length === 1 ? log.origin : undefined } = seen;
+    if (origin !== log.origin || !isSeenFromWithin(seen, index, log.checkpoint)) return;
+    const reason = `${iss}/${sub} ${seq} at index ${index} names a tree of size ${seen.size} as seen: it would hold the statement itself`;
+    this.#found.push({ kind: "failed", check: "seen", code: "log-fork", reason });
   }
 }
 

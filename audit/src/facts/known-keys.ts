@@ -14,7 +14,7 @@ import {
 } from "@tallystick/evidence";
 import type { Found, KnownKey } from "./judge.ts";
 
-/** A key's record with what the policy's operators say of it; or why there is none. */
+/** A key's record with what the policy's operators say of it, and what was said of them; or why there is none. */
 export function knownKey(
   kid: Uint8Array,
   state: KeyState,
@@ -23,16 +23,17 @@ export function knownKey(
 ): KnownKey {
   const record = lookup(kid);
   if ("check" in record) return { fault: record };
-  if (policy.operators.length === 0) return { record };
+  const known = { record, broughtBySuspect: state.broughtBySuspect(kid) };
+  if (policy.operators.length === 0) return known;
   const code = operatorFault(record, state, policy);
-  if (code === undefined) return { record };
+  if (code === undefined) return known;
   const { org } = parseIss(record.iss);
   const reason =
     code === "operator-unpinned"
       ? `the trust policy pins no operator of ${org}`
       : `${record.iss} was enrolled by operators that don't begin at the pinned one`;
   return {
-    record,
+    ...known,
     fault: { kind: code === "operator-unpinned" ? "missing" : "failed", check: "operators", code, reason },
   };
 }

@@ -32,8 +32,8 @@ export type Packed = {
   readonly seen: News<SeenTree>;
 };
 
-/** seq, idx, number of the tree, iat, tq, lvl, number of the tree seen, kind, signed, has a predecessor, offset, length, readings */
-const COLUMNS = 13;
+/** seq, idx, number of the tree, iat, tq, lvl, number of the tree seen, kind, signed, has a predecessor, offset, length, readings, number of the newest tree */
+const COLUMNS = 14;
 /** The statement's, the one before. */
 const HASHES = 2;
 /** name, t, float, unit, q, rx, n */
@@ -62,7 +62,7 @@ export function pack(statements: readonly StatementFacts[], repeated: RepeatedNu
     else runs.push({ iss: one.iss, sub: one.sub, ch: one.ch.slice(), kid: one.kid.slice(), count: 1 });
     const from = i * HASHES * HASH_BYTES;
     const hash = (place: number, bytes: Uint8Array): void => hashes.set(bytes, from + place * HASH_BYTES);
-    const { tree, seen } = one;
+    const { tree, newest, seen } = one;
     hash(0, one.hash);
     if (one.prev !== null) hash(1, one.prev);
     const at = i * COLUMNS;
@@ -79,6 +79,7 @@ export function pack(statements: readonly StatementFacts[], repeated: RepeatedNu
     numbers[at + 10] = one.offset;
     numbers[at + 11] = one.length;
     numbers[at + 12] = one.readings.length;
+    numbers[at + 13] = newest === null ? -1 : repeated.trees.of(newest);
     const { found, event, opened, gap, heads, erases } = one;
     if (found.length > 0 || event !== null) rare.push([i, { found, event, opened, gap, heads, erases }]);
     for (const reading of one.readings) {
@@ -134,6 +135,7 @@ export function* unpack(packed: Packed, repeated: Repeated): Generator<Statement
         prev: numbers[at + 9] === 1 ? hashes.subarray(from + HASH_BYTES, from + 2 * HASH_BYTES) : null,
         idx: orNull(numbers, at + 1),
         tree: repeated.trees[numbers[at + 2] as number] ?? null,
+        newest: repeated.trees[numbers[at + 13] as number] ?? null,
         iat: orNull(numbers, at + 3),
         tq: numbers[at + 4] as number,
         lvl: numbers[at + 5] as number,

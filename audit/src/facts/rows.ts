@@ -25,6 +25,8 @@ export type StatementRow = {
   readonly chain: number;
   readonly seq: number;
   readonly hash: Uint8Array;
+  /** Hash of the statement before it in its chain; null of the first. */
+  readonly prev: Uint8Array | null;
   /** Place in the log; null where no receipt that holds names one. */
   readonly idx: number | null;
   /** Commit time, seconds, as the log's operator says. */

@@ -8,14 +8,14 @@ import { existsSync, rmSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { EvidenceError } from "@tallystick/evidence";
 
-/** Raised with each change of the schema, and part of the file's name: an older file is made anew. */
-export const FACTS_VERSION = 5;
+/** Raised with each change of the schema or of what is judged, and part of the file's name: an older file is made anew. */
+export const FACTS_VERSION = 7;
 
 const TABLES = `
 CREATE TABLE about(name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE streams(id INTEGER PRIMARY KEY, iss TEXT NOT NULL, sub TEXT NOT NULL) STRICT;
 CREATE TABLE chains(id INTEGER PRIMARY KEY, stream INTEGER NOT NULL, ordinal INTEGER NOT NULL, ch BLOB NOT NULL) STRICT;
-CREATE TABLE statements(id INTEGER PRIMARY KEY, stream INTEGER NOT NULL, chain INTEGER NOT NULL, seq INTEGER NOT NULL, hash BLOB NOT NULL,
+CREATE TABLE statements(id INTEGER PRIMARY KEY, stream INTEGER NOT NULL, chain INTEGER NOT NULL, seq INTEGER NOT NULL, hash BLOB NOT NULL, prev BLOB,
   idx INTEGER, committed INTEGER, iat INTEGER, tq INTEGER NOT NULL, lvl INTEGER NOT NULL, seen INTEGER, kid BLOB NOT NULL,
   kind TEXT NOT NULL, standing TEXT NOT NULL, code TEXT, file INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL) STRICT;
 CREATE TABLE readings(statement INTEGER NOT NULL, n INTEGER NOT NULL, stream INTEGER NOT NULL, name TEXT NOT NULL, t INTEGER,

@@ -38,7 +38,7 @@ export function summarizeFacts({ db, log, sha256, files }: Facts): string[] {
     .all();
   for (const { why, n } of withheld as { why: string; n: number }[])
     lines.push(
-      `not in it: ${counted(n, "statement")}, ${why === "erased" ? "erased by order" : "not handed over"}`,
+      `not in it: ${counted(n, "statement")}, ${why === "erased" ? "erased by order, as the case says" : "not handed over"}`,
     );
   return lines;
 }

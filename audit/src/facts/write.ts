@@ -58,7 +58,7 @@ export class FactsWriter {
     this.#db = db;
     const insert = (table: string, columns: number): StatementSync =>
       db.prepare(`INSERT INTO ${table} VALUES (${Array.from({ length: columns }, () => "?").join(", ")})`);
-    this.#statement = insert("statements", 18);
+    this.#statement = insert("statements", 19);
     this.#reading = insert("readings", 11);
     this.#event = insert("events", 11);
     this.#head = insert("heads", 6);
@@ -101,6 +101,7 @@ export class FactsWriter {
       row.chain,
       row.seq,
       row.hash,
+      row.prev,
       row.idx,
       row.committed,
       row.iat,

@@ -8,6 +8,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { HASH_BYTES, TILE_WIDTH, tileWidth, toHex } from "@tallystick/evidence";
 import type { Place, Progress } from "@tallystick/evidence/node";
 import type { Facts } from "../facts/open.ts";
+import { Orders } from "../facts/orders.ts";
 import { counted, type CheckRow, type Judgement } from "../judgement.ts";
 import { ENTRY_BYTES, readEntries } from "./tile-files.ts";
 
@@ -50,7 +51,7 @@ export async function withArchive(
     for (const { from, to } of ranges.slice(0, MAX_NAMED))
       failed(
         "hole",
-        `${from === to ? `entry ${from}` : `entries ${from} to ${to}`}: neither a statement nor an order to erase it`,
+        `${from === to ? `entry ${from}` : `entries ${from} to ${to}`}: neither a statement nor an order that counts to erase it`,
       );
     if (ranges.length > MAX_NAMED)
       failed("hole", `and ${ranges.length - MAX_NAMED} more stretches, ${leaves} entries in all`);
@@ -81,14 +82,14 @@ async function lacking(
   size: number,
   progress: Progress,
 ): Promise<{ readonly ranges: readonly Range[]; readonly erased: number }> {
-  const orders = new Set((db.prepare(ORDERS).all() as { hash: string }[]).map(({ hash }) => hash));
+  const ordered = new Orders(db).erased();
   const ranges: Range[] = [];
   let erased = 0;
   for (const { from, to } of gaps(db, upTo)) {
     for await (const { index, hash } of entriesOf(place, from, to, size)) {
       progress.update(index, upTo, "entries");
       const last = ranges.at(-1);
-      if (orders.has(hash)) erased++;
+      if (ordered.has(hash)) erased++;
       else if (last?.to === index - 1) ranges[ranges.length - 1] = { from: last.from, to: index };
       else ranges.push({ from: index, to: index });
     }
@@ -126,6 +127,3 @@ async function* entriesOf(
 
 const PLACES = `SELECT idx FROM statements WHERE idx < ?1 AND standing IN ('good', 'restricted')
   UNION SELECT idx FROM items WHERE idx < ?1 ORDER BY idx`;
-
-const ORDERS = `SELECT json_extract(events.body, '$.hash') AS hash FROM events JOIN statements ON statements.id = events.statement
-  WHERE events.kind = 'erased' AND statements.standing IN ('good', 'restricted')`;

@@ -98,8 +98,10 @@ export const de: Words = {
     discontinuity: "Die Kette beginnt nach einem Verlust: Was davor war, ist nicht mit ihr verbunden.",
     fork: "Für eine Stelle der Kette gibt es zwei Aussagen.",
     "declared-suspect-later":
-      "Der Betreiber hat den Schlüssel später für eine Zeit davor als verdächtig erklärt.",
+      "Der Schlüssel, oder der eines Betreibers, der ihn brachte, wurde später für eine Zeit davor als verdächtig erklärt.",
     "index-not-attested": "Die Quittung stammt von anderer Log-Software: Sie belegt weder Stelle noch Zeit.",
+    "time-reversed":
+      "Die Eintragszeiten des Logs laufen rückwärts: Wann etwas kam, ist seiner Uhr oder seinem Betreiber nicht zu glauben.",
     "log-unknown": "Die Belege stammen aus einem Log, das Ihre Vertrauensregeln nicht nennen.",
     "registry-missing": "Wessen Schlüssel das war, steht in einem Verzeichnis, das nicht vorliegt.",
     "receipt-missing": "Ohne Quittung belegt nichts, dass das Log diese Aussage hat.",

@@ -95,8 +95,11 @@ export const en: Words = {
     gap: "The device itself signed that something is missing.",
     discontinuity: "The chain begins after a loss: what came before is not tied to it.",
     fork: "There are two statements for one place in the chain.",
-    "declared-suspect-later": "The operator later declared the key suspect from a time before this.",
+    "declared-suspect-later":
+      "The key, or that of an operator who brought it, was later declared suspect from a time before.",
     "index-not-attested": "The receipt is of other log software: it proves no place and no time.",
+    "time-reversed":
+      "The log's commit times run backwards: its clock, or its operator, can't be believed for when.",
     "log-unknown": "The evidence is of a log that your trust policy does not name.",
     "registry-missing": "Whose key signed this stands in a register that is not at hand.",
     "receipt-missing": "Without a receipt nothing says that the log has this statement.",

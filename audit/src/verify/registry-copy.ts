@@ -133,6 +133,10 @@ class Copy implements RegistryCopy {
     );
   }
 
+  hashOf(item: number): Uint8Array | undefined {
+    return this.#items[item]?.hash;
+  }
+
   #after(count: number): KeyState {
     const known = this.#states.get(count);
     if (known !== undefined) return known;

@@ -18,6 +18,7 @@ import {
   type Statement,
 } from "@tallystick/evidence";
 import type { Judgement } from "../judgement.ts";
+import { TreeTimes } from "./tree-times.ts";
 
 /** What is shown of one chain's statements in a bundle. Moments are Unix seconds. */
 export type ChainTimes = {
@@ -45,7 +46,8 @@ export function chainTimes(bytes: Uint8Array, judgement: Judgement): ChainTimes[
   if (judgement.verdict !== "verified" && judgement.verdict !== "restricted") return [];
   const { logs, statements, registry } = decodeBundle(bytes);
   const transparents = statements.map((one) => parseTransparent(one));
-  const trees = [...transparents, ...registry.map((one) => parseTransparent(one))].flatMap(originalOf);
+  const all = [...transparents, ...registry.map((one) => parseTransparent(one))];
+  const trees = new TreeTimes(all.flatMap(originalOf));
   const seenHolds = holds("seen", judgement);
   const chains = new Map<string, Bounded[]>();
   for (const one of transparents) {
@@ -56,10 +58,12 @@ export function chainTimes(bytes: Uint8Array, judgement: Judgement): ChainTimes[
     // Of several logs nothing says whose tree it was, unless the device did.
     const origin = seen?.origin ?? (logs.length === 1 ? original.origin : undefined);
     const isKnown = seen !== undefined && origin !== undefined && seenHolds;
-    const notBefore = isKnown ? knownBy(seen.size, origin, trees) : null;
+    const notBefore = isKnown ? trees.knownBy(origin, seen.size) : null;
     const name = `${iss} ${sub} ${toHex(ch)}`;
     const bounded = { statement: one.statement, notBefore, notAfter: original.timeUnixS };
-    chains.set(name, [...(chains.get(name) ?? []), bounded]);
+    const chain = chains.get(name);
+    if (chain === undefined) chains.set(name, [bounded]);
+    else chain.push(bounded);
   }
   return [...chains.values()].flatMap((chain) => ofChain(chain) ?? []);
 }
@@ -72,12 +76,6 @@ const holds = (name: string, { checks }: Judgement): boolean => {
   const rows = checks.filter((row) => row.name === name);
   return rows.length > 0 && rows.every(({ result }) => result === "passed");
 };
-
-/** When a tree was there at the earliest: the newest commit time of those that it grew out of. */
-function knownBy(size: number, origin: string, trees: readonly Receipt[]): number | null {
-  const before = trees.filter((tree) => tree.origin === origin && tree.size <= size);
-  return before.length === 0 ? null : Math.max(...before.map(({ timeUnixS }) => timeUnixS));
-}
 
 function ofChain(chain: Bounded[]): ChainTimes | undefined {
   const sorted = chain.toSorted((a, b) => a.statement.claims.seq - b.statement.claims.seq);
@@ -93,20 +91,23 @@ function ofChain(chain: Bounded[]): ChainTimes | undefined {
   const [first, last] = [sorted[0]?.statement.claims, sorted.at(-1)?.statement.claims];
   if (first?.ch === undefined || last === undefined) return undefined;
   const { iss, sub, ch } = first;
-  const starts = sorted.map(({ notBefore }) => notBefore);
-  const widths = sorted.flatMap(({ notBefore, notAfter }) =>
-    notBefore === null ? [] : [notAfter - notBefore],
-  );
-  const isBounded = widths.length === sorted.length;
+  let start: number | null = Infinity;
+  let [end, widestS] = [-Infinity, -Infinity];
+  for (const { notBefore, notAfter } of sorted) {
+    end = Math.max(end, notAfter);
+    // One without a bound before it leaves all of them without.
+    start = start === null || notBefore === null ? null : Math.min(start, notBefore);
+    if (notBefore !== null) widestS = Math.max(widestS, notAfter - notBefore);
+  }
   return {
     iss,
     sub,
     ch: toHex(ch),
     first: first.seq,
     last: last.seq,
-    notBefore: isBounded ? Math.min(...starts.flatMap((start) => start ?? [])) : null,
-    notAfter: Math.max(...sorted.map(({ notAfter }) => notAfter)),
-    widestS: isBounded ? Math.max(...widths) : null,
+    notBefore: start,
+    notAfter: end,
+    widestS: start === null ? null : widestS,
   };
 }
 

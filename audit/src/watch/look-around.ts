@@ -23,7 +23,7 @@ import type { Proofs } from "./proof.ts";
 import type { RegistryFollower } from "./registry.ts";
 import type { WatchState } from "./state.ts";
 import type { StreamSource } from "./stream-source.ts";
-import { later, lookAtStream, type StreamLook } from "./streams.ts";
+import { allowedSilence, later, lookAtStream } from "./streams.ts";
 
 export type Around = {
   readonly place: Place;
@@ -136,13 +136,14 @@ async function lookAtOne(stream: StreamName, source: StreamSource, around: Aroun
   const name = nameOf(stream);
   const { findings, state } = around;
   try {
-    const { log, provider, hash, registry, silenceS } = around;
-    const look = await lookAtStream(stream, { source, log, keys: registry.keys, provider, hash, silenceS });
+    const { log, provider, hash, registry, nowUnixS } = around;
+    const look = await lookAtStream(stream, { source, log, keys: registry.keys, provider, hash });
     if (state.streams[name]?.hash !== look.hash) await compare(look.bytes, name, around);
     // A commit time of tomorrow would keep it from ever being silent.
-    const time = Math.min(look.time, around.nowUnixS);
-    state.streams[name] = later(state.streams[name], { ...look, time });
-    judgeSilence(name, look, around);
+    const time = Math.min(look.time, nowUnixS);
+    const tree = { size: log.size, time: Math.min(committedAt(state, log.size), nowUnixS) };
+    state.streams[name] = later(state.streams[name], { ...look, time }, tree);
+    judgeSilence(stream, around);
   } catch (error) {
     if (!isEvidenceError(error)) throw error;
     unseen(name, error, findings);
@@ -154,15 +155,17 @@ const unseen = (subject: string, { code, message }: EvidenceError, findings: Fin
 
 /** Where the log takes nothing in at all, nobody's silence counts beyond its newest commit: that is told of the log. */
 function judgeSilence(
-  name: string,
-  { allowedS }: Pick<StreamLook, "allowedS">,
-  { state, findings, nowUnixS, maxAgeS, log }: Around,
+  stream: StreamName,
+  { state, findings, nowUnixS, maxAgeS, log, registry, silenceS }: Around,
 ): void {
+  const name = nameOf(stream);
   const known = state.streams[name];
   const committed = committedAt(state, log.size);
   const until = nowUnixS - committed > maxAgeS ? committed : nowUnixS;
   findings.judged("stream-silent", name);
-  if (known === undefined || allowedS === null || until - known.time <= allowedS) return;
+  if (known === undefined) return;
+  const allowedS = allowedSilence(stream, known, registry.keys, silenceS);
+  if (allowedS === null || until - known.time <= allowedS) return;
   findings.add({
     code: "stream-silent",
     subject: name,

@@ -48,8 +48,18 @@ const StateShape = z.strictObject({
   items: z.strictObject({ indexes: z.array(count), last: hash.nullable() }),
   /** When a read was begun last, seconds: each stands in the ledger. */
   readAt: count,
-  /** By name, the newest statement known of each watched stream: its hash, log index and commit time. */
-  streams: z.record(z.string(), z.strictObject({ hash, index: count, time: count })),
+  /** By name, the newest statement known of each watched stream: its hash, log index and commit time, the log when it was first shown, and what it means for a silence. */
+  streams: z.record(
+    z.string(),
+    z.strictObject({
+      hash,
+      index: count,
+      time: count,
+      tree: z.strictObject({ size: count, time: count }).default({ size: 0, time: 0 }),
+      isClosed: z.boolean().default(false),
+      intervalS: z.number().nullable().default(null),
+    }),
+  ),
   open: z.array(AlertShape),
   outgoing: z.array(
     z.strictObject({ ...AlertShape.shape, state: z.enum(["begins", "ends", "once"]), at: z.string() }),

@@ -13,7 +13,6 @@ import type { SourceChain } from "../case/take/source.ts";
 /** A transparent statement, the newest of a stream, and what opened its chain. */
 type NewestOfStream = {
   readonly bytes: Uint8Array;
-  readonly index: number;
   readonly opening: Uint8Array | undefined;
 };
 
@@ -48,7 +47,7 @@ export function archiveStreams(place: Place): StreamSource {
       if (newest === undefined || bytes === undefined) return undefined;
       const row = await api.rowAt(newest.chain, 0);
       const opening = row?.seq === 0 ? await api.statement(row.hash, size) : undefined;
-      return { bytes, index: newest.index, opening };
+      return { bytes, opening };
     },
     end: () => Promise.resolve(),
   };
@@ -89,7 +88,7 @@ export async function readStreams(
         if (bytes !== undefined && index !== undefined && (newest === undefined || newest.index < index))
           newest = { chain, bytes, index };
       }
-      return newest && { ...newest, opening: await one(read, newest.chain, 0) };
+      return newest && { bytes: newest.bytes, opening: await one(read, newest.chain, 0) };
     },
     end: () => read.end(),
   };

@@ -34,7 +34,7 @@ export type Stream<S extends Link = Link> = {
 /**
  * Why it is a fork: `number` two statements of one number · `prev` a statement names another predecessor than the one held ·
  * `opening` statement 0 is not `stream-opened` · `beginnings` two chains say that there was none before ·
- * `successors` one head has two successors, or a chain went on after its successor opened · `head` an opening names another statement
+ * `successors` a chain has two successors, or went on after its successor opened · `head` an opening names another statement
  * than the one held.
  */
 export type ForkReason = "number" | "prev" | "opening" | "beginnings" | "successors" | "head";
@@ -134,7 +134,8 @@ function examineChain<S extends Link>(
     const before = rivals[i - 1] ?? [];
     if (before[0]?.claims.seq !== seq - 1) continue;
     // One of the rivals before suffices: that there are two was said already.
-    const astray = claimants.filter(({ claims }) => !before.some(({ hash }) => same(hash, claims.prev)));
+    const known = new Set(before.map(({ hash }) => toHex(hash)));
+    const astray = claimants.filter(({ claims: { prev } }) => prev === undefined || !known.has(toHex(prev)));
     if (astray.length > 0) findings.push(fork("prev", ch, seq, [...before, ...astray]));
   }
   const gaps = statements.flatMap(({ event, claims }) =>
@@ -222,6 +223,8 @@ export function cutByGaps(ranges: readonly Range[], told: readonly Told[]): Told
 /** What the openings of a stream's chains say about one another. */
 function openings(chains: readonly Chain[]): ChainFinding[] {
   const findings: ChainFinding[] = [];
+  // hostile: as many openings as there are statements, so nothing is looked for one by one
+  const byCh = new Map(chains.map((chain) => [toHex(chain.ch), chain]));
   const successors = new Map<string, Link>();
   let beginning: Link | undefined;
   for (const { ch, statements, opened } of chains) {
@@ -234,11 +237,12 @@ function openings(chains: readonly Chain[]): ChainFinding[] {
     } else if ("lost" in before) {
       findings.push({ code: "discontinuity", ch, seq: 0, kid: first.kid, reason: before.lost });
     } else {
-      const name = `${toHex(before.ch)}/${before.seq}`;
+      // Behind another head of the same chain, too: that one went on after a successor opened.
+      const name = toHex(before.ch);
       const other = successors.get(name);
       if (other === undefined) successors.set(name, first);
       else findings.push(fork("successors", before.ch, before.seq, [other, first]));
-      findings.push(...predecessor(chains, before, first));
+      findings.push(...predecessor(byCh.get(name), before, first));
     }
   }
   return findings;
@@ -247,21 +251,31 @@ function openings(chains: readonly Chain[]): ChainFinding[] {
 type NamedHead = { readonly ch: Uint8Array; readonly seq: number; readonly hash: Uint8Array };
 
 /** The head that an opening names is the one held, and the chain ended there. */
-function predecessor(chains: readonly Chain[], named: NamedHead, opening: Link): ChainFinding[] {
-  const chain = chains.find(({ ch }) => same(ch, named.ch));
+function predecessor(chain: Chain | undefined, named: NamedHead, opening: Link): ChainFinding[] {
   if (chain === undefined) return [];
   const findings: ChainFinding[] = [];
-  const held = chain.statements.find(({ claims }) => claims.seq === named.seq);
-  if (held !== undefined && !same(held.hash, named.hash)) {
+  const at = firstFrom(chain.statements, named.seq);
+  const held = chain.statements[at];
+  const isHeld = held?.claims.seq === named.seq;
+  if (held !== undefined && isHeld && !equalBytes(held.hash, named.hash)) {
     findings.push(fork("head", named.ch, named.seq, [held, opening]));
   }
-  const further = chain.statements.find(({ claims }) => claims.seq > named.seq);
+  const further = chain.statements[isHeld ? at + 1 : at];
   if (further !== undefined) findings.push(fork("successors", named.ch, named.seq, [further, opening]));
   return findings;
+}
+
+/** Where among ascending numbers those from `seq` on begin. */
+function firstFrom(statements: readonly Link[], seq: number): number {
+  let [from, to] = [0, statements.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if ((statements[middle] as Link).claims.seq < seq) from = middle + 1;
+    else to = middle;
+  }
+  return from;
 }
 
 function fork(reason: ForkReason, ch: Uint8Array, seq: number, statements: readonly Link[]): ChainFinding {
   return { code: "fork", reason, ch, seq, hashes: statements.map(({ hash }) => hash) };
 }
-
-const same = (a: Uint8Array, b: Uint8Array | undefined): boolean => b !== undefined && equalBytes(a, b);

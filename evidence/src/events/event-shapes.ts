@@ -20,6 +20,7 @@ import type {
   TimeQuality,
 } from "./event-kinds.ts";
 import { coseKey, parseCoseKey, type PublicKey } from "../keys/keys.ts";
+import { checkStream } from "../names.ts";
 import { HASH_BYTES } from "../sha256.ts";
 import { asBytes, asDecimal, asText, asUint, Fields, tuple } from "../shape.ts";
 
@@ -60,6 +61,16 @@ const recordType: Member<string> = {
   read: (value, name) => {
     const found = asText(value, name);
     return RECORD_TYPE.test(found) ? found : outOfRange(name, "the words of a-z, 0-9, . and -");
+  },
+  write: (value) => value,
+};
+
+/** The name of a stream, of any length in its type: what is too long for one is no name. */
+const stream: Member<string> = {
+  read: (value, name) => {
+    const found = asText(value, name, Infinity);
+    checkStream(found);
+    return found;
   },
   write: (value) => value,
 };
@@ -124,7 +135,7 @@ function array<T extends object>(members: { readonly [K in keyof T]-?: Member<T[
   };
 }
 
-const head = array<Head>({ sub: text, ch: chain, seq: uint, hash });
+const head = array<Head>({ sub: stream, ch: chain, seq: uint, hash });
 const heads = list(head);
 const registers = list(array<Register>({ name: text, value: number }));
 const lost = array<{ readonly mark: string; readonly lost: string }>({ mark: text, lost: reason });
@@ -205,7 +216,7 @@ export const EVENT_SHAPES: { readonly [K in EventKind]: Shape<EventOf<K>> } = {
     reason,
     count: uint,
     seq: optional(array<{ readonly first: number; readonly last: number }>({ first: uint, last: uint })),
-    chain: optional(array<{ readonly sub: string; readonly ch: Uint8Array }>({ sub: text, ch: chain })),
+    chain: optional(array<{ readonly sub: string; readonly ch: Uint8Array }>({ sub: stream, ch: chain })),
     time: optional(array<{ readonly from: Decimal; readonly to: Decimal }>({ from: number, to: number })),
   },
   "clock-step": { before: number, after: number, uptime: number, tq: timeQuality },

@@ -3,10 +3,11 @@
  *
  * @module
  */
+import { toHex } from "../bytes.ts";
 import { compareDecimal } from "../decimal.ts";
 import { decodeCbor, encodeCbor, type CborValue } from "../cbor.ts";
 import { EvidenceError } from "../errors.ts";
-import type { Event, EventKind } from "./event-kinds.ts";
+import type { Event, EventKind, Head } from "./event-kinds.ts";
 import { EVENT_SHAPES, type Member, type OptionalMember } from "./event-shapes.ts";
 import { Fields } from "../shape.ts";
 import { LIMITS } from "../topics.ts";
@@ -31,7 +32,7 @@ export function encodeEvent(event: Event): Uint8Array {
 /**
  * Reads an event of a closed profile.
  *
- * @throws EvidenceError `unknown-member` (an unknown kind too), `member-missing`, `member-type`, `member-range`, `key-malformed`,
+ * @throws EvidenceError `unknown-member` (an unknown kind too), `member-missing`, `member-type`, `member-range`, `key-malformed`, `name-malformed`,
  *   `event-malformed` where members contradict each other, `too-large`, or a CBOR code
  */
 export function decodeEvent(bytes: Uint8Array): Event {
@@ -84,7 +85,12 @@ function checkMembers(event: Event): void {
     const { i, n } = event.part;
     if (n < 2 || i < 1 || i > n) malformed("a part is i of n, i from 1, n from 2");
   }
+  // Up to its head the old key counts: of two heads of one chain each reader could take another one.
+  if (event.kind === "key-rotated" && new Set(event.heads.map(chainOf)).size < event.heads.length)
+    malformed("a rotation names each chain once");
 }
+
+const chainOf = ({ sub, ch }: Head): string => `${sub} ${toHex(ch)}`;
 
 function malformed(message: string): never {
   throw new EvidenceError("event-malformed", message);

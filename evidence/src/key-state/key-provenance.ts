@@ -4,6 +4,7 @@
  * @module
  */
 import { toHex } from "../bytes.ts";
+import { judgeRevocation } from "./key-leaf.ts";
 import type { KeyRecord } from "./key-record.ts";
 import type { OperatorRules } from "./operator-rules.ts";
 
@@ -13,6 +14,8 @@ export class KeyProvenance {
   /** Kid to the operators that changed or revoked it; and a rotated or re-enrolled key to the one before. */
   readonly #changers = new Map<string, Map<string, Uint8Array>>();
   readonly #before = new Map<string, Uint8Array>();
+  /** What {@link KeyProvenance.#vouching} said of a key, which nothing changes: the next keys of a long line begin there. */
+  readonly #vouched = new Map<string, readonly Uint8Array[]>();
   readonly #find: Find;
   readonly #rules: OperatorRules;
 
@@ -62,8 +65,7 @@ export class KeyProvenance {
   /** As `KeyState.operatorsOf`. */
   operatorsOf(kid: Uint8Array): KeyRecord[] {
     const found = new Map<string, KeyRecord>();
-    const open: Uint8Array[] = [];
-    for (let key = this.#find(kid); key !== undefined; key = this.#rotatedFrom(key)) open.push(...key.by);
+    const open = [...this.#vouching(kid)];
     for (const by of open) {
       const operator = this.#find(by);
       if (operator === undefined || found.has(toHex(by))) continue;
@@ -71,6 +73,42 @@ export class KeyProvenance {
       open.push(...operator.by); // the loop comes to them
     }
     return [...found.values()];
+  }
+
+  /** Names of the keys of which `KeyState.broughtBySuspect` is true. @param records - all of them, each behind those that stand behind it */
+  broughtBySuspects(records: Iterable<KeyRecord>): ReadonlySet<string> {
+    const found = new Set<string>();
+    for (const record of records) {
+      const { kid, by, enrolled } = record;
+      const before = this.#rotatedFrom(record);
+      const isSuspect = by.some((signer) => {
+        const operator = this.#find(signer);
+        const suspected =
+          operator !== undefined && judgeRevocation(operator, enrolled).restriction !== undefined;
+        return suspected || found.has(toHex(signer));
+      });
+      if (isSuspect || (before !== undefined && found.has(toHex(before.kid)))) found.add(toHex(kid));
+    }
+    return found;
+  }
+
+  /** Kids of the operators that signed or consented to what brought the key and, where it came by `rotate`, the keys before it; the newest first. */
+  #vouching(kid: Uint8Array): readonly Uint8Array[] {
+    const line: KeyRecord[] = [];
+    let known: readonly Uint8Array[] | undefined;
+    for (let key = this.#find(kid); key !== undefined && known === undefined;) {
+      known = this.#vouched.get(toHex(key.kid));
+      if (known === undefined) line.push(key);
+      key = this.#rotatedFrom(key);
+    }
+    let all = known ?? [];
+    for (const { kid: next, by } of line.toReversed()) {
+      const names = new Set(all.map(toHex));
+      const added = by.filter((one) => !names.has(toHex(one)));
+      if (added.length > 0) all = [...added, ...all];
+      this.#vouched.set(toHex(next), all);
+    }
+    return all;
   }
 
   /** The key that named this one as its next. */

@@ -48,6 +48,8 @@ export class KeyState {
   readonly #tree: KeyTree;
   /** Keys, by their names in `#records`, whose leaves in the tree are not up to date. */
   readonly #stale = new Set<string>();
+  /** Names of keys; found when they are asked for, until a record changes. */
+  #broughtBySuspects: ReadonlySet<string> | undefined;
 
   constructor({ provider = createNobleProvider(), hash = sha256, complete = true }: KeyStateOptions = {}) {
     this.#provider = provider;
@@ -138,6 +140,15 @@ export class KeyState {
   /** The operators behind `kid`: those that brought it or consented, of a key that came by `rotate` also those of the keys before it, and those behind them, up to the founding ones. Nearest first. */
   operatorsOf(kid: Uint8Array): KeyRecord[] {
     return this.#provenance.operatorsOf(kid);
+  }
+
+  /**
+   * True where an operator behind `kid` was declared suspect from before an item that it signed or consented to, and that brought `kid` or what stands
+   * behind it: the item counts, as a statement in that time does, and whoever held the operator's key may have brought a key of his own.
+   */
+  broughtBySuspect(kid: Uint8Array): boolean {
+    this.#broughtBySuspects ??= this.#provenance.broughtBySuspects(this.#records.values());
+    return this.#broughtBySuspects.has(toHex(kid));
   }
 
   /** Operators that act for exactly this org and whose keys count, and how many of them a change takes. */
@@ -300,6 +311,7 @@ export class KeyState {
     const name = toHex(record.kid);
     this.#records.set(name, record);
     this.#stale.add(name);
+    this.#broughtBySuspects = undefined;
   }
 
   #succeed(enrolled: Enrolment, succession: Succession, n: number, index: number, signer: KeyRecord): void {

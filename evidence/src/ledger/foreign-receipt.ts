@@ -10,7 +10,7 @@ import { EvidenceError, isEvidenceError } from "../errors.ts";
 import { parseProof, type Proof } from "../tree/inclusion-proof.ts";
 import { ALG_ED25519, ALG_ESP256, type PublicKey } from "../keys/keys.ts";
 import { hashLeaf, rootFromInclusion } from "../tree/merkle.ts";
-import type { SignatureProvider } from "../keys/signature.ts";
+import { SIGNATURE_BYTES, type SignatureProvider } from "../keys/signature.ts";
 import { sha256, type Hash } from "../sha256.ts";
 import { asBytes, Fields } from "../shape.ts";
 import { LIMITS } from "../topics.ts";
@@ -45,7 +45,7 @@ export function isForeignReceipt(bytes: Uint8Array): boolean {
 /**
  * Reads a receipt of RFC 9942 with one inclusion proof. Its header may be in any order unless `deterministicHeader` is asked for.
  *
- * @throws EvidenceError `vds-unsupported`, `cose-algorithm`, `receipt-malformed`, or a code of CBOR
+ * @throws EvidenceError `vds-unsupported`, `cose-algorithm`, `cose-malformed`, `receipt-malformed`, or a code of CBOR
  */
 export function parseForeignReceipt(
   bytes: Uint8Array,
@@ -57,6 +57,8 @@ export function parseForeignReceipt(
   const alg = ALGORITHMS.get(sign1.header.get(1));
   if (alg === undefined) throw new EvidenceError("cose-algorithm", "neither Ed25519 nor ECDSA on P-256");
   if (sign1.payload !== null) throw new EvidenceError("receipt-malformed", "the payload of a receipt is nil");
+  if (sign1.signature.length !== SIGNATURE_BYTES)
+    throw new EvidenceError("cose-malformed", "a signature of Ed25519 or ECDSA on P-256 has 64 bytes");
   const proofs = new Fields(new Fields(sign1.unprotected, "unprotected header").value(396), "proofs").list(
     -1,
     1,

@@ -28,6 +28,8 @@ export type Command = {
   /** Lines about options and exit codes, shown by --help. */
   readonly details?: string;
   readonly options: ParseArgsOptionsConfig;
+  /** How many arguments it takes beside its options, at most; by default none. */
+  readonly takes?: number;
   /** Resolves to the exit code; nothing means 0. */
   run(given: Arguments): Promise<number | void>;
 };
@@ -105,6 +107,9 @@ function readArguments(command: Command, args: readonly string[]): Arguments {
       allowPositionals: true,
       strict: true,
     });
+    const stray = values.help === true ? undefined : positionals[command.takes ?? 0];
+    // One that is passed over in silence may be what was meant: another file, another device, an option without its dashes.
+    if (stray !== undefined) throw new Error(`Unexpected argument '${stray}'`);
     return { values, positionals };
   } catch (cause) {
     const text = cause instanceof Error ? (cause.message.split(". ")[0] ?? "") : String(cause);

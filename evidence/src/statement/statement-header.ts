@@ -97,7 +97,7 @@ export function readHeader(map: CborMap, payload: Uint8Array): Header {
     });
   }
   const kid = fields.bytes(KID, HASH_BYTES);
-  if (fields.uint(TYP) !== STATEMENT_TYP) malformed("typ is not that of a statement");
+  if (fields.int(TYP) !== STATEMENT_TYP) malformed("typ is not that of a statement");
   const content = fields.has(PAYLOAD_HASH_ALG) ? readEnvelope(fields, payload) : readType(fields, payload);
   const claims = readClaims(fields.value(CWT_CLAIMS));
   fields.end();
@@ -134,8 +134,9 @@ function readClaims(value: CborValue): Claims {
   const prev = fields.optional("prev", (name) => fields.bytes(name, HASH_BYTES));
   const seen = fields.optional("seen", (name) => readSeen(fields.value(name)));
   const claims: Claims = {
-    iss: fields.text(1),
-    sub: fields.text(2),
+    // What is too long for a name is none, as section 2 of formats.md says.
+    iss: fields.text(1, { max: Infinity }),
+    sub: fields.text(2, { max: Infinity }),
     seq: fields.uint("seq"),
     tq: fields.uint("tq", 3) as TimeQuality,
     lvl: fields.uint("lvl", 2) as Level,

@@ -6,16 +6,18 @@
  */
 import { toHex } from "../bytes.ts";
 import type { Bundle } from "../ledger/bundle.ts";
+import { EvidenceError } from "../errors.ts";
 import type { TrustPolicy } from "./policy.ts";
 import type { SignatureProvider } from "../keys/signature.ts";
 import type { Hash } from "../sha256.ts";
 import { parseTransparent } from "../statement/transparent.ts";
-import { checkChains, checkCompleteness } from "./chains.ts";
+import { checkChains, checkCompleteness, examine } from "./chains.ts";
 import type { Findings } from "./findings.ts";
 import { checkLeaves, checkSignatures, replayRegistry, type UsedKey } from "./keys.ts";
 import { placeAll, type Placed } from "./placed.ts";
 import { ReceiptCheck } from "./receipts.ts";
 import { checkSeen } from "./seen.ts";
+import { checkTimes } from "./times.ts";
 import { checkLogs, checkOperators, checkWitnesses, type CheckedLog } from "./trust.ts";
 
 export type Means = {
@@ -29,6 +31,9 @@ export function judgeBundle(bundle: Bundle, means: Means, findings: Findings): v
   const { policy, provider, hash } = means;
   const statements = bundle.statements.map((bytes) => parseTransparent(bytes, hash));
   const items = bundle.registry.map((bytes) => parseTransparent(bytes, hash));
+  // Whether an item counts, the replay of the registry says: among the statements it would pass for one that does.
+  if (statements.some(({ statement }) => statement.content.type === "registry"))
+    throw new EvidenceError("bundle-malformed", "a registry item among the statements");
   findings.passed("format");
 
   const logs = checkLogs(bundle.logs, policy, provider, findings);
@@ -42,6 +47,7 @@ export function judgeBundle(bundle: Bundle, means: Means, findings: Findings): v
   const placedItems = placeAll(items, logs, receipts, findings);
   if (findings.blocked("receipts"))
     return skip(findings, "registry", "keys", "signatures", "chains", "completeness", "seen");
+  for (const { origin } of known) checkTimes(origin, receipts.timesOf(origin), findings);
 
   const used = known.flatMap((log) => {
     const mine = (one: Placed): boolean => one.log === log;
@@ -59,8 +65,9 @@ export function judgeBundle(bundle: Bundle, means: Means, findings: Findings): v
   if (findings.blocked("registry")) skip(findings, "operators", "keys", "signatures");
   else checkOperators(used, policy, findings);
 
-  checkChains(placed, used, findings);
-  checkCompleteness(bundle.scope, placed, findings);
+  const examined = examine(placed);
+  checkChains(examined, used, findings);
+  checkCompleteness(bundle.scope, examined, findings);
   const histories = known.map((log) => ({
     log,
     proofs: bundle.consistency.filter((one) => logs[one.log] === log),

@@ -5,20 +5,43 @@
  */
 import type { Scope } from "../ledger/bundle.ts";
 import { equalBytes, toHex } from "../bytes.ts";
-import { examineStreams, missingNumbers, placeOf, type Range, type Stream } from "../chains/chain.ts";
+import { lateBeginnings, type Opening } from "../chains/beginnings.ts";
+import {
+  examineStreams,
+  missingNumbers,
+  placeOf,
+  type Chain,
+  type Range,
+  type Stream,
+} from "../chains/chain.ts";
 import { HeadIndex } from "../chains/heads.ts";
 import type { Statement } from "../statement/statement.ts";
 import type { Findings } from "./findings.ts";
 import type { UsedKey } from "./keys.ts";
 import type { Placed } from "./placed.ts";
 
-/** Reports `fork`, `discontinuity`, `gap`. @param placed - in the order of the log */
-export function checkChains(placed: readonly Placed[], used: readonly UsedKey[], findings: Findings): void {
+/** Statements in the order of the log, and what they form. */
+export type Examined = {
+  readonly placed: readonly Placed[];
+  readonly statements: readonly Statement[];
+  readonly streams: readonly Stream<Statement>[];
+  readonly heads: HeadIndex<Statement>;
+};
+
+/** @param placed - in the order of the log */
+export function examine(placed: readonly Placed[]): Examined {
   const statements = placed.map(({ statement }) => statement);
-  const reEnrolled = new Set(
-    used.filter(({ record }) => record.reEnrolled).map(({ record }) => toHex(record.kid)),
-  );
-  for (const { iss, sub, findings: found } of examineStreams(statements)) {
+  return { placed, statements, streams: examineStreams(statements), heads: new HeadIndex(statements) };
+}
+
+/** Reports `fork`, `discontinuity`, `gap`. */
+export function checkChains(
+  { placed, statements, streams, heads }: Examined,
+  used: readonly UsedKey[],
+  findings: Findings,
+): void {
+  const covered = coveredOpenings(placed, used);
+  for (const { iss, sub, findings: found } of streams) {
     const name = `${iss}/${sub}`;
     for (const one of found) {
       if (one.code === "fork") {
@@ -28,7 +51,7 @@ export function checkChains(placed: readonly Placed[], used: readonly UsedKey[],
           "fork",
           `${name} at ${one.seq}, chain ${toHex(one.ch)}: ${one.reason}: ${hashes}`,
         );
-      } else if (one.code === "discontinuity" && !reEnrolled.has(toHex(one.kid))) {
+      } else if (one.code === "discontinuity" && !covered.has(placeOf(iss, sub, one.ch))) {
         findings.restricted(
           "chains",
           "discontinuity",
@@ -44,12 +67,12 @@ export function checkChains(placed: readonly Placed[], used: readonly UsedKey[],
       }
     }
   }
-  for (const { claims } of lateBeginnings(statements)) {
+  for (const [name, openings] of openingsOf(statements)) {
     const reason = "says that there was nothing before it, after another chain of this stream was opened";
-    findings.failed("chains", "fork", `${claims.iss}/${claims.sub} at 0: ${reason}`);
+    for (const { ch } of lateBeginnings(openings))
+      findings.failed("chains", "fork", `${name} at 0, chain ${toHex(ch)}: ${reason}`);
   }
-  for (const { record } of used) checkRotated(record, statements, findings);
-  const heads = new HeadIndex(statements);
+  checkRotated(used, statements, findings);
   for (const { claims, hash } of statements) {
     const { iss, sub, ch, seq } = claims;
     if (ch === undefined) continue;
@@ -61,47 +84,79 @@ export function checkChains(placed: readonly Placed[], used: readonly UsedKey[],
   findings.passed("chains");
 }
 
-/** Of a stream's chains only the one that was opened first may say `none`. */
-function lateBeginnings(inOrder: readonly Statement[]): Statement[] {
-  const first = new Map<string, Uint8Array>();
-  return inOrder.filter(({ claims: { iss, sub, seq, ch }, event }) => {
-    if (seq !== 0 || ch === undefined || event?.kind !== "stream-opened") return false;
-    const before = first.get(`${iss}/${sub}`);
-    if (before === undefined) first.set(`${iss}/${sub}`, ch);
-    return before !== undefined && !equalBytes(before, ch) && event.before === "none";
-  });
+/**
+ * Chains that begin behind a lost one and are covered all the same: of each stream the first that a re-enrolled key opened in its log. By `re-enrol` an
+ * operator vouches for the loss that it was for, and for none that comes later.
+ */
+function coveredOpenings(placed: readonly Placed[], used: readonly UsedKey[]): ReadonlySet<string> {
+  const keyOf = ({ origin }: Placed["log"], kid: Uint8Array): string => `${origin} ${toHex(kid)}`;
+  const reEnrolled = new Set(
+    used.filter(({ record }) => record.reEnrolled).map(({ record, log }) => keyOf(log, record.kid)),
+  );
+  const first = new Map<string, string>();
+  for (const { statement, log } of placed) {
+    const { kid, event } = statement;
+    const { iss, sub, ch, seq } = statement.claims;
+    if (seq !== 0 || ch === undefined || event?.kind !== "stream-opened") continue;
+    if (event.before === "none" || !("lost" in event.before)) continue;
+    const key = keyOf(log, kid);
+    const name = `${key} ${iss}/${sub}`;
+    if (reEnrolled.has(key) && !first.has(name)) first.set(name, placeOf(iss, sub, ch));
+  }
+  return new Set(first.values());
 }
 
-/** The heads that a rotation names are statements: another one of the same number is a second one. Reports `fork`. */
-function checkRotated(
-  { iss, succession }: UsedKey["record"],
-  statements: readonly Statement[],
-  findings: Findings,
-): void {
-  if (succession?.by !== "rotate") return;
-  const named = new Map(succession.heads.map((head) => [placeOf(iss, head.sub, head.ch), head]));
+/** The openings of each stream, in the order of the statements. */
+const openingsOf = (statements: readonly Statement[]): ReadonlyMap<string, readonly Opening[]> =>
+  Map.groupBy(
+    statements.flatMap(({ claims: { iss, sub, seq, ch }, event }) =>
+      seq === 0 && ch !== undefined && event?.kind === "stream-opened"
+        ? [{ name: `${iss}/${sub}`, ch, before: event.before }]
+        : [],
+    ),
+    ({ name }) => name,
+  );
+
+/**
+ * The heads that a rotation names are statements: another one of the same number is a second one. Reports `fork`.
+ * hostile: rotations may be as many as statements, so each is looked at once.
+ */
+function checkRotated(used: readonly UsedKey[], statements: readonly Statement[], findings: Findings): void {
+  const named = new Map<string, Uint8Array[]>();
+  for (const { record } of used) {
+    if (record.succession?.by !== "rotate") continue;
+    for (const { sub, ch, seq, hash } of record.succession.heads) {
+      if (hash === undefined) continue;
+      const place = `${placeOf(record.iss, sub, ch)} ${seq}`;
+      const known = named.get(place);
+      if (known === undefined) named.set(place, [hash]);
+      // Two suffice: whatever is held there contradicts one of them.
+      else if (known.length === 1 && !equalBytes(known[0] ?? hash, hash)) known.push(hash);
+    }
+  }
   for (const { claims, hash } of statements) {
-    if (claims.iss !== iss || claims.ch === undefined) continue;
-    const head = named.get(placeOf(iss, claims.sub, claims.ch));
-    if (head?.hash === undefined || head.seq !== claims.seq || equalBytes(head.hash, hash)) continue;
-    const reason = `the rotation names ${toHex(head.hash)}, here is ${toHex(hash)}`;
-    findings.failed("chains", "fork", `${iss}/${claims.sub} at ${claims.seq}: ${reason}`);
+    const { iss, sub, ch, seq } = claims;
+    if (ch === undefined) continue;
+    const other = named.get(`${placeOf(iss, sub, ch)} ${seq}`)?.find((one) => !equalBytes(one, hash));
+    if (other === undefined) continue;
+    const reason = `the rotation names ${toHex(other)}, here is ${toHex(hash)}`;
+    findings.failed("chains", "fork", `${iss}/${sub} at ${seq}: ${reason}`);
   }
 }
 
 /** Reports `bundle-scope` (nothing of it is there), `hole`, `tail-not-attested`. */
 export function checkCompleteness(
   scope: readonly Scope[],
-  placed: readonly Placed[],
+  { streams, heads }: Examined,
   findings: Findings,
 ): void {
-  const statements = placed.map(({ statement }) => statement);
-  const streams = examineStreams(statements);
-  const heads = new HeadIndex(statements);
+  const held = new Map<string, Chain<Statement>>();
+  for (const { iss, sub, chains } of streams)
+    for (const chain of chains) held.set(placeOf(iss, sub, chain.ch), chain);
   for (const claim of scope) {
     const { iss, sub, ch, from, to } = claim;
     const name = `${iss}/${sub} ${from}..${to}`;
-    const chain = chainOf(streams, claim);
+    const chain = held.get(placeOf(iss, sub, ch));
     const missing = chain === undefined ? [{ from, to }] : missingNumbers(chain, claim);
     if (chain === undefined || missing.some((range) => range.from === from && range.to === to)) {
       findings.missing("completeness", "bundle-scope", `${name}: none of it is in the bundle`);
@@ -122,12 +177,6 @@ export function checkCompleteness(
     else if (missing.length === 0) findings.passed("completeness", `complete ${name}`);
   }
 }
-
-const chainOf = (
-  streams: readonly Stream<Statement>[],
-  { iss, sub, ch }: Scope,
-): Stream<Statement>["chains"][number] | undefined =>
-  streams.find((one) => one.iss === iss && one.sub === sub)?.chains.find((one) => equalBytes(one.ch, ch));
 
 const rangeText = ({ from, to }: Range): string => (from === to ? `${from}` : `${from}..${to}`);
 

@@ -101,10 +101,19 @@ export function checkLeaves(
 }
 
 /** A key that signed something here: what the registry says of it, agreed with the signed state. */
-export type UsedKey = { readonly record: KeyRecord; readonly state: KeyState };
+export type UsedKey = {
+  readonly record: KeyRecord;
+  readonly state: KeyState;
+  readonly log: CheckedLog;
+  /** As `KeyState.broughtBySuspect`, asked once for all its statements. */
+  readonly broughtBySuspect: boolean;
+};
+
+/** What is said of a statement whose key an operator brought that was declared suspect from before. */
+export const BROUGHT_BY_SUSPECT = "an operator that brought its key was declared suspect from before that";
 
 /**
- * Checks each statement's signature and whether its key counted at its place.
+ * Checks each statement's signature and whether its key counted at its place, and the items that brought the key at theirs.
  * Reports `key-unknown`, `registry-missing`, `key-state`, `signature-invalid`, and the codes of {@link judgeUse}.
  */
 export function checkSignatures(
@@ -115,11 +124,12 @@ export function checkSignatures(
   findings: Findings,
 ): UsedKey[] {
   const used = new Map<string, UsedKey>();
-  for (const { statement, index } of statements) {
+  for (const { statement, index, log } of statements) {
     const kid = toHex(statement.kid);
     const record = used.get(kid)?.record ?? agreedKey(statement.kid, state, leaves, findings);
     if (record === undefined) continue;
-    used.set(kid, { record, state });
+    const broughtBySuspect = used.get(kid)?.broughtBySuspect ?? state.broughtBySuspect(statement.kid);
+    used.set(kid, { record, state, log, broughtBySuspect });
     try {
       verifyStatement(statement, record.key, provider);
       findings.passed("signatures");
@@ -134,6 +144,8 @@ export function checkSignatures(
     const place = `${iss}/${sub} ${seq} at index ${index}`;
     if (invalid !== undefined) findings.failed("keys", invalid, place);
     else if (restriction !== undefined) findings.restricted("keys", restriction, place);
+    else if (broughtBySuspect)
+      findings.restricted("keys", "declared-suspect-later", `${place}: ${BROUGHT_BY_SUSPECT}`);
     else findings.passed("keys");
   }
   return [...used.values()];

@@ -13,6 +13,7 @@ import type { Hash } from "../sha256.ts";
 import type { FindingSink } from "./findings.ts";
 import { PathWalk } from "./path-walk.ts";
 import { ReceiptReader } from "./receipt-reader.ts";
+import type { CommitTimes } from "./times.ts";
 import { logOf } from "./trust.ts";
 
 /** The tree of a receipt that holds, one object for all receipts of a batch, and the place of its one entry. */
@@ -27,6 +28,8 @@ export class ReceiptCheck {
   readonly #walk: PathWalk;
   /** Every tree that some good receipt is about, by origin and size. */
   readonly #trees = new Map<string, SignedTree>();
+  /** Of each of them the earliest and the latest time that was signed, by the same names. */
+  readonly #times = new Map<string, CommitTimes>();
 
   constructor(policy: TrustPolicy, provider: SignatureProvider, hash: Hash, findings: FindingSink) {
     this.#policy = policy;
@@ -44,6 +47,12 @@ export class ReceiptCheck {
   /** Every tree of a log that a good receipt is about, once. */
   treesOf(origin: string): readonly SignedTree[] {
     return [...this.#trees.values()].filter((tree) => tree.origin === origin);
+  }
+
+  /** When a log's trees were there, as its good receipts say, by rising sizes. */
+  timesOf(origin: string): readonly CommitTimes[] {
+    const sizes = this.treesOf(origin).map(({ size }) => size);
+    return sizes.toSorted((a, b) => a - b).flatMap((size) => this.#times.get(`${origin} ${size}`) ?? []);
   }
 
   /** True for a receipt of other log software; of one in a known form this is told without reading it all. */
@@ -90,7 +99,7 @@ export class ReceiptCheck {
 
   /** Two receipts of one size that differ are proof that the log's operator cheats. */
   #compare(tree: SignedTree): void {
-    const { origin, size } = tree;
+    const { origin, size, timeUnixS } = tree;
     const name = `${origin} ${size}`;
     const known = this.#trees.get(name);
     if (known === undefined) this.#trees.set(name, tree);
@@ -98,6 +107,15 @@ export class ReceiptCheck {
       throw new EvidenceError("log-equivocation", "two receipts of one size differ in root, reg or keys", {
         size,
       });
+    const { earliestUnixS, latestUnixS } = this.#times.get(name) ?? {
+      earliestUnixS: timeUnixS,
+      latestUnixS: timeUnixS,
+    };
+    this.#times.set(name, {
+      size,
+      earliestUnixS: Math.min(earliestUnixS, timeUnixS),
+      latestUnixS: Math.max(latestUnixS, timeUnixS),
+    });
   }
 
   #foreign(bytes: Uint8Array, entry: Uint8Array): void {

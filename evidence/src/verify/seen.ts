@@ -17,6 +17,9 @@ import type { CheckedLog } from "./trust.ts";
 /** A tree that somebody named: by a `seen` claim, which may say of which log, or by a receipt. */
 type Tree = { readonly size: number; readonly root: Uint8Array; readonly origin?: string };
 
+/** `by`: the lowest place in the log of a statement that claims it. */
+type NamedTree = Tree & { readonly by?: number };
+
 /** A log up to its checkpoint, and the bundle's proofs that older trees grew into that. */
 export type History = { readonly log: CheckedLog; readonly proofs: readonly BundledConsistency[] };
 
@@ -36,20 +39,27 @@ export function checkSeen(
   hash: Hash,
   findings: Findings,
 ): void {
-  const seen = statements.flatMap(({ statement }): Tree[] => {
-    const { seen: claim } = statement.claims;
-    return claim === undefined ? [] : [claim];
-  });
-  const claimed = new Set(seen.map(nameOf));
+  const claimed = new Map<string, NamedTree>();
+  for (const { statement, index } of statements) {
+    const { seen } = statement.claims;
+    if (seen === undefined) continue;
+    const { by = index } = claimed.get(nameOf(seen)) ?? {};
+    claimed.set(nameOf(seen), { ...seen, by: Math.min(by, index) });
+  }
   const logs = [own, ...others].map(({ log, proofs }) => {
     const paths = new Map(proofs.map(({ from, path }) => [from, path]));
-    const judge = (tree: Tree): Fault =>
-      compare(tree, log.checkpoint, paths.get(tree.size), receipts.rootAt(log.origin, tree.size), hash);
+    const judge = (tree: NamedTree): Fault =>
+      log === own.log && isSeenFromWithin(tree, tree.by, log.checkpoint)
+        ? "fork"
+        : compare(tree, log.checkpoint, paths.get(tree.size), receipts.rootAt(log.origin, tree.size), hash);
     return { origin: log.origin, judge };
   });
   const looked = new Set<string>();
-  const signed = statements.map(({ original: { tree } }): Tree => ({ size: tree.size, root: tree.root }));
-  for (const tree of [...seen, ...signed]) {
+  const signed = statements.map(({ original: { tree } }): NamedTree => ({
+    size: tree.size,
+    root: tree.root,
+  }));
+  for (const tree of [...claimed.values(), ...signed]) {
     const name = nameOf(tree);
     if (looked.has(name)) continue;
     looked.add(name);
@@ -71,8 +81,8 @@ export function checkSeen(
 
 /** Of a log that was named, judged by that one alone; else by the statement's own, or one of the others, whichever it is of. */
 function faultOf(
-  tree: Tree,
-  logs: readonly { readonly origin: string; readonly judge: (tree: Tree) => Fault }[],
+  tree: NamedTree,
+  logs: readonly { readonly origin: string; readonly judge: (tree: NamedTree) => Fault }[],
 ): Fault {
   if (tree.origin !== undefined) {
     const named = logs.find(({ origin }) => origin === tree.origin);
@@ -81,6 +91,19 @@ function faultOf(
   const faults = logs.map(({ judge }) => judge(tree));
   return faults.includes(undefined) ? undefined : faults[0];
 }
+
+/**
+ * True where the log's tree of that size holds the very statement that says its device had seen it: nobody sees a root that follows from what is signed only then,
+ * so it was another tree. The statement was put in front of what it knew.
+ *
+ * @param index - the statement's place in the log
+ * @param checkpoint - a larger tree is none that is at hand
+ */
+export const isSeenFromWithin = (
+  { size }: Pick<Tree, "size">,
+  index: number | undefined,
+  checkpoint: Pick<Tree, "size">,
+): boolean => index !== undefined && index < size && size <= checkpoint.size;
 
 const nameOf = ({ size, root, origin }: Tree): string => `${size} ${toHex(root)} ${origin ?? ""}`;
 

@@ -4,10 +4,10 @@
  *
  * @module
  */
-import { toHex } from "../bytes.ts";
+import { equalBytes, toHex } from "../bytes.ts";
 import { decodeBundle, isBundle, MAX_BUNDLE_BYTES } from "../ledger/bundle.ts";
 import { parseSign1 } from "../cose.ts";
-import { isEvidenceError } from "../errors.ts";
+import { EvidenceError, isEvidenceError } from "../errors.ts";
 import { judgeRevocation, judgeUse, type Judgement } from "../key-state/key-leaf.ts";
 import type { KeyRecord } from "../key-state/key-record.ts";
 import type { KeyState } from "../key-state/key-state.ts";
@@ -20,8 +20,9 @@ import { parseStatement, verifyStatement, type Statement } from "../statement/st
 import { parseTransparent, type Transparent } from "../statement/transparent.ts";
 import { judgeBundle, type Means } from "./bundle.ts";
 import { Findings, type Verdict } from "./findings.ts";
-
+import { BROUGHT_BY_SUSPECT } from "./keys.ts";
 import { ReceiptCheck, type GoodReceipt } from "./receipts.ts";
+import { checkTimes } from "./times.ts";
 import { checkOperators } from "./trust.ts";
 
 /** A registry that the caller has at hand, for evidence that brings none (a transparent statement alone). */
@@ -32,6 +33,8 @@ export type RegistryCopy = {
    * @throws EvidenceError `registry-missing`, `registry-mismatch`, `key-state`
    */
   at(receipt: BatchClaims): KeyState;
+  /** Hash of the item of this number, where the copy has it: what a receipt proves of an item alone is that the log took it in, not that it counts. */
+  hashOf(item: number): Uint8Array | undefined;
 };
 
 export type VerifyOptions = {
@@ -75,8 +78,10 @@ function judgeTransparent(
   const check = new ReceiptCheck(policy, provider, hash, findings);
   const good = receipts.flatMap((bytes) => check.check(bytes, statement.hash) ?? []);
   if (receipts.length === 0) findings.missing("receipts", "receipt-missing", "the statement has no receipt");
-  if (good.some(({ tree, index }) => tree.origin === good[0]?.tree.origin && index !== good[0].index)) {
-    findings.failed("receipts", "receipt-index", "the receipts name different places");
+  for (const [origin, ofLog] of Map.groupBy(good, ({ tree }) => tree.origin)) {
+    if (ofLog.some(({ index }) => index !== ofLog[0]?.index))
+      findings.failed("receipts", "receipt-index", `the receipts of ${origin} name different places`);
+    checkTimes(origin, check.timesOf(origin), findings);
   }
   if (policy.quorum === null)
     findings.restricted("witnesses", "no-witness", "the trust policy asks for no independent witness");
@@ -118,6 +123,7 @@ function judgeKey(
   }
   try {
     const state = registry.at(receipt.tree);
+    if (statement.content.type === "registry") mustBeItem(statement, receipt.tree, registry);
     findings.passed("registry", `${state.count} items`);
     const record = state.get(statement.kid);
     if (record === undefined) {
@@ -143,6 +149,8 @@ function judgeKey(
     if (invalid !== undefined)
       findings.failed("keys", invalid, `${iss}/${sub} ${seq} at index ${receipt.index}`);
     else if (restriction !== undefined) findings.restricted("keys", restriction, `${iss}/${sub} ${seq}`);
+    else if (state.broughtBySuspect(statement.kid))
+      findings.restricted("keys", "declared-suspect-later", `${iss}/${sub} ${seq}: ${BROUGHT_BY_SUSPECT}`);
     else findings.passed("keys");
     checkOperators([{ record, state }], policy, findings);
   } catch (error) {
@@ -153,6 +161,23 @@ function judgeKey(
     if (error.code === "registry-missing") findings.missing(about, error.code, error.message);
     else findings.failed(about, error.code, error.message);
   }
+}
+
+/**
+ * hostile: a log may take in another item under a number that is given. Only the one that the registry has at its number was judged by the replay.
+ *
+ * @throws EvidenceError `registry-mismatch`
+ */
+function mustBeItem(
+  { hash, claims: { seq } }: Statement,
+  { registry: { count } }: BatchClaims,
+  registry: RegistryCopy,
+): void {
+  const item = seq < count ? registry.hashOf(seq) : undefined;
+  if (item === undefined || !equalBytes(item, hash))
+    throw new EvidenceError("registry-mismatch", `the registry's item ${seq} is another one than this`, {
+      seq,
+    });
 }
 
 /** Registry items are signed by the operator that they name. That it may act for the org concerned is what the replay of a registry checks. */

@@ -17,6 +17,7 @@ import {
   toHex,
   verify,
   verifyStatement,
+  type RegistryCopy,
   type Statement,
   type Verdict,
 } from "@tallystick/evidence";
@@ -92,8 +93,9 @@ export function statementTargets(corpus: Corpus): readonly Target[] {
 
   const { world, policyText } = corpus;
   const policy = parsePolicy(policyText);
-  const registry = {
-    at: ({ size }: { readonly size: number }) => world.keyState(Math.min(size, world.entries.length)),
+  const registry: RegistryCopy = {
+    ...world.registryCopy(),
+    at: ({ size }) => world.keyState(Math.min(size, world.entries.length)),
   };
   const judge = (bytes: Uint8Array): Verdict =>
     verify(bytes, { policy, provider, hash: nodeSha256, registry });

@@ -301,6 +301,8 @@ def event_faults() -> list[dict]:
         entry("event: gap of an ended chain beside sys", "statement-claims", bend("gap of statements", chain=[METER, CH])),
         entry("event: gap of nothing", "event-malformed", bend("gap of statements", seq=...)),
         entry("event: key-rotated to X25519", "key-malformed", bend("key-rotated to Ed25519", key={1: 1, -1: 4, -2: KEY.x})),
+        entry("event: key-rotated with two heads of one chain", "event-malformed",
+              bend("key-rotated to Ed25519", heads=[[METER, CH, 7, HASH], [SYS, CH, 7, HASH], [METER, CH, 8, HASH]])),
         entry("event: amount with a member more", "unknown-member", bend("toll-adjustment", amount={"minor": 1, "currency": "EUR", "tariff": "t", "x": 1})),
     ]
     return out

@@ -35,18 +35,19 @@ def roots_of_consistency(root, old, size, path, whole=True):
 
 RECEIPT = {1: INT, 4: HASH, 15: {1: TEXT, 2: TEXT, 6: UINT, "reg": (SIZE, HASH), "keys": HASH, "size": UINT}, 16: INT, 395: INT}
 
-def parse_receipt(data):
-    """A receipt; one of other log software, which signs no size, has `size` None."""
+def parse_receipt(data, foreign=False):
+    """A receipt; one of other log software, which signs no size, has `size` None, and is wanted only where `foreign` says so."""
     message = cose(data, 65536, ordered=False)
     claims = message.header.get(15) if isinstance(message.header.get(15), dict) else {}
     sized = "size" in claims
+    demand(sized or foreign, "receipt-malformed")
     message = cose(data, 65536, ordered=sized)
     header = message.header
     demand(message.payload is None, "receipt-malformed")
-    demand(header.get(395, 1 if sized else None) == 1, "vds-unsupported")
-    demand(header.get(1, -19) in ((-19,) if sized else (-19, -8)), "cose-algorithm")
+    if sized: check(RECEIPT, header)
+    demand(type(header.get(395)) is int and header[395] == 1, "vds-unsupported")   # `true` is no 1
+    demand(header.get(1) in ((-19,) if sized else (-19, -8, -9, -7)), "cose-algorithm")
     if sized:
-        check(RECEIPT, header)
         demand(header[16] == 278 and claims[1] == claims[2], "receipt-malformed")
         demand(claims["size"] > 1, "receipt-size")
     check({396: {-1: [BYTES, 1]}}, message.unprotected)
@@ -54,18 +55,28 @@ def parse_receipt(data):
     demand(len(proofs) <= 512, "too-large")
     demand(sized or len(proofs) == 1, "receipt-malformed")
     check([(UINT, UINT, [HASH, 1]), 1], proofs)
-    return Record(**vars(message), kid=header.get(4), origin=claims.get(1), proofs=proofs, index=proofs[0][1],
+    origin = claims.get(1) if isinstance(claims.get(1), str) else None
+    return Record(**vars(message), kid=header.get(4), origin=origin, time=claims.get(6), proofs=proofs, index=proofs[0][1],
                   **{name: claims.get(name) for name in ("size", "reg", "keys")})
 
 def receipt_root(receipt, entries, vkey):
     """The root that the receipt signs, where it is for these entries and by this log"""
     demand(receipt.size is None or receipt.kid == kid_of(vkey.key), "log-key", vkey.name)
+    demand(receipt.header[1] in (-19, -8), "key-mismatch", vkey.name)
     demand(len(receipt.proofs) == len(entries), "receipt-entry")
     demand(receipt.size is None or all(size == receipt.size for size, _, _ in receipt.proofs), "receipt-size")
     roots = [root_of_path(leaf_hash(entry), index, size, path) for entry, (size, index, path) in zip(entries, receipt.proofs)]
     demand(len(set(roots)) == 1, "receipt-entry")
     check_signature(vkey.key, receipt, roots[0])
     return roots[0]
+
+def runs_backwards(times):
+    """Whether a tree was there, by every time that the log signed for its size, before a smaller one. times: by size"""
+    reached = 0
+    for _, signed in sorted(times.items()):
+        if max(signed) < reached: return True
+        reached = max(reached, min(signed))
+    return False
 
 # --- Section 7: notes and checkpoints
 
@@ -75,7 +86,7 @@ def from_base64(words, code):
     return raw
 
 def parse_vkey(words, kind):
-    match = re.fullmatch(r"([^\s+]+)\+([0-9a-f]{8})\+(\S+)", words)
+    match = re.fullmatch(r"([^\s+\x00-\x1f]+)\+([0-9a-f]{8})\+(\S+)", words)
     demand(match, "vkey-malformed", words)
     name, key_id, raw = match[1], bytes.fromhex(match[2]), from_base64(match[3], "vkey-malformed")
     demand(len(raw) == 33 and raw[0] == kind and sha256(name.encode(), b"\n", raw)[:4] == key_id, "vkey-malformed", words)
@@ -87,13 +98,13 @@ def parse_checkpoint(data):
     """A signed note that is a checkpoint: its origin, size, root, and the signatures on it, none of them verified"""
     demand(len(data) <= 262144, "too-large")
     words = attempt("note-malformed", data.decode, "utf-8")
-    demand(not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", words) and "\n\n" in words and words.endswith("\n"), "note-malformed")
+    demand(not re.search(r"[\x00-\x09\x0b-\x1f]", words) and "\n\n" in words and words.endswith("\n"), "note-malformed")
     body, _, tail = words[:-1].rpartition("\n\n")
     lines = [re.fullmatch(r"— ([^\s+]+) (\S+)", line) for line in tail.split("\n")]
     demand(all(lines) and len(lines) <= 100, "note-malformed")
     signatures = [(line[1], from_base64(line[2], "note-malformed")) for line in lines]
     demand(all(len(blob) > 4 for _, blob in signatures), "note-malformed")
-    match = re.fullmatch(r"([^\n]+)\n(0|[1-9][0-9]*)\n([^\n]+)", body)
+    match = re.fullmatch(r"([^\n]+)\n(0|[1-9][0-9]{0,15})\n([^\n]+)", body)
     demand(match and int(match[2]) < 2**53, "checkpoint-malformed")
     root = from_base64(match[3], "checkpoint-malformed")
     demand(len(root) == 32, "checkpoint-malformed")

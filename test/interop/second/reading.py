@@ -136,8 +136,8 @@ def cose_key(value):                                     # section 5
     octet_32, curve = (bytes, 32), lambda type_, name: {1: (int, type_), -1: (int, name), -2: (bytes, 32)}
     demand(size in (curve(1, 6), {**curve(2, 1), -3: octet_32}), "key-malformed")
 
-INT, BOOL, BYTES, NUMBER, VALUE = (
-    within(kind, lambda _: True) for kind in (int, bool, bytes, (int, Decimal), (int, Decimal, float)))
+BOOL, BYTES, NUMBER, VALUE = (within(kind, lambda _: True) for kind in (bool, bytes, (int, Decimal), (int, Decimal, float)))
+INT = within(int, lambda value: abs(value) < 2**53)
 HASH, CHAIN, UINT, SIZE, TEXT, REASON = octets(32), octets(8), uint(), uint(1), text(), text(1, 200)
 PATH = r"[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*"   # section 2
 ISS, STREAM, ORG = named(r"[a-z0-9-]{1,32}/[a-z0-9-]{1,64}"), named(PATH, 128), named(r"\*|[a-z0-9-]{1,32}")

@@ -104,6 +104,8 @@ def of_kind(table, value):
     check({"kind": TEXT, **table[value["kind"]]}, value)
     part, parts = value.get("part", (1, 2))
     demand(1 <= part <= parts and parts >= 2, "event-malformed", "part")
+    heads = value["heads"] if value["kind"] == "key-rotated" else []
+    demand(len({(sub, ch) for sub, ch, _, _ in heads}) == len(heads), "event-malformed", "heads")
     if value["kind"] == "gap":
         ranges = [value[name] for name in ("seq", "time") if name in value]
         demand(ranges and all(exact(first) <= exact(last) for first, last in ranges), "event-malformed", "range")

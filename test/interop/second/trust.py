@@ -80,14 +80,15 @@ class Registry:
         demand(good or not self.gap, "registry-missing", what, Missing)
         demand(good, "key-unknown", what)
 
-    def bring(self, key, role, iss, streams, silence, index, behind, how):
-        kid = kid_of(key)
+    def bring(self, key, role, iss, streams, silence, index, by, how, before=None):
+        """by: the operators that signed or consented to it; before: the key that named this one, and vouches for it"""
+        kid, others = kid_of(key), before.behind if before else []
         demand(kid not in self.keys, "key-exists", kid.hex())
-        self.keys[kid] = Record(kid=kid, key=key, role=role, iss=iss, streams=streams, silence=silence, enrolled=index, behind=behind,
-                                how=how, superseded=None, suspect=None, revoked=None, rotation=None)
+        behind = by + [each for each in others if all(each is not other for other in by)]
+        self.keys[kid] = Record(kid=kid, key=key, role=role, iss=iss, streams=streams, silence=silence, enrolled=index, by=by, behind=behind,
+                                before=before, how=how, superseded=None, suspect=None, revoked=None, rotation=None)
 
     def add(self, item, index):
-        """Returns the restriction under which the item counts."""
         content, kind, place = item.content, item.content["kind"], item.place
         demand(item.item, "registry-malformed", place)
         demand(not self.ended, "log-ended", place)
@@ -103,10 +104,9 @@ class Registry:
             demand(item.kid in self.keys and self.keys[item.kid].iss == item.iss, "entry-zero", place)
             return check_signed(item, self.keys[item.kid].key)
         signer = self.known(item.kid, "operator")
-        restriction = check_use(signer, item, index)
+        check_use(signer, item, index)
         check_signed(item, signer.key)
         self.apply(kind, content, index, signer)
-        return restriction
 
     def apply(self, kind, content, index, signer):
         def may(org): demand(signer.streams[0] in ("*", org), "operator-org", org)
@@ -134,8 +134,7 @@ class Registry:
             demand(old.iss == rotation.iss, "key-unknown", rotation.place)
             check_use(old, rotation, index)
             check_signed(rotation, old.key)
-            behind = [signer, *(each for each in old.behind if each is not signer)]     # the old key vouches for it
-            self.bring(rotation.content["key"], "device", old.iss, old.streams, old.silence, index, behind, kind)
+            self.bring(rotation.content["key"], "device", old.iss, old.streams, old.silence, index, [signer], kind, old)
             old.superseded, old.rotation = index, rotation
         elif kind == "revoke":
             self.present(content["kid"] in self.keys, content["kid"].hex())
@@ -193,11 +192,19 @@ def above(*keys):
         queue += new
     return queue
 
+def suspected(key, index): return key.suspect is not None and key.suspect <= index < key.revoked
+
+def brought_by_suspect(key):
+    """Whether an operator brought it, or what stands behind it, that was declared suspect from before that"""
+    line = [key]
+    while line[-1].before: line.append(line[-1].before)
+    return any(suspected(operator, each.enrolled) for each in line + above(*key.behind) for operator in each.by)
+
 def leaf_of(key):
     return [key.kid, key.role, key.iss, key.streams, key.silence, key.enrolled, key.superseded, key.suspect, key.revoked]
 
 def check_use(key, statement, index):
-    """Whether a statement at this index may be signed by the key (the table of section 9); returns the restriction."""
+    """Whether a statement at this index may be signed by the key (the table of section 9)"""
     sub, place = statement.sub, statement.place
     demand(key.iss == statement.iss and (key.role == "operator") == statement.item, "key-issuer", place)
     allowed = ["registry"] if statement.item else ["sys", *key.streams]
@@ -206,7 +213,20 @@ def check_use(key, statement, index):
     superseded = key.superseded is not None and index > key.superseded
     if key.rotation:
         named = [seq for name, ch, seq, _ in key.rotation.content["heads"] if (name, ch) == (sub, statement.ch)]
-        superseded = statement.hash != key.rotation.hash and (statement.seq > max(named) if named else index >= key.superseded)
+        superseded = statement.hash != key.rotation.hash and (statement.seq > named[0] if named else index >= key.superseded)
     demand(not superseded, "key-superseded", place)
     demand(key.revoked is None or index < key.revoked, "key-revoked", place)
-    return "declared-suspect-later" if key.suspect is not None and index >= key.suspect else None
+
+def judge_use(key, statement, index):
+    """The same of a key whose whole story is known; returns the restriction."""
+    check_use(key, statement, index)
+    return "declared-suspect-later" if suspected(key, index) or brought_by_suspect(key) else None
+
+def vouched(statements, known):
+    """The chains behind a lost one that a re-enrolment covers: of each stream the first that the new key opened in the log"""
+    covered = {}
+    for each in sorted(statements, key=lambda each: (each.log.place, each.index)):
+        key, content = known.get((id(each.log), each.kid)), each.content
+        if key and key.how == "re-enrol" and each.seq == 0 and content["kind"] == "stream-opened" and content["before"][0] == "lost":
+            covered.setdefault((id(key), each.iss, each.sub), (each.iss, each.sub, each.ch))
+    return set(covered.values())

@@ -5,6 +5,7 @@
  * @module
  */
 import {
+  encodeItem,
   encodeReceipt,
   encodeSign1,
   encodeTransparent,
@@ -20,7 +21,7 @@ import {
 } from "@tallystick/evidence";
 import { invalid, notVerifiable, restricted } from "./demands.ts";
 import { itemsOf, policyOf, type Attack, type Evidence, type Town } from "./town.ts";
-import { operatorOf, World } from "../world.ts";
+import { operatorOf, signerOf, World } from "../world.ts";
 
 const bundler = "bundler: holds no key, decides what is handed over";
 const thief = "thief of a device's key";
@@ -34,8 +35,12 @@ function alone(
   bytes: Uint8Array,
   options: Parameters<typeof policyOf>[1] = { quorum: "none" },
 ): Evidence {
-  const at = ({ size }: { readonly size: number }) => town.world.keyState(size);
-  return { bytes, policy: policyOf(town, options), registry: { at }, items: itemsOf(town) };
+  return {
+    bytes,
+    policy: policyOf(town, options),
+    registry: town.world.registryCopy(),
+    items: itemsOf(town),
+  };
 }
 
 const newest = (town: Town, statement = third(town)): Uint8Array =>
@@ -45,6 +50,7 @@ const refusing = (code: "registry-missing" | "registry-mismatch"): RegistryCopy 
   at: () => {
     throw new EvidenceError(code, "as the copy says");
   },
+  hashOf: () => undefined,
 });
 
 /** As many items as the town's, all good, the last of which says something else. */
@@ -256,7 +262,7 @@ export const ALONE: readonly Attack[] = [
       await world.commit();
       return alone(town, newest(town, item));
     },
-    demands: invalid("key-issuer"),
+    demands: { ...invalid("registry-mismatch"), check: "registry" },
   },
   {
     name: "alone: a registry item under the name of another operator",
@@ -269,7 +275,24 @@ export const ALONE: readonly Attack[] = [
       await world.commit();
       return alone(town, newest(town, item));
     },
-    demands: { ...invalid("key-issuer"), check: "keys" },
+    demands: { ...invalid("registry-mismatch"), check: "registry" },
+  },
+  {
+    name: "alone: an item that the registry doesn't have, under a number that it gave to another one",
+    attacker: "operator",
+    make: async (town) => {
+      const { world, water } = town;
+      const said = { kind: "enrol", device: "parks/gw-9", key: signerOf("nobody's").key } as const;
+      const rival = await sealStatement(
+        { ...(world.items[2] as Statement).claims, iat: world.timeUnixS },
+        { type: "registry", payload: encodeItem({ ...said, streams: ["*"], silenceS: 900 }) },
+        water.signer,
+      );
+      world.admit(rival);
+      await world.commit();
+      return alone(town, newest(town, rival));
+    },
+    demands: { ...invalid("registry-mismatch"), check: "registry" },
   },
   {
     name: "alone: the verifier's copy of the registry is older than the receipt",

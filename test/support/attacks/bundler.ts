@@ -46,6 +46,15 @@ export const BUNDLER: readonly Attack[] = [
     demands: restricted("tail-not-attested"),
   },
   {
+    name: "a registry item among the statements",
+    attacker,
+    make: async (town) => {
+      const { world, meter } = town;
+      return world.bundle([{ chain: meter }], [lastHeads(town), world.items[2] as Statement]);
+    },
+    demands: { ...invalid("bundle-malformed"), check: "format" },
+  },
+  {
     name: "an older part of the chain, with the heads of that time: complete as far as it claims",
     attacker,
     make: async (town) => town.world.bundle(meterPart(town, 0, 2), headsOf(town).slice(0, 1)),

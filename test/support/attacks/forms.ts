@@ -29,7 +29,7 @@ import { honest, settled, type Attack, type Town } from "./town.ts";
 
 const attacker = "thief of a device's key, and a log that admits anything";
 
-const changed = (map: CborValue | undefined, key: CborKey, value: CborValue): CborMap => {
+export const changed = (map: CborValue | undefined, key: CborKey, value: CborValue): CborMap => {
   if (!(map instanceof Map)) throw new Error("no map");
   return new Map<CborKey, CborValue>([...(map as CborMap), [key, value]]);
 };
@@ -48,7 +48,7 @@ async function resigned(
 }
 
 /** The bundle with statement (or item) `n` made anew from its parts; its receipts stay. */
-async function remade(
+export async function remade(
   bundle: Bundle,
   list: "statements" | "registry",
   n: number,
@@ -65,7 +65,7 @@ async function remade(
 const payloadMap = ({ payload }: Sign1): CborValue =>
   decodeCbor(payload ?? new Uint8Array(), { maxBytes: 32_768 });
 
-const inPayload =
+export const inPayload =
   (key: CborKey, value: CborValue) =>
   (sign1: Sign1): { header: CborMap; payload: Uint8Array } => ({
     header: sign1.header,
@@ -73,7 +73,7 @@ const inPayload =
   });
 
 /** The bundle with its newest receipt of statement 0 signed anew over another header. */
-async function otherReceipt(town: Town, change: (header: CborMap) => CborMap): Promise<Bundle> {
+export async function otherReceipt(town: Town, change: (header: CborMap) => CborMap): Promise<Bundle> {
   const { world } = town;
   const bundle = honest(town);
   const { statement, receipts } = parseTransparent(bundle.statements[0] as Uint8Array);

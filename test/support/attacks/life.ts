@@ -287,6 +287,20 @@ export const LIFE: readonly Attack[] = [
     demands: invalid("fork"),
   },
   {
+    name: "a successor log: the operator who enrolled the device anew in the log before says nothing of a loss in this one",
+    attacker: thief,
+    make: async (town) => {
+      await keysOfALife(town);
+      const chain = await reEnrol(town);
+      return acrossLogs({ ...town, meter: chain }, async ({ meter, device }) => {
+        const anew = device.chain(meter.sub);
+        await anew.open({ before: { lost: "again" } });
+        return anew;
+      });
+    },
+    demands: restricted("discontinuity", "no-witness"),
+  },
+  {
     name: "a successor log alone: what was sealed before the move names the log whose tree it had seen",
     attacker: nobody,
     make: (town) => successorAlone(town, ({ origin }) => origin),

@@ -5,6 +5,7 @@
  */
 import {
   concatBytes,
+  coseKey,
   decimal,
   encodeCbor,
   encodeSign1,
@@ -12,11 +13,13 @@ import {
   formatNote,
   formatVkey,
   parseNote,
+  toBeSigned,
   type Bundle,
   type CborKey,
   type CborValue,
   type Statement,
 } from "@tallystick/evidence";
+import { Chain } from "../world-device.ts";
 import { signerOf } from "../world.ts";
 import { invalid, notVerifiable, restricted, verified } from "./demands.ts";
 import {
@@ -41,19 +44,53 @@ const withoutItem = (bundle: Bundle, n: number): Bundle => ({
   registry: bundle.registry.filter((_, i) => i !== n),
 });
 
-/** The gateway gets a new key of its operator, and a chain that begins behind a lost one. */
-async function reEnrolled(town: Town): Promise<Bundle> {
-  const { world, water, gateway } = town;
-  const signer = signerOf("gw-1 again");
+/** The gateway gets a new key of its operator, and has lost the chains that it had. */
+async function replaced({ world, water, gateway }: Town, name = "gw-1 again"): Promise<void> {
+  const signer = signerOf(name);
   const item = { device: "water/gw-1", key: signer.key, streams: ["meter/*"], silenceS: 900 };
   await world.register({ kind: "re-enrol", ...item, reason: "gateway replaced" }, water);
   gateway.signer = signer;
-  gateway.chains.splice(0);
-  const sys = gateway.chain("sys");
-  await sys.open({ before: { lost: "gateway replaced" }, source: "sys" });
-  const second = gateway.chain("meter/m-1");
-  await second.open({ before: { lost: "gateway replaced" } });
-  return settled(town, second);
+  gateway.chains.splice(0, gateway.chains.length);
+  await gateway.chain("sys").open({ before: { lost: "gateway replaced" }, source: "sys" });
+}
+
+/** A chain of the gateway that begins behind a lost one; its id is of this number. */
+async function afterLoss({ gateway }: Town, n: number, sub = "meter/m-1"): Promise<Chain> {
+  const chain = new Chain(gateway, sub, new Uint8Array(8).fill(n));
+  gateway.chains.push(chain);
+  await chain.open({ before: { lost: "gateway replaced" } });
+  await chain.readings();
+  return chain;
+}
+
+/** The same, and a chain that begins behind a lost one. */
+async function reEnrolled(town: Town): Promise<Bundle> {
+  await replaced(town);
+  return settled(town, await afterLoss(town, 1));
+}
+
+/** A rotation registered whose statement names the meter's chain twice: up to where it is, and as far as the thief likes. */
+async function rotatedUpTo(town: Town, seq: number): Promise<Bundle> {
+  const { world, water, gateway, meter } = town;
+  const next = signerOf("second key");
+  const sys = await gateway.sys();
+  const heads = [meter.head(), sys.head()];
+  const honestly = await sys.event({ kind: "key-rotated", key: next.key, heads }, { admit: false });
+  sys.statements.pop();
+  const payload = encodeCbor(
+    new Map<CborKey, CborValue>([
+      ["key", coseKey(next.key)],
+      ["kind", "key-rotated"],
+      ["heads", [...heads, { ...meter.head(), seq }].map((one) => [one.sub, one.ch, one.seq, one.hash])],
+    ]),
+  );
+  const { protectedBytes } = honestly.sign1;
+  const signature = await gateway.signer.sign(toBeSigned(protectedBytes, payload));
+  const bytes = encodeSign1({ ...honestly.sign1, payload, signature });
+  await world.register({ kind: "rotate", statement: bytes }, water);
+  gateway.signer = next;
+  await meter.readings();
+  return settled(town);
 }
 
 /** The meter's statement 1, with one more member in front of its first record's others. */
@@ -177,7 +214,7 @@ export const OVERLOOKED: readonly Attack[] = [
       return {
         bytes: encodeTransparent(statement(town, 2).bytes, both),
         policy: policyOf(town, { quorum: "none" }),
-        registry: { at: ({ size }: { readonly size: number }) => world.keyState(size) },
+        registry: world.registryCopy(),
         items: itemsOf(town),
       };
     },
@@ -213,6 +250,70 @@ export const OVERLOOKED: readonly Attack[] = [
       return town.world.bundle([{ chain: town.meter, from: 0, to: 3 }], [heads]);
     },
     demands: restricted("tail-not-attested"),
+  },
+  {
+    name: "a gateway enrolled anew that has lost two streams: each begins again once",
+    attacker: nobody,
+    make: async (town) => {
+      await replaced(town);
+      return settled(town, await afterLoss(town, 1), await afterLoss(town, 2, "meter/m-2"));
+    },
+    demands: verified,
+  },
+  {
+    name: "a gateway enrolled anew that begins a stream behind a loss, and again: the operator spoke of the first",
+    attacker: thief,
+    make: async (town) => {
+      await replaced(town);
+      return settled(town, await afterLoss(town, 1), await afterLoss(town, 2));
+    },
+    demands: restricted("discontinuity"),
+  },
+  {
+    name: "a gateway enrolled anew that begins a stream behind a loss, and again: the second one given first",
+    attacker: bundler,
+    make: async (town) => {
+      await replaced(town);
+      const [first, second] = [await afterLoss(town, 2), await afterLoss(town, 1)];
+      return settled(town, second, first);
+    },
+    demands: restricted("discontinuity"),
+  },
+  {
+    name: "a gateway enrolled anew after each of two losses",
+    attacker: nobody,
+    make: async (town) => {
+      await replaced(town);
+      const first = await afterLoss(town, 1);
+      await replaced(town, "gw-1 a third time");
+      const second = await afterLoss(town, 2);
+      await town.gateway.heads([first, second]);
+      await town.world.commit();
+      return town.world.bundle([{ chain: first }, { chain: second }], [lastHeads(town)]);
+    },
+    demands: verified,
+  },
+  {
+    name: "a gateway enrolled anew whose next key, which it named itself, begins a stream behind a loss",
+    attacker: thief,
+    make: async (town) => {
+      await replaced(town);
+      await town.gateway.rotate("gw-1 next", town.water);
+      return settled(town, await afterLoss(town, 1));
+    },
+    demands: restricted("discontinuity"),
+  },
+  {
+    name: "a rotation that names one chain twice, the higher number last",
+    attacker: thief,
+    make: (town) => rotatedUpTo(town, 9),
+    demands: { ...invalid("event-malformed"), check: "registry" },
+  },
+  {
+    name: "a rotation that names one chain twice, the lower number last",
+    attacker: thief,
+    make: (town) => rotatedUpTo(town, 2),
+    demands: { ...invalid("event-malformed"), check: "registry" },
   },
   {
     name: "a log of the same origin under another key, beside the true one",

@@ -39,6 +39,7 @@ export type Attack = {
     | "thief of a device's key, and a log that admits anything"
     | "holder of the log's key"
     | "operator"
+    | "thief of an operator's key"
     | "nobody: things that happen";
   readonly make: (town: Town) => Promise<Evidence | Uint8Array | Bundle>;
   readonly demands: {

@@ -19,8 +19,10 @@ import { openFacts } from "../../../audit/src/facts/open.ts";
 import { DEVICE } from "../../support/attacks/device.ts";
 import { LIFE } from "../../support/attacks/life.ts";
 import { OPERATOR } from "../../support/attacks/operator.ts";
+import { ORDER } from "../../support/attacks/order.ts";
 import { OVERLOOKED } from "../../support/attacks/overlooked.ts";
 import { QUORUM } from "../../support/attacks/quorum.ts";
+import { SUSPECTS } from "../../support/attacks/suspects.ts";
 import { createTown, evidenceOf } from "../../support/attacks/town.ts";
 import { caseOfBundle } from "../../support/case-of-bundle.ts";
 import type { World } from "../../support/world.ts";
@@ -51,7 +53,9 @@ describe.each([
   ["devices", DEVICE],
   ["operators", OPERATOR],
   ["operators who change by consent", QUORUM],
+  ["thieves of operators' keys", SUSPECTS],
   ["ten years", LIFE],
+  ["what comes before what", ORDER],
   ["what is easily overlooked", OVERLOOKED],
 ] as const)("%s", (_, rows) => {
   test.for(rows)("$name", async (row, { skip }) => {

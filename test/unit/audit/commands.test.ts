@@ -1,7 +1,14 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { CHECKS, encodeBundle, EVIDENCE_CODES, formatVkey } from "@tallystick/evidence";
+import {
+  CHECKS,
+  encodeBundle,
+  encodeItem,
+  EVIDENCE_CODES,
+  formatVkey,
+  sealStatement,
+} from "@tallystick/evidence";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { LOG_CHECKS } from "../../../audit/src/judgement.ts";
 import { auditCommand } from "../../support/audit-command.ts";
@@ -148,6 +155,34 @@ describe("tally-audit verify", () => {
       }
     },
   );
+
+  test("a registry item alone is the one that the registry has at its number", async () => {
+    const own = await World.create();
+    await own.enrol("water/gw-1");
+    const [, item] = own.items;
+    if (item === undefined) throw new Error("the device has its item");
+    const enrolment = { kind: "enrol", device: "water/gw-2", key: signerOf("x").key } as const;
+    const rival = await sealStatement(
+      item.claims,
+      { type: "registry", payload: encodeItem({ ...enrolment, streams: ["*"], silenceS: 900 }) },
+      own.operator.signer,
+    );
+    own.admit(rival);
+    await own.commit();
+    for (const [path, bytes] of own.files()) put(`items/${path}`, bytes);
+    for (const [name, one, code] of [
+      ["item.cose", item, undefined],
+      ["rival.cose", rival, "registry-mismatch"],
+    ] as const) {
+      put(name, own.transparent(one, own.newest));
+      const { exit, stdout } = await verify(at(name), "--log", at("items"), "--json");
+      expect([name, exit, (JSON.parse(stdout) as { code?: string }).code]).toEqual([
+        name,
+        code === undefined ? 0 : 1,
+        code,
+      ]);
+    }
+  });
 
   test("a copy of the registry that lacks items, or of another log, or is not there: not verifiable, never invalid", async () => {
     const [early] = world.batches;

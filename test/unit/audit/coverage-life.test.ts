@@ -200,6 +200,28 @@ describe("life", () => {
     expect(covered.stream.state).toBe("complete");
   });
 
+  test("of two losses under one re-enrolment the first in the log is covered", () => {
+    const made = town((hourS, one) => {
+      if (hourS === NOON) one.reopen(hourS - HOUR_S + 60, { before: { lost: "disk" } });
+      if (hourS === NOON + 2 * HOUR_S) one.reopen(hourS - HOUR_S + 60, { before: { lost: "again" } });
+    });
+    made.reEnrolled = true;
+    const says = (covered: ReturnType<typeof cover>): string[] =>
+      covered.all.map((one) => `${one.class}: ${one.says}`).toSorted();
+    const covered = cover(made);
+    expect(covered.stream.state).toBe("incomplete");
+    expect(says(covered)).toEqual([
+      'discontinuity: the chain before is lost: "again"',
+      're-enrolled: the chain before is lost: "disk"',
+    ]);
+    const opening = made.meter.made[0];
+    if (opening !== undefined) opening.order = 0.5; // behind the first entry
+    expect(says(cover(made))).toEqual([
+      'discontinuity: the chain before is lost: "disk"',
+      're-enrolled: the chain before is lost: "again"',
+    ]);
+  });
+
   test("a statement that the log refused", () => {
     const covered = cover(
       town((hourS, made) => {

@@ -321,7 +321,7 @@ describe("a log that is grown", { timeout: 60_000 }, () => {
     expect(grown.receiptBytes).toBeGreaterThan(13 * 34);
     expect(grown.inclusionUs.p50).toBeGreaterThan(0);
     const killed = run("grow.ts", { ...options, crash: true });
-    await expect(killed).rejects.toMatchObject({ signal: "SIGKILL", stdout: "7048\n" });
+    await expect(killed).rejects.toMatchObject({ signal: "SIGKILL", stdout: "9096\n" });
     const more = JSON.parse(await run("grow.ts", { ...options, size: 10_000 })) as Grown;
     expect(more.pathLength).toBe(14);
   });

@@ -172,6 +172,30 @@ describe("forks", () => {
     ]);
   });
 
+  test("two successors of one chain, behind two of its heads, be it held or not", () => {
+    const after = [...chain("b", 1, 2, headOf("a", 1, 1)), ...chain("c", 1, 3, headOf("a", 3, 1))];
+    expect(told(after)).toEqual(["fork successors 1/3"]);
+    expect(told([...chain("a", 4, 1), ...after])).toEqual(["fork successors 1/1", "fork successors 1/3"]);
+  });
+
+  test("many openings behind one chain, and many rivals of two numbers, cost no more than there are of them", () => {
+    const many = 20_000;
+    const openings = Array.from({ length: many }, (_, n) => {
+      const before: Before = { ch: chainId(1), seq: n + 1, hash: hashOf("x") };
+      const opening = link({ name: `o${n}`, seq: 0, event: opened(before) });
+      const ch = new Uint8Array(8);
+      new DataView(ch.buffer).setUint32(0, n + 1);
+      return { ...opening, claims: { ...opening.claims, ch } };
+    });
+    const rivals = [5, 6].flatMap((seq) =>
+      Array.from({ length: many / 4 }, (_, n) => link({ name: `r${seq} ${n}`, seq, prev: `p${n}` })),
+    );
+    const started = performance.now();
+    expect(findingsOf([...openings, ...chain("a", many, 1)]).length).toBeGreaterThan(many);
+    expect(told(rivals)).toEqual(["fork number 1/5", "fork number 1/6", "fork prev 1/6"]);
+    expect(performance.now() - started).toBeLessThan(10_000);
+  });
+
   test("a chain that went on after its successor opened", () => {
     const links = [...chain("a", 5, 1), ...chain("b", 1, 2, headOf("a", 2, 1))];
     expect(told(links)).toEqual(["fork successors 1/2"]);

@@ -20,6 +20,8 @@ import { codeOf } from "../../support/vectors.ts";
 const hash = new Uint8Array(32).fill(7);
 const ch = new Uint8Array(8).fill(1);
 const head = { sub: "meter/a", ch, seq: 4, hash };
+/** Of another chain: the id or the stream is another one. */
+const sibling = { ...head, sub: "meter/b" };
 const amount = { minor: -250, currency: "EUR", tariff: "night" };
 
 /** One event of each kind, with every optional member. */
@@ -66,7 +68,11 @@ const FULL: { readonly [K in EventKind]: Event & { kind: K } } = {
     first: [{ name: "1-0:1.8.0", value: decimal(0) }],
   },
   "config-changed": { kind: "config-changed", hash },
-  "key-rotated": { kind: "key-rotated", key: ed25519Key(hash), heads: [head] },
+  "key-rotated": {
+    kind: "key-rotated",
+    key: ed25519Key(hash),
+    heads: [head, sibling, { ...head, ch: ch.with(0, 2) }],
+  },
   refused: { kind: "refused", seq: 3, hash, code: "key-unknown", sub: "meter/a" },
   access: { kind: "access", who: "auditor", what: "meter/a", purpose: "yearly audit" },
   erased: { kind: "erased", hash, order: "2026-17" },
@@ -119,6 +125,7 @@ function changed(event: Event, members: Readonly<Record<string, CborValue | unde
   }
   return encodeCbor(map);
 }
+const asArray = ({ sub, ch: id, seq, hash: of }: typeof head): CborValue => [sub, id, seq, of];
 const refusal = (bytes: Uint8Array): string => codeOf(() => decodeEvent(bytes));
 
 describe("every kind", () => {
@@ -199,6 +206,11 @@ describe("refusals", () => {
     ["part 0", changed(FULL.heads, { part: [0, 2] }), "event-malformed"],
     ["part 3 of 2", changed(FULL.heads, { part: [3, 2] }), "event-malformed"],
     ["part 1 of 1", changed(FULL.heads, { part: [1, 1] }), "event-malformed"],
+    [
+      "a rotation with two heads of one chain",
+      changed(FULL["key-rotated"], { heads: [head, sibling, { ...head, seq: 3 }].map(asArray) }),
+      "event-malformed",
+    ],
     ["a head of three members", changed(FULL.heads, { heads: [["meter/a", ch, 4]] }), "member-range"],
     [
       "a head with a short chain id",

@@ -271,9 +271,13 @@ describe(`bundles: ${bundles.source}`, () => {
 
   test.for(bundles.transparent)("transparent statement, $name", ({ hex, items, itemIndexes, code }) => {
     const state = new KeyState();
-    for (const [n, item] of items.entries()) state.apply(parseStatement(fromHex(item)), itemIndexes[n] ?? 0);
+    const statements = items.map((item) => parseStatement(fromHex(item)));
+    for (const [n, item] of statements.entries()) state.apply(item, itemIndexes[n] ?? 0);
     const policy = parsePolicy(`${bundles.bundles[0]?.policy.replace(/quorum .*/, "quorum none")}`);
-    const verdict = verify(fromHex(hex), { policy, registry: { at: () => state } });
+    const verdict = verify(fromHex(hex), {
+      policy,
+      registry: { at: () => state, hashOf: (n) => statements[n]?.hash },
+    });
     expect(verdict).toMatchObject(
       code === undefined
         ? { verdict: "restricted", restrictions: ["no-witness"] }
