@@ -30,7 +30,7 @@ export function signingKid(meta: Meta, place: string): Uint8Array | undefined {
 /** As {@link signingKid}, from the database in that folder; undefined where there is none yet. @throws EvidenceError `storage-failed`, `storage-newer` */
 export function recordedKid(directory: string, place: string): Uint8Array | undefined {
   if (!hasStorage(directory)) return undefined;
-  const storage = readStorage(directory);
+  const storage = readStorage(directory, { anyVersion: true });
   try {
     return signingKid(new Meta(storage), place);
   } finally {

@@ -280,9 +280,10 @@ export const hasStorage = (directory: string): boolean => existsSync(join(direct
 /**
  * Opens the database for reading only, also while the agent runs.
  *
+ * @param anyVersion - an older one as well, which may lack what is new
  * @throws EvidenceError `storage-missing`, `storage-newer`, `storage-failed`
  */
-export function readStorage(directory: string): Storage {
+export function readStorage(directory: string, { anyVersion = false } = {}): Storage {
   const path = join(directory, DATABASE_FILE);
   if (!existsSync(path)) {
     throw new EvidenceError(
@@ -292,8 +293,14 @@ export function readStorage(directory: string): Storage {
   }
   try {
     const db = new DatabaseSync(path, { readOnly: true, timeout: 5000 });
-    if (versionOf(db, path) === 0)
-      throw new EvidenceError("storage-missing", `${path}: the database is empty`);
+    const version = versionOf(db, path);
+    if (version === 0) throw new EvidenceError("storage-missing", `${path}: the database is empty`);
+    if (version < SCHEMA_VERSION && !anyVersion)
+      throw new EvidenceError(
+        "storage-failed",
+        `${path}: written by an older version: start tally-agent, which brings it up`,
+        { found: version, known: SCHEMA_VERSION },
+      );
     return new Storage(db);
   } catch (cause) {
     throw storageError(cause, directory);
