@@ -1,5 +1,27 @@
 import { defineConfig } from "vitest/config";
 
+/** These load the machine, watch the clock or need the whole of it: one after the other, when all else is done. */
+const ALONE = [
+  "agent-disk",
+  "anchor-kill",
+  "attackers",
+  "campaign",
+  "demo",
+  "hardware-keys",
+  "hostile",
+  "keys-under-load",
+  "overload",
+  "p1-pty",
+  "packages",
+  "packages-arm64",
+  "shipped-agent",
+  "simulation",
+  "syscalls",
+  "whole-chain",
+].map((name) => `test/system/${name}.test.ts`);
+
+const SYSTEM = { testTimeout: 300_000, hookTimeout: 120_000 };
+
 export default defineConfig({
   test: {
     // Of two processors vitest takes one by default; many tests wait for processes and timers of their own.
@@ -18,9 +40,18 @@ export default defineConfig({
         test: {
           name: "system",
           include: ["test/system/**/*.test.ts"],
-          testTimeout: 300_000,
-          hookTimeout: 120_000,
+          exclude: [...ALONE, "**/node_modules/**"],
+          sequence: { groupOrder: 1 },
+          ...SYSTEM,
+        },
+      },
+      {
+        test: {
+          name: "alone",
+          include: ALONE,
           fileParallelism: false,
+          sequence: { groupOrder: 2 },
+          ...SYSTEM,
         },
       },
     ],
