@@ -2,14 +2,9 @@ import { defineConfig } from "vitest/config";
 
 /** These load the machine, watch the clock or need the whole of it: one after the other, when all else is done. */
 const ALONE = [
-  "agent-disk",
-  "anchor-kill",
   "attackers",
   "campaign",
-  "demo",
-  "hardware-keys",
   "hostile",
-  "keys-under-load",
   "overload",
   "p1-pty",
   "packages",
@@ -17,7 +12,6 @@ const ALONE = [
   "shipped-agent",
   "simulation",
   "syscalls",
-  "whole-chain",
 ].map((name) => `test/system/${name}.test.ts`);
 
 const SYSTEM = { testTimeout: 300_000, hookTimeout: 120_000 };
