@@ -6,17 +6,15 @@
 import { once } from "node:events";
 import { generate, parser, type IPublishPacket } from "mqtt-packet";
 import { describe, expect, test } from "vitest";
-import { bareSocket, closed, connected, eventually, startBroker, type Running } from "./start.ts";
-
-const connectPacket = (clientId: string, { clean = true } = {}): Buffer =>
-  generate({
-    cmd: "connect",
-    clientId,
-    protocolId: "MQTT",
-    protocolVersion: 4,
-    clean,
-    keepalive: 60,
-  });
+import {
+  bareSocket,
+  closed,
+  connected,
+  eventually,
+  startBroker,
+  type Running,
+  connectPacket,
+} from "./start.ts";
 
 describe("a ledger that reads all and acknowledges when it likes", () => {
   const LIMIT_BYTES = 131_072;

@@ -13,20 +13,11 @@ import {
   inbox,
   startBroker,
   type Running,
+  connectPacket,
 } from "./start.ts";
 
 const UP = "tally/v1/acme/gw-1/up";
 const MIB = 1 << 20;
-
-const connectPacket = (clientId: string, { clean = true } = {}): Buffer =>
-  generate({
-    cmd: "connect",
-    clientId,
-    protocolId: "MQTT",
-    protocolVersion: 4,
-    clean,
-    keepalive: 60,
-  });
 
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;

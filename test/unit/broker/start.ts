@@ -5,6 +5,7 @@
  */
 import { once } from "node:events";
 import { connect as connectSocket, type Socket } from "node:net";
+import { generate, type IConnectPacket } from "mqtt-packet";
 import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
 import { onTestFinished } from "vitest";
 import type { EvidenceCode } from "@tallystick/evidence";
@@ -127,6 +128,21 @@ export async function connected(
   });
   return client;
 }
+
+/** CONNECT of MQTT 3.1.1, for a socket that a test writes to itself. */
+export const connectPacket = (
+  clientId: string,
+  { clean = true, will }: Pick<Partial<IConnectPacket>, "clean" | "will"> = {},
+): Buffer =>
+  generate({
+    cmd: "connect",
+    clientId,
+    protocolId: "MQTT",
+    protocolVersion: 4,
+    clean,
+    keepalive: 60,
+    ...(will !== undefined && { will }),
+  });
 
 /** Connects a bare socket that ends with the test. */
 export async function bareSocket({ port }: Running): Promise<Socket> {

@@ -5,19 +5,14 @@
  */
 import { connect, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
-import { generate } from "mqtt-packet";
 import { expect, onTestFinished, test } from "vitest";
 import { Dice } from "../../support/dice.ts";
-import { closed, connected, eventually, startBroker, type Running } from "./start.ts";
+import { closed, connected, eventually, startBroker, type Running, connectPacket } from "./start.ts";
 
-const connectPacket = (clientId: string, clean: boolean): Buffer =>
-  generate({
-    cmd: "connect",
-    clientId,
-    protocolId: "MQTT",
-    protocolVersion: 4,
+/** A device leaves a will, which goes out where its connection breaks. */
+const greeting = (clientId: string, clean: boolean): Buffer =>
+  connectPacket(clientId, {
     clean,
-    keepalive: 60,
     ...(clientId.startsWith("acme/") && {
       will: { topic: `tally/v1/${clientId}/state`, payload: Buffer.from("{}"), qos: 1, retain: true },
     }),
@@ -35,7 +30,7 @@ async function silent({ port }: Running): Promise<Socket> {
 /** A connection that has sent CONNECT, and whatever becomes of it. */
 async function opened(broker: Running, clientId: string, clean: boolean): Promise<Socket> {
   const socket = await silent(broker);
-  socket.write(connectPacket(clientId, clean));
+  socket.write(greeting(clientId, clean));
   return socket;
 }
 
@@ -111,7 +106,7 @@ test("of several whose CONNECT comes in the same moment one stays, and can be to
   for (let burst = 0; burst < 3; burst++) {
     const sockets = await Promise.all(Array.from({ length: 20 }, () => silent(broker)));
     await delay(20); // the broker has taken all of them: what comes now comes in one turn
-    for (const socket of sockets) socket.write(connectPacket(id, false));
+    for (const socket of sockets) socket.write(greeting(id, false));
     all.push(...sockets);
     await eventually(() => all.filter((socket) => !socket.destroyed).length === 1, 3000);
     expect(before.connected).toBe(false);
